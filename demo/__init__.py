@@ -1,0 +1,1 @@
+"""The whole system on one machine: real processes, real video, a made-up day."""

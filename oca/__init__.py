@@ -1,0 +1,3 @@
+"""The appliance: serves video segments straight from its packs."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,63 @@
+"""The settings of a box that the daemon and the fill agent both read, from one file: who it is, where it stores."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from oca.common.messages import Name
+from oca.common.settings import Table
+
+
+class ApplianceTable(Table, frozen=True):
+    """Who this box is."""
+
+    id: Annotated[
+        Name,
+        Meta(description="Name of this appliance, unique in the fleet; a DNS label.", examples=["fra1-a"]),
+    ]
+    site: Annotated[Name, Meta(description="The rack it stands in, as steering knows it.", examples=["fra1"])]
+
+
+class StoreTable(Table, frozen=True):
+    """Where assets live: one folder per device, each with packs and index of its own."""
+
+    devices: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, max_length=64, description="A folder on each device, best on a mount of its own."),
+    ] = ("/var/lib/oca/nvme0",)
+    device_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**60,
+            description="Space for assets on each device; 0: what its file system holds, less the reserve.",
+            extra={"unit": "bytes"},
+        ),
+    ] = 0
+    reserve_ratio: Annotated[
+        float, Meta(ge=0, le=0.5, description="Share of the file system that assets never take.")
+    ] = 0.05
+
+
+class SteeringTable(Table, frozen=True):
+    """The central service. With no url the appliance stands alone and serves what its store holds."""
+
+    url: Annotated[
+        str, Meta(description="Base URL of steering; empty: stand alone.", pattern=r"\A(https?://\S+)?\Z")
+    ] = ""
+    token_file: Annotated[
+        str,
+        Meta(
+            description="File that holds this appliance's token; empty: steering lets it in by address alone."
+        ),
+    ] = ""
+
+
+class Box(Table, frozen=True):
+    """What the fill agent reads of ``appliance.toml``; the daemon's schema extends the same tables."""
+
+    appliance: ApplianceTable
+    store: StoreTable = StoreTable()
+    steering: SteeringTable = SteeringTable()

@@ -1,0 +1,226 @@
+"""What appliances, fill agents and steering say to each other over HTTP, as JSON.
+
+Every message is checked at the door by msgspec: unknown fields are ignored (a newer peer may say more), missing
+or wrong ones are refused with the field's path. Times are integer nanoseconds since 1970 UTC, sizes bytes, rates
+bytes per second.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Name = Annotated[str, Meta(pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")]
+"""An appliance, site or title: lower-case letters, digits and inner hyphens; 63 at most (a DNS label)."""
+AssetId = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,62}(/[a-z0-9][a-z0-9._-]{0,62}){1,3}\Z")]
+"""``title/rendition``, as in ``harbour/video-1080p``."""
+UrlPath = Annotated[
+    str, Meta(pattern=r"\A(/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)+\Z", max_length=480)
+]
+"""The path of an object's URL, unescaped and free of dot segments; 480 bytes at most (an LMDB key holds 511)."""
+HexDigest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Nanoseconds = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+BaseUrl = Annotated[str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]_-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?\Z")]
+"""Scheme, host and port, and a path prefix if need be; no trailing slash is needed."""
+Text = Annotated[str, Meta(max_length=400)]
+
+Verdict = Literal["ok", "degraded", "failed"]
+Serving = Literal["serving", "draining", "drained"]
+
+ASSETS_MAX = 1_000_000
+OBJECTS_MAX = 100_000
+REPORT_BYTES_MAX = 64 * 2**20
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """Base of all messages."""
+
+
+# ---- appliance → steering: POST /v1/appliances/{id}/report ----
+
+
+class Health(Message):
+    """The appliance's judgement of itself, with why."""
+
+    verdict: Verdict
+    reasons: Annotated[list[Text], Meta(max_length=50)]
+
+
+class StoreUse(Message):
+    """Space for assets, summed over working devices."""
+
+    capacity_bytes: Count
+    used_bytes: Count
+    assets: Count
+    objects: Count
+
+
+class Load(Message):
+    """What the box does now; ``link_bytes_per_s`` is 0 where no link speed is known."""
+
+    connections: Count
+    sent_bytes_per_s: Annotated[float, Meta(ge=0)]
+    link_bytes_per_s: Annotated[float, Meta(ge=0)]
+    cpu_ratio: Annotated[float, Meta(ge=0, le=1)]
+
+
+class HeldAsset(Message, array_like=True):
+    """One asset that the store holds whole."""
+
+    asset: AssetId
+    revision: HexDigest
+
+
+class Contents(Message):
+    """What the store holds. ``assets`` is sent only when steering does not know this ``digest`` yet."""
+
+    digest: HexDigest
+    assets: Annotated[list[HeldAsset], Meta(max_length=ASSETS_MAX)] | None = None
+
+
+class AssetDemand(Message, array_like=True):
+    """Viewers' demand for one asset in one batch; fill traffic does not count."""
+
+    asset: AssetId
+    requests: Count
+    bytes: Count
+
+
+class DemandBatch(Message):
+    """Demand between two instants. (``epoch``, ``sequence``) makes a repeat harmless: steering folds each in once.
+
+    ``epoch`` is the boot of the appliance; sequences count up by one within it.
+    """
+
+    epoch: HexDigest
+    sequence: Count
+    started_at_ns: Nanoseconds
+    ended_at_ns: Nanoseconds
+    items: Annotated[list[AssetDemand], Meta(max_length=ASSETS_MAX)]
+
+
+class Report(Message):
+    """Everything steering knows of an appliance, sent every few seconds."""
+
+    appliance: Name
+    site: Name
+    version: Annotated[str, Meta(max_length=40)]
+    boot_id: HexDigest
+    sequence: Count
+    sent_at_ns: Nanoseconds
+    serving: Serving
+    delivery_urls: Annotated[list[BaseUrl], Meta(min_length=1, max_length=8)]
+    health: Health
+    store: StoreUse
+    load: Load
+    contents: Contents
+    demand: DemandBatch | None = None
+
+
+class ReportAnswer(Message):
+    """What steering wants next. ``demand_sequence`` acknowledges the batch that the report carried."""
+
+    contents_wanted: bool
+    demand_sequence: Count | None = None
+
+
+# ---- steering → fill agent: GET /v1/appliances/{id}/fill-plan, GET /v1/appliances/{id}/assets/{asset} ----
+
+
+class PlannedAsset(Message):
+    """One asset that the appliance should hold tonight; the plan lists them best first.
+
+    ``popularity`` is expected viewer bytes per day ÷ size.
+    """
+
+    asset: AssetId
+    revision: HexDigest
+    bytes: Count
+    popularity: Annotated[float, Meta(ge=0)]
+    why: Text
+
+
+class FillPlan(Message):
+    """The assets an appliance should hold, in order, within its capacity."""
+
+    plan: HexDigest
+    appliance: Name
+    made_at_ns: Nanoseconds
+    capacity_bytes: Count
+    assets: Annotated[list[PlannedAsset], Meta(max_length=ASSETS_MAX)]
+
+
+class ObjectDescription(Message):
+    """One URL of an asset."""
+
+    path: UrlPath
+    bytes: Count
+    digest: HexDigest
+    media_type: Annotated[str, Meta(pattern=r"\A[a-z]+/[a-zA-Z0-9.+-]+\Z", max_length=80)]
+
+
+class FillSource(Message):
+    """Where an asset can be had. An object's URL is ``url`` + its path."""
+
+    kind: Literal["peer", "tier", "origin"]
+    url: BaseUrl
+    appliance: Name | None = None
+
+
+class AssetManifest(Message):
+    """An asset's objects, in the order they are laid into its pack, and its sources, best first."""
+
+    asset: AssetId
+    revision: HexDigest
+    bytes: Count
+    modified_at_ns: Nanoseconds
+    objects: Annotated[list[ObjectDescription], Meta(min_length=1, max_length=OBJECTS_MAX)]
+    sources: Annotated[list[FillSource], Meta(max_length=50)]
+
+
+# ---- fill agent → steering: POST /v1/appliances/{id}/fill-progress ----
+
+
+class AssetProgress(Message):
+    """One asset on its way."""
+
+    asset: AssetId
+    state: Literal["queued", "fetching", "committed", "failed"]
+    bytes: Count
+    bytes_done: Count
+    source: Text = ""
+    reason: Text = ""
+
+
+class FillProgress(Message):
+    """A fill as it goes; ``bytes_*`` count what had to be fetched, resumed bytes included in ``bytes_done``."""
+
+    appliance: Name
+    plan: HexDigest
+    state: Literal["running", "done", "incomplete"]
+    started_at_ns: Nanoseconds
+    updated_at_ns: Nanoseconds
+    bytes_total: Count
+    bytes_done: Count
+    assets_total: Count
+    assets_done: Count
+    assets_failed: Count
+    assets_evicted: Count
+    current: Annotated[list[AssetProgress], Meta(max_length=100)]
+    reason: Text = ""
+
+
+# ---- any HTTP API of ours → its caller, on refusal (RFC 9457) ----
+
+
+class Problem(Message, omit_defaults=True):
+    """Problem details, sent as ``application/problem+json``."""
+
+    title: str
+    status: int
+    detail: str = ""
+    field: str = ""
+    remedy: str = ""
+    type: str = "about:blank"

@@ -1,0 +1,73 @@
+"""RFC 9457 problem details for our aiohttp services, and the door at which JSON bodies are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from oca.common.errors import OcaError
+from oca.common.log import get_logger
+from oca.common.messages import Problem
+
+Body = TypeVar("Body")
+_log = get_logger("api")
+_encode = msgspec.json.Encoder().encode
+
+
+class Refusal(Exception):
+    """Ends a request with problem details; raised only inside request handlers."""
+
+    def __init__(
+        self, status: int, title: str, *, detail: str = "", field: str = "", remedy: str = ""
+    ) -> None:
+        super().__init__(title)
+        self.problem = Problem(title=title, status=status, detail=detail, field=field, remedy=remedy)
+
+
+def json_response(value: object, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """``value`` as JSON by msgspec."""
+    return web.Response(body=_encode(value), status=status, content_type="application/json", headers=headers)
+
+
+def problem_response(problem: Problem) -> web.Response:
+    """``problem`` with its status and media type."""
+    return web.Response(body=_encode(problem), status=problem.status, content_type="application/problem+json")
+
+
+async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Body]) -> Body:
+    """The request's JSON body, typed.
+
+    Raises:
+        Refusal: 400, with the path of the field that is missing or wrong.
+    """
+    try:
+        return decoder.decode(await request.read())
+    except msgspec.ValidationError as error:
+        detail, _, place = str(error).partition(" - at `")
+        raise Refusal(
+            400, "The message is not as agreed", detail=detail, field=place.rstrip("`") or "$"
+        ) from None
+    except msgspec.DecodeError as error:
+        raise Refusal(400, "The body is not JSON", detail=str(error)) from None
+
+
+@web.middleware
+async def problems(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Turn every refusal and failure into problem details; nothing internal leaks out."""
+    try:
+        return await handler(request)
+    except Refusal as refusal:
+        return problem_response(refusal.problem)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return problem_response(Problem(title=error.reason, status=error.status))
+    except OcaError as error:
+        _log.error("request failed", path=request.path, error=error.message, remedy=error.remedy)
+        status = 400 if error.source == "client" else 500
+        return problem_response(Problem(title=error.message, status=status, remedy=error.remedy))

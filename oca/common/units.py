@@ -1,0 +1,41 @@
+"""Figures for people: bytes, rates and durations, each with its unit."""
+
+from __future__ import annotations
+
+
+def format_bytes(count: float) -> str:
+    """``1536`` → ``1.5 KiB``; whole bytes below 1024."""
+    if abs(count) < 1024:
+        return f"{count:.0f} B"
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        count /= 1024
+        if abs(count) < 1024:
+            return f"{count:.1f} {unit}"
+    return f"{count / 1024:.1f} PiB"
+
+
+def format_rate(bytes_per_s: float) -> str:
+    """Bytes per second as line rate, in bits: ``125_000_000`` → ``1.0 Gb/s``."""
+    bits = bytes_per_s * 8
+    for unit in ("b/s", "kb/s", "Mb/s"):
+        if abs(bits) < 1000:
+            return f"{bits:.1f} {unit}"
+        bits /= 1000
+    return f"{bits:.1f} Gb/s"
+
+
+def format_duration(seconds: float) -> str:
+    """``5025`` → ``1 h 23 min``; two units at most."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    for size, unit, below, below_unit in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            return f"{whole // size} {unit} {whole % size // below} {below_unit}"
+    raise AssertionError("unreachable: whole is at least 60")

@@ -1,0 +1,1 @@
+"""The steering service: knows every appliance and sends each viewer to the nearest one that can serve."""
