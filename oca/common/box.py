@@ -49,9 +49,7 @@ class SteeringTable(Table, frozen=True):
     ] = ""
     token_file: Annotated[
         str,
-        Meta(
-            description="File that holds this appliance's token; empty: steering lets it in by address alone."
-        ),
+        Meta(description="File that holds this appliance's token; empty: steering lets it in by address alone."),
     ] = ""
 
 

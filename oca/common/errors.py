@@ -44,9 +44,7 @@ class ProtocolError(OcaError):
 
     source = "client"
 
-    def __init__(
-        self, message: str, *, remedy: str = "send a well-formed request", status: int = 400
-    ) -> None:
+    def __init__(self, message: str, *, remedy: str = "send a well-formed request", status: int = 400) -> None:
         super().__init__(message, remedy=remedy)
         self.status = status
 

@@ -20,9 +20,7 @@ _encode = msgspec.json.Encoder().encode
 class Refusal(Exception):
     """Ends a request with problem details; raised only inside request handlers."""
 
-    def __init__(
-        self, status: int, title: str, *, detail: str = "", field: str = "", remedy: str = ""
-    ) -> None:
+    def __init__(self, status: int, title: str, *, detail: str = "", field: str = "", remedy: str = "") -> None:
         super().__init__(title)
         self.problem = Problem(title=title, status=status, detail=detail, field=field, remedy=remedy)
 
@@ -47,9 +45,7 @@ async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Body]) -
         return decoder.decode(await request.read())
     except msgspec.ValidationError as error:
         detail, _, place = str(error).partition(" - at `")
-        raise Refusal(
-            400, "The message is not as agreed", detail=detail, field=place.rstrip("`") or "$"
-        ) from None
+        raise Refusal(400, "The message is not as agreed", detail=detail, field=place.rstrip("`") or "$") from None
     except msgspec.DecodeError as error:
         raise Refusal(400, "The body is not JSON", detail=str(error)) from None
 

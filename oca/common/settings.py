@@ -131,9 +131,7 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}", remedy="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{path}: not TOML: {error}", remedy="mend that line; strings need quotes"
-        ) from None
+        raise ConfigError(f"{path}: not TOML: {error}", remedy="mend that line; strings need quotes") from None
 
 
 def _put(
@@ -191,22 +189,16 @@ def _explain(
         return ConfigError(f"{where}: [{missing[1]}] is missing", remedy=f"add the table [{missing[1]}]")
     dotted = place.rstrip("`")
     if missing := re.search(r"missing required field `(\w+)`", what):
-        return ConfigError(
-            f"{where}: {dotted}.{missing[1]} is missing", remedy=f"set {missing[1]} under [{dotted}]"
-        )
+        return ConfigError(f"{where}: {dotted}.{missing[1]} is missing", remedy=f"set {missing[1]} under [{dotted}]")
     value: Any = document
     for step in re.findall(r"\w+|\[\.\.\.\]", dotted):
         value = value.get(step) if isinstance(value, dict) else None
     shown = f" = {value!r}" if value is not None else ""
     wanted = what[0].lower() + what[1:] if what else "wrong"
-    return ConfigError(
-        f"{origins.get(dotted, where)}: {dotted}{shown}: {wanted}", remedy="correct that value"
-    )
+    return ConfigError(f"{origins.get(dotted, where)}: {dotted}{shown}: {wanted}", remedy="correct that value")
 
 
-def _tables(
-    schema: type[msgspec.Struct], under: str = ""
-) -> Iterator[tuple[str, type[msgspec.Struct], bool]]:
+def _tables(schema: type[msgspec.Struct], under: str = "") -> Iterator[tuple[str, type[msgspec.Struct], bool]]:
     for field in msgspec.structs.fields(schema):
         struct, is_array = _struct_of(field.type)
         if struct is not None:
