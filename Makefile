@@ -1,0 +1,70 @@
+# Everything runs from a bare clone: Python 3.11 to 3.13 and make. `make` alone lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SEED ?=
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+setup: .venv/.demo-ready ## make .venv and fetch the page's player, all pinned; nothing else needs it first
+
+demo: .venv/.demo-ready ## the whole system on this machine: watch a film, stop an appliance, watch on
+	@$(BIN)/python -m demo $(DEMO)
+
+demo-check: .venv/.demo-ready ## the same without a browser: play, kill, play on, report
+	@$(BIN)/python -m demo --check $(DEMO)
+
+test: .venv/.dev-ready debian lint ## everything CI runs: lint, types, unit and system tests, coverage of pure modules
+	@rm -f .coverage .coverage.*
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" --cov --cov-report= -q tests
+	@$(BIN)/python tests/style/coverage_pure.py
+	@$(BIN)/python -m pytest -m system -q tests
+
+test-unit: .venv/.dev-ready ## the fast tests alone
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" -q tests
+
+lint: .venv/.dev-ready ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+
+bench: bench-delivery ## every benchmark, with its ratios and bars
+
+bench-delivery: .venv/.dev-ready debian ## the delivery worker beside nginx in the same run
+	@$(BIN)/python -m benchmarks.delivery
+
+lock: .venv/.dev-ready ## pin the newest versions that pyproject.toml allows
+	@for set in demo dev; do extras="--extra demo"; [ $$set = demo ] || extras="$$extras --extra dev"; \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 $$extras --generate-hashes --upgrade \
+	--no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$set.lock; done
+
+debian: ## install the Debian packages that tests and benchmarks use (as root; else say which are missing)
+	@scripts/debian.sh
+
+clean: ## remove what was made here: environments, caches, encoded video
+	@rm -rf .venv .demo node_modules steering/page/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+
+.venv/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11 to 3.13 with venv found; install one (Debian: apt-get install python3-venv) or pass PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+
+.venv/.demo-ready: requirements/demo.lock pyproject.toml package-lock.json | .venv/bin/python
+	@echo "Installing the pinned packages (a minute the first time)"
+	@$(PIP) install --require-hashes -r requirements/demo.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m demo.vendor
+	@touch $@
+
+.venv/.dev-ready: .venv/.demo-ready requirements/dev.lock
+	@echo "Installing the pinned packages for development"
+	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.PHONY: help setup demo demo-check test test-unit lint bench bench-delivery lock debian clean
