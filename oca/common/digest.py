@@ -15,9 +15,14 @@ DIGEST_BYTES = 16
 class Hasher(Protocol):
     """Takes bytes as they arrive; any bytes-like object, no copy."""
 
-    def update(self, data: bytes | bytearray | memoryview, /) -> None: ...
-    def digest(self) -> bytes: ...
-    def hexdigest(self) -> str: ...
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Take in ``data``."""
+
+    def digest(self) -> bytes:
+        """The digest so far, 16 bytes."""
+
+    def hexdigest(self) -> str:
+        """The digest so far, 32 lower-case hexadecimal digits."""
 
 
 def hasher() -> Hasher:
@@ -48,4 +53,4 @@ def revision_of(objects: list[tuple[str, str]]) -> str:
 
 def rendezvous_score(key: str, member: str) -> int:
     """Highest-random-weight score of ``member`` for ``key`` (Thaler and Ravishankar, 1998)."""
-    return xxhash.xxh3_64_intdigest(f"{key}\0{member}")
+    return xxhash.xxh3_64_intdigest(f"{key}\0{member}".encode())

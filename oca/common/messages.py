@@ -41,14 +41,14 @@ class Message(Struct, frozen=True, kw_only=True):
 # ---- appliance → steering: POST /v1/appliances/{id}/report ----
 
 
-class Health(Message):
+class Health(Message, frozen=True):
     """The appliance's judgement of itself, with why."""
 
     verdict: Verdict
     reasons: Annotated[list[Text], Meta(max_length=50)]
 
 
-class StoreUse(Message):
+class StoreUse(Message, frozen=True):
     """Space for assets, summed over working devices."""
 
     capacity_bytes: Count
@@ -57,7 +57,7 @@ class StoreUse(Message):
     objects: Count
 
 
-class Load(Message):
+class Load(Message, frozen=True):
     """What the box does now; ``link_bytes_per_s`` is 0 where no link speed is known."""
 
     connections: Count
@@ -66,21 +66,21 @@ class Load(Message):
     cpu_ratio: Annotated[float, Meta(ge=0, le=1)]
 
 
-class HeldAsset(Message, array_like=True):
+class HeldAsset(Message, frozen=True, array_like=True):
     """One asset that the store holds whole."""
 
     asset: AssetId
     revision: HexDigest
 
 
-class Contents(Message):
+class Contents(Message, frozen=True):
     """What the store holds. ``assets`` is sent only when steering does not know this ``digest`` yet."""
 
     digest: HexDigest
     assets: Annotated[list[HeldAsset], Meta(max_length=ASSETS_MAX)] | None = None
 
 
-class AssetDemand(Message, array_like=True):
+class AssetDemand(Message, frozen=True, array_like=True):
     """Viewers' demand for one asset in one batch; fill traffic does not count."""
 
     asset: AssetId
@@ -88,7 +88,7 @@ class AssetDemand(Message, array_like=True):
     bytes: Count
 
 
-class DemandBatch(Message):
+class DemandBatch(Message, frozen=True):
     """Demand between two instants. (``epoch``, ``sequence``) makes a repeat harmless: steering folds each in once.
 
     ``epoch`` is the boot of the appliance; sequences count up by one within it.
@@ -101,7 +101,7 @@ class DemandBatch(Message):
     items: Annotated[list[AssetDemand], Meta(max_length=ASSETS_MAX)]
 
 
-class Report(Message):
+class Report(Message, frozen=True):
     """Everything steering knows of an appliance, sent every few seconds."""
 
     appliance: Name
@@ -119,7 +119,7 @@ class Report(Message):
     demand: DemandBatch | None = None
 
 
-class ReportAnswer(Message):
+class ReportAnswer(Message, frozen=True):
     """What steering wants next. ``demand_sequence`` acknowledges the batch that the report carried."""
 
     contents_wanted: bool
@@ -129,7 +129,7 @@ class ReportAnswer(Message):
 # ---- steering → fill agent: GET /v1/appliances/{id}/fill-plan, GET /v1/appliances/{id}/assets/{asset} ----
 
 
-class PlannedAsset(Message):
+class PlannedAsset(Message, frozen=True):
     """One asset that the appliance should hold tonight; the plan lists them best first.
 
     ``popularity`` is expected viewer bytes per day ÷ size.
@@ -142,7 +142,7 @@ class PlannedAsset(Message):
     why: Text
 
 
-class FillPlan(Message):
+class FillPlan(Message, frozen=True):
     """The assets an appliance should hold, in order, within its capacity."""
 
     plan: HexDigest
@@ -152,7 +152,7 @@ class FillPlan(Message):
     assets: Annotated[list[PlannedAsset], Meta(max_length=ASSETS_MAX)]
 
 
-class ObjectDescription(Message):
+class ObjectDescription(Message, frozen=True):
     """One URL of an asset."""
 
     path: UrlPath
@@ -161,7 +161,7 @@ class ObjectDescription(Message):
     media_type: Annotated[str, Meta(pattern=r"\A[a-z]+/[a-zA-Z0-9.+-]+\Z", max_length=80)]
 
 
-class FillSource(Message):
+class FillSource(Message, frozen=True):
     """Where an asset can be had. An object's URL is ``url`` + its path."""
 
     kind: Literal["peer", "tier", "origin"]
@@ -169,7 +169,7 @@ class FillSource(Message):
     appliance: Name | None = None
 
 
-class AssetManifest(Message):
+class AssetManifest(Message, frozen=True):
     """An asset's objects, in the order they are laid into its pack, and its sources, best first."""
 
     asset: AssetId
@@ -183,7 +183,7 @@ class AssetManifest(Message):
 # ---- fill agent → steering: POST /v1/appliances/{id}/fill-progress ----
 
 
-class AssetProgress(Message):
+class AssetProgress(Message, frozen=True):
     """One asset on its way."""
 
     asset: AssetId
@@ -194,7 +194,7 @@ class AssetProgress(Message):
     reason: Text = ""
 
 
-class FillProgress(Message):
+class FillProgress(Message, frozen=True):
     """A fill as it goes; ``bytes_*`` count what had to be fetched, resumed bytes included in ``bytes_done``."""
 
     appliance: Name
@@ -215,7 +215,7 @@ class FillProgress(Message):
 # ---- any HTTP API of ours → its caller, on refusal (RFC 9457) ----
 
 
-class Problem(Message, omit_defaults=True):
+class Problem(Message, frozen=True, omit_defaults=True):
     """Problem details, sent as ``application/problem+json``."""
 
     title: str

@@ -17,7 +17,7 @@ _log = get_logger("api")
 _encode = msgspec.json.Encoder().encode
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - an answer, not a fault
     """Ends a request with problem details; raised only inside request handlers."""
 
     def __init__(self, status: int, title: str, *, detail: str = "", field: str = "", remedy: str = "") -> None:

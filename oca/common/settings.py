@@ -144,7 +144,7 @@ def _put(
     origin: str,
     origins: dict[str, str],
 ) -> None:
-    struct = dict((name, struct) for name, struct, is_array in _tables(schema) if not is_array).get(table)
+    struct = {name: struct for name, struct, is_array in _tables(schema) if not is_array}.get(table)
     kind = get_type_hints(struct).get(key) if struct is not None else None
     under = document.setdefault(table, {})
     if not isinstance(under, dict):
