@@ -45,7 +45,12 @@ class SteeringTable(Table, frozen=True):
     """The central service. With no url the appliance stands alone and serves what its store holds."""
 
     url: Annotated[
-        str, Meta(description="Base URL of steering; empty: stand alone.", pattern=r"\A(https?://\S+)?\Z")
+        str,
+        Meta(
+            description="Base URL of steering; empty: stand alone.",
+            pattern=r"\A(https?://[A-Za-z0-9.:\[\]_-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?)?\Z",
+            extra={"form": "empty, or http:// or https://, a host, its port if need be, and a path if need be"},
+        ),
     ] = ""
     token_file: Annotated[
         str,

@@ -11,7 +11,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Name = Annotated[str, Meta(pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")]
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
+        extra={"form": "lower-case letters, digits and inner hyphens, 63 at most"},
+    ),
+]
 """An appliance, site or title: lower-case letters, digits and inner hyphens; 63 at most (a DNS label)."""
 AssetId = Annotated[str, Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,62}(/[a-z0-9][a-z0-9._-]{0,62}){1,3}\Z")]
 """``title/rendition``, as in ``harbour/video-1080p``."""
@@ -22,7 +28,13 @@ UrlPath = Annotated[
 HexDigest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Nanoseconds = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-BaseUrl = Annotated[str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]_-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?\Z")]
+BaseUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]_-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?\Z",
+        extra={"form": "http:// or https://, a host, its port if need be, and a path if need be"},
+    ),
+]
 """Scheme, host and port, and a path prefix if need be; no trailing slash is needed."""
 Text = Annotated[str, Meta(max_length=400)]
 

@@ -1,0 +1,80 @@
+"""``config print|check|explain``, the same for every program of ours."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from oca.common import settings
+from oca.common.command import JsonOption, SetOption, print_json, print_line
+from oca.common.errors import ConfigError
+
+
+def config_app(schema: type[msgspec.Struct], *, prefix: str, heading: str) -> typer.Typer:
+    """The ``config`` commands over ``schema``; mount it with ``app.add_typer(…, name="config")``.
+
+    Args:
+        schema: What the program's file holds.
+        prefix: Of the environment variables that override it: ``OCA``, ``OCAFILL``, ``OCASTEERING``.
+        heading: Opens the printed default.
+    """
+    app = typer.Typer(help="Print, check and explain the settings.", no_args_is_help=True)
+
+    @app.command("print")
+    def print_default() -> None:
+        """Print every setting with its meaning, unit, limits and default."""
+        print_line(settings.render_default(schema, heading=heading).rstrip("\n"))
+
+    @app.command()
+    def check(
+        file: Annotated[Path, typer.Argument(help="Settings file (TOML).")],
+        sets: SetOption = None,
+    ) -> None:
+        """Check a settings file; what is wrong is named with file, key, value and limit."""
+        settings.load(schema, file, environment=os.environ, prefix=prefix, sets=sets or ())
+        print_line(f"{file}: good")
+
+    @app.command()
+    def explain(
+        key: Annotated[str, typer.Argument(help="table.key, or a table.")],
+        json: JsonOption = False,
+    ) -> None:
+        """Say what a setting means, its unit, limits and default, and how to set it."""
+        found = find_keys(schema, key)
+        if json:
+            print_json(found)
+            return
+        print_line("\n\n".join(explain_key(entry, prefix) for entry in found))
+
+    return app
+
+
+def find_keys(schema: type[msgspec.Struct], wanted: str) -> list[settings.Key]:
+    """The settings that ``wanted`` names: one key, or all keys of a table.
+
+    Raises:
+        ConfigError: There is none; the remedy names the nearest.
+    """
+    every = list(settings.keys(schema))
+    found = [key for key in every if wanted in (key.dotted, key.table)]
+    if not found:
+        near = difflib.get_close_matches(wanted, [key.dotted for key in every], n=1)
+        remedy = f"did you mean {near[0]}?" if near else "'config print' lists them all"
+        raise ConfigError(f"there is no setting {wanted}", remedy=remedy)
+    return found
+
+
+def explain_key(key: settings.Key, prefix: str) -> str:
+    """One setting, for a person."""
+    lines = [key.dotted, f"  {key.meaning}", f"  type     {key.type}"]
+    lines += [f"  unit     {key.unit}"] if key.unit else []
+    lines += [f"  limits   {key.limits}"] if key.limits else []
+    lines.append(f"  default  {settings.toml(key.default)}" if key.has_default else "  default  none: it must be set")
+    if key.settable:
+        lines.append(f"  set by   --set {key.dotted}=… or {prefix}_{key.table.upper()}__{key.name.upper()}=…")
+    return "\n".join(lines)
