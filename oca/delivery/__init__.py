@@ -1,0 +1,1 @@
+"""Delivery: sockets, workers and their supervisor."""

@@ -1,0 +1,87 @@
+"""Settings of the delivery path, one table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from oca.common.settings import Table
+
+Address = Annotated[str, Meta(pattern=r"\A(\[[0-9a-fA-F:.]+\]|[0-9]{1,3}(\.[0-9]{1,3}){3}):[0-9]{1,5}\Z")]
+
+
+class DeliveryTable(Table, frozen=True):
+    """How viewers are served: addresses, workers and limits on every connection."""
+
+    listen: Annotated[
+        tuple[Address, ...],
+        Meta(
+            min_length=1,
+            max_length=8,
+            description='Addresses and ports to serve on, such as "192.0.2.1:80" or "[2001:db8::1]:80".',
+        ),
+    ] = ("0.0.0.0:8080",)
+    urls: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]_-]{1,253}\Z")], ...],
+        Meta(
+            max_length=8,
+            description="Base URLs that viewers reach this box by, as told to steering; none: made from listen.",
+        ),
+    ] = ()
+    workers: Annotated[int, Meta(ge=0, le=256, description="Worker processes; 0: one a core.")] = 0
+    connections_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Connections per worker; any beyond are reset at once, so that players go elsewhere.",
+            extra={"unit": "connections"},
+        ),
+    ] = 20_000
+    idle_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0.05,
+            le=3600,
+            description="How long a connection may rest between requests; players refill every few seconds.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 75.0
+    head_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0.05,
+            le=600,
+            description="How long the head of a request may take from its first byte, and a connection to begin one.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 15.0
+    stalled_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0.05,
+            le=3600,
+            description="How long a client may take nothing of a response before it is cut off.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 30.0
+    head_bytes_max: Annotated[
+        int,
+        Meta(ge=1024, le=65536, description="Largest request head, request line included.", extra={"unit": "bytes"}),
+    ] = 16384
+    target_bytes_max: Annotated[
+        int, Meta(ge=512, le=32768, description="Longest request target, query included.", extra={"unit": "bytes"})
+    ] = 8192
+    fields_max: Annotated[
+        int, Meta(ge=8, le=1000, description="Most header fields in a request.", extra={"unit": "fields"})
+    ] = 64
+    drain_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86400,
+            description="How long responses being sent may take to finish when the daemon stops.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 30.0
