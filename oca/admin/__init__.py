@@ -1,0 +1,1 @@
+"""The box's own API, for its operator; never on the delivery port."""

@@ -1,0 +1,1 @@
+"""What the appliance knows of itself and tells steering: health, serving state, contents, demand."""

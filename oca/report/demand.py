@@ -1,0 +1,56 @@
+"""Demand on its way to steering: numbered batches, one in flight, resent unchanged until acknowledged.
+
+Pure. Together with steering's side, which folds each (epoch, sequence) in once, no viewer is counted twice and none is
+lost while this process lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oca.common.messages import ASSETS_MAX, AssetDemand, DemandBatch
+
+
+class DemandLedger:
+    """Sums demand per asset and cuts it into batches."""
+
+    def __init__(self, epoch: str, *, started_at_ns: int, batch_assets_max: int = ASSETS_MAX) -> None:
+        """Open the ledger of one boot; what a batch has no room for waits for the next."""
+        self._epoch = epoch
+        self._batch_assets_max = batch_assets_max
+        self._started_at_ns = started_at_ns
+        self._pending: dict[str, tuple[int, int]] = {}
+        self._in_flight: DemandBatch | None = None
+        self._sequence = 0
+
+    def add(self, taken: Mapping[str, tuple[int, int]]) -> None:
+        """Add (requests, bytes) per asset."""
+        for asset, (requests, size) in taken.items():
+            held_requests, held_bytes = self._pending.get(asset, (0, 0))
+            self._pending[asset] = (held_requests + requests, held_bytes + size)
+
+    def batch(self, now_ns: int) -> DemandBatch | None:
+        """The batch to send now: the one in flight, or else a new one; None where there was no demand."""
+        if self._in_flight is None and self._pending:
+            self._in_flight = self._cut(now_ns)
+        return self._in_flight
+
+    def acknowledge(self, sequence: int | None) -> None:
+        """Steering has folded in batch ``sequence``; an answer to anything but the batch in flight changes nothing."""
+        if self._in_flight is not None and sequence == self._in_flight.sequence:
+            self._in_flight = None
+
+    def _cut(self, now_ns: int) -> DemandBatch:
+        self._sequence += 1
+        assets = list(self._pending)[: self._batch_assets_max]
+        items = [AssetDemand(asset, *self._pending.pop(asset)) for asset in assets]
+        ended_at_ns = max(now_ns, self._started_at_ns)  # the wall clock may have been set back
+        batch = DemandBatch(
+            epoch=self._epoch,
+            sequence=self._sequence,
+            started_at_ns=self._started_at_ns,
+            ended_at_ns=ended_at_ns,
+            items=items,
+        )
+        self._started_at_ns = ended_at_ns
+        return batch
