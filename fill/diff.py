@@ -1,0 +1,108 @@
+"""What to fetch and what to evict, from the plan and what the store holds. Pure: the agent carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from oca.common.messages import PlannedAsset
+from oca.common.units import format_bytes
+
+
+class Held(Struct, frozen=True):
+    """One asset that the store holds whole."""
+
+    asset: str
+    revision: str
+    bytes: int
+    committed_at_ns: int
+
+
+class Fetch(Struct, frozen=True):
+    """An asset to fetch, and the assets that give way to it, first of all."""
+
+    planned: PlannedAsset
+    evict_first: tuple[Held, ...]
+
+
+class Skipped(Struct, frozen=True):
+    """An asset of the plan that will not be fetched, and why."""
+
+    asset: str
+    bytes: int
+    reason: str
+
+
+class FillDiff(Struct, frozen=True):
+    """What a fill has to do.
+
+    Attributes:
+        fetches: In the plan's order; each fits in what is free and what its evictions and those before free.
+        skipped: Assets that do not fit, each with its reason.
+        kept: Assets of the plan that the store holds already.
+        spare: What could still give way, in that order, should a device turn out fuller than its figures.
+    """
+
+    fetches: tuple[Fetch, ...]
+    skipped: tuple[Skipped, ...]
+    kept: tuple[str, ...]
+    spare: tuple[Held, ...]
+
+    @property
+    def evictions(self) -> tuple[Held, ...]:
+        """Everything that has to give way, in order."""
+        return tuple(held for fetch in self.fetches for held in fetch.evict_first)
+
+
+def diff_plan(
+    wanted: Sequence[PlannedAsset], held: Iterable[Held], *, free_bytes: int, overhead_bytes: int
+) -> FillDiff:
+    """Compare the plan with the store.
+
+    What the plan no longer names gives way only as far as space is needed: longest held first, and then older
+    revisions of assets that the plan names, worst placed first. An older revision that need not give way serves until
+    the new one replaces it.
+
+    Args:
+        wanted: The plan's assets, best first; a repeated one counts once.
+        held: What the store holds.
+        free_bytes: Space for assets that nothing takes.
+        overhead_bytes: What an asset takes beside its bytes, at most.
+    """
+    plan = {planned.asset: planned for planned in reversed(wanted)}
+    place = {planned.asset: number for number, planned in reversed(list(enumerate(wanted)))}
+    store = {entry.asset: entry for entry in held}
+    unplanned = sorted((e for e in store.values() if e.asset not in plan), key=lambda e: (e.committed_at_ns, e.asset))
+    outdated = [e for e in store.values() if e.asset in plan and e.revision != plan[e.asset].revision]
+    may_go = unplanned + sorted(outdated, key=lambda e: -place[e.asset])
+    may_go_bytes = sum(entry.bytes for entry in may_go)
+
+    fetches: list[Fetch] = []
+    skipped: list[Skipped] = []
+    kept: list[str] = []
+    gone = 0
+    for asset in sorted(plan, key=place.__getitem__):
+        planned = plan[asset]
+        if asset in store and store[asset].revision == planned.revision:
+            kept.append(asset)
+            continue
+        needed = planned.bytes + overhead_bytes
+        if needed > free_bytes + may_go_bytes:
+            skipped.append(Skipped(asset, planned.bytes, _no_room(needed, free_bytes, may_go_bytes)))
+            continue
+        first = gone
+        while needed > free_bytes:
+            free_bytes += may_go[gone].bytes
+            may_go_bytes -= may_go[gone].bytes
+            gone += 1
+        free_bytes -= needed
+        fetches.append(Fetch(planned, tuple(may_go[first:gone])))
+    return FillDiff(tuple(fetches), tuple(skipped), tuple(kept), tuple(may_go[gone:]))
+
+
+def _no_room(needed: int, free: int, may_go: int) -> str:
+    return (
+        f"no room: needs {format_bytes(needed)}, {format_bytes(free)} free and {format_bytes(may_go)} held "
+        "that the plan does not want"
+    )

@@ -1,0 +1,164 @@
+"""The settings of the fill agent, declared once. Who the box is and where it stores is read from appliance.toml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from oca.common import settings
+from oca.common.box import Box
+from oca.common.errors import ConfigError
+from oca.common.log import LogFormat, LogLevel
+from oca.common.settings import Table
+
+PREFIX = "OCAFILL"
+HEADING = """Settings of the fill agent, oca-fill.
+Each key is shown with its default. Who the box is, where it stores and where steering is stand in appliance.toml."""
+
+WallTime = Annotated[str, Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
+
+
+class BoxTable(Table, frozen=True):
+    """Where the settings of the box are, which the daemon and the fill agent share."""
+
+    config: Annotated[
+        str, Meta(min_length=1, description="The appliance's settings file; a relative path starts at this file.")
+    ] = "appliance.toml"
+
+
+class WindowTable(Table, frozen=True):
+    """The fill window: hours in which few people watch."""
+
+    start: Annotated[WallTime, Meta(description="Opens at this wall-clock time, HH:MM.")] = "02:00"
+    end: Annotated[
+        WallTime,
+        Meta(description="Closes at this wall-clock time, HH:MM; before start: on the next day; as start: never."),
+    ] = "14:00"
+    time_zone: Annotated[
+        str, Meta(max_length=80, description="Time zone of both, as in Europe/Berlin; empty: that of the machine.")
+    ] = ""
+
+
+class FillTable(Table, frozen=True):
+    """How assets are fetched."""
+
+    parallel_assets: Annotated[
+        int, Meta(ge=1, le=64, description="Assets fetched side by side; the objects of one asset come in order.")
+    ] = 4
+    rate_bytes_per_s_max: Annotated[
+        int, Meta(ge=0, le=2**40, description="Cap on all fetching together; 0: none.", extra={"unit": "bytes/s"})
+    ] = 0
+    connect_timeout_s: Annotated[
+        float, Meta(gt=0, le=300, description="A source that takes longer to connect is left.", extra={"unit": "s"})
+    ] = 5.0
+    stall_timeout_s: Annotated[
+        float, Meta(gt=0, le=600, description="A source that sends nothing for so long is left.", extra={"unit": "s"})
+    ] = 10.0
+    source_rate_bytes_per_s_min: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**40,
+            description="A source slower than this over a whole stall_timeout_s is left; 0: none is too slow.",
+            extra={"unit": "bytes/s"},
+        ),
+    ] = 16_384
+    rounds_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="Rounds over an asset's sources that bring no object before it is given up for this fill.",
+        ),
+    ] = 4
+    backoff_s: Annotated[
+        float,
+        Meta(gt=0, le=60, description="Wait before the second round; doubles with each round.", extra={"unit": "s"}),
+    ] = 0.5
+    backoff_s_max: Annotated[
+        float, Meta(gt=0, le=3600, description="Longest wait between rounds or attempts.", extra={"unit": "s"})
+    ] = 30.0
+    progress_interval_s: Annotated[
+        float, Meta(ge=0.1, le=60, description="How often steering is told of progress.", extra={"unit": "s"})
+    ] = 1.0
+    replan_interval_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="With --forever: how long after a finished fill the plan is asked for again in the window.",
+            extra={"unit": "s"},
+        ),
+    ] = 900.0
+
+
+class LogTable(Table, frozen=True):
+    """Log lines, on standard error."""
+
+    level: Annotated[LogLevel, Meta(description="Least weight of a line that is written.")] = "info"
+    format: Annotated[LogFormat, Meta(description="auto: text on a terminal, JSON lines elsewhere.")] = "auto"
+
+
+class FillSettings(Table, frozen=True):
+    """What ``fill.toml`` holds."""
+
+    box: BoxTable = BoxTable()
+    fill: FillTable = FillTable()
+    window: WindowTable = WindowTable()
+    log: LogTable = LogTable()
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """Everything a command of the agent needs to know."""
+
+    own: FillSettings
+    box: Box
+    devices: tuple[Path, ...]
+    token: str
+
+
+def load(path: Path | None, sets: Sequence[str]) -> Configuration:
+    """Read fill.toml and the appliance.toml that it names.
+
+    Raises:
+        ConfigError: A file, key, value or the token file is wrong.
+    """
+    own = settings.load(FillSettings, path, environment=os.environ, prefix=PREFIX, sets=sets)
+    box_path = (path.parent if path is not None else Path()) / own.box.config
+    box = settings.load(Box, box_path, environment=os.environ, prefix="OCA", only_known_tables=True)
+    if not box.steering.url:
+        raise ConfigError(
+            f"{box_path}: steering.url is empty, so there is nobody to ask for a fill plan",
+            remedy="set url under [steering], or fill by hand with 'oca store import'",
+        )
+    devices = tuple(Path(device) for device in box.store.devices)
+    return Configuration(own=own, box=box, devices=devices, token=read_token(box.steering.token_file))
+
+
+def read_token(path: str) -> str:
+    """The token in ``path``, or the empty string for an empty path.
+
+    Raises:
+        ConfigError: The file cannot be read, or does not hold one printable line.
+    """
+    if not path:
+        return ""
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(4097)
+    except OSError as error:
+        raise ConfigError(
+            f"steering.token_file = {path}: cannot be read: {error.strerror}", remedy="check the path and its owner"
+        ) from None
+    token = raw.decode("ascii", "replace").strip()
+    if not 0 < len(token) <= 4096 or not all("!" <= sign <= "~" for sign in token):
+        raise ConfigError(
+            f"steering.token_file = {path}: must hold one token of 1 to 4096 printable ASCII characters",
+            remedy="write the token that steering gave for this appliance",
+        )
+    return token

@@ -1,0 +1,155 @@
+"""The agent's side of steering's API: the plan, each asset's manifest, and progress; checked at the door."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from oca.common.errors import SteeringError
+from oca.common.log import get_logger
+from oca.common.messages import AssetManifest, FillPlan, FillProgress, Problem
+
+ANSWER_BYTES_MAX = 256 * 2**20
+PROBLEM_BYTES_MAX = 2**16
+ASK_TIMEOUT_S = 60.0
+PROGRESS_TIMEOUT_S = 5.0
+_log = get_logger("steering")
+_encode = msgspec.json.Encoder().encode
+_plans = msgspec.json.Decoder(FillPlan)
+_manifests = msgspec.json.Decoder(AssetManifest)
+_problems = msgspec.json.Decoder(Problem)
+Answer = TypeVar("Answer")
+
+
+class SteeringRefusalError(SteeringError):
+    """Steering answered, and the answer is no; asking again will not change it."""
+
+    retryable = False
+
+
+class SteeringClient:
+    """Talks to steering for one appliance."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, appliance: str, token: str) -> None:
+        self._session = session
+        self._url = url.rstrip("/")
+        self._appliance = appliance
+        self._headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._heard = True
+
+    async def plan(self) -> FillPlan:
+        """What this appliance should hold.
+
+        Raises:
+            SteeringError: Steering cannot be reached, or refuses, or its answer is not as agreed.
+        """
+        plan = await self._ask("fill-plan", _plans)
+        if plan.appliance != self._appliance:
+            raise SteeringRefusalError(
+                f"steering sent the plan of {plan.appliance} to {self._appliance}", remedy="report this as a fault"
+            )
+        return plan
+
+    async def manifest(self, asset: str) -> AssetManifest:
+        """An asset's objects, and its sources as they rank now.
+
+        Raises:
+            SteeringError: Steering cannot be reached, or refuses, or its answer is not as agreed.
+        """
+        manifest = await self._ask(f"assets/{asset}", _manifests)
+        if manifest.asset != asset:
+            raise SteeringRefusalError(
+                f"steering sent the manifest of {manifest.asset} for {asset}", remedy="report this as a fault"
+            )
+        return manifest
+
+    async def report(self, progress: FillProgress) -> None:
+        """Tell steering how the fill goes. Never fails: a fill goes on without; a change of fortune is logged once."""
+        try:
+            async with self._session.post(
+                self._endpoint("fill-progress"),
+                data=_encode(progress),
+                headers={**self._headers, "Content-Type": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=PROGRESS_TIMEOUT_S),
+                allow_redirects=False,
+            ) as response:
+                heard, why = response.status < 300, f"it answers {response.status}"
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            heard, why = False, str(error) or type(error).__name__
+        if heard != self._heard:
+            self._heard = heard
+            if heard:
+                _log.info("steering takes progress again", url=self._url)
+            else:
+                _log.warning("steering does not take progress; the fill goes on", url=self._url, why=why)
+
+    async def _ask(self, what: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
+        timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
+        try:
+            async with self._session.get(
+                self._endpoint(what), headers=self._headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status != 200:
+                    raise await self._refused(what, response)
+                body = await _read(response, ANSWER_BYTES_MAX)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            why = str(error) or f"no answer in {ASK_TIMEOUT_S:g} s"
+            raise SteeringError(
+                f"steering at {self._url} cannot be reached: {why}",
+                remedy="check that it runs and that steering.url in appliance.toml is right",
+            ) from None
+        if body is None:
+            raise SteeringRefusalError(
+                f"{what} is larger than {ANSWER_BYTES_MAX} bytes", remedy="make the plan smaller"
+            )
+        try:
+            return decoder.decode(body)
+        except msgspec.DecodeError as error:
+            raise SteeringRefusalError(
+                f"steering's answer to {what} is not as agreed: {error}",
+                remedy="check that steering and this agent are of versions that fit",
+            ) from None
+
+    async def _refused(self, what: str, response: aiohttp.ClientResponse) -> SteeringError:
+        body = await _read(response, PROBLEM_BYTES_MAX)
+        try:
+            problem = _problems.decode(body or b"")
+        except msgspec.DecodeError:
+            problem = Problem(title="", status=response.status)
+        said = ": ".join(part[:200] for part in (problem.title, problem.detail) if part)
+        message = f"steering at {self._url} answers {response.status} to {what}" + (f": {said}" if said else "")
+        if response.status in (401, 403):
+            remedy = (
+                f"check that steering knows appliance {self._appliance} and that steering.token_file holds its token"
+            )
+        elif response.status >= 500:
+            return SteeringError(message, remedy=problem.remedy[:200] or "see steering's log")
+        else:
+            remedy = "check steering.url in appliance.toml"
+        return SteeringRefusalError(message, remedy=problem.remedy[:200] or remedy)
+
+    def _endpoint(self, what: str) -> URL:
+        return URL(f"{self._url}/v1/appliances/{self._appliance}/{what}", encoded=True)
+
+
+async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes | None:
+    """The whole body, or None if it is larger than ``bytes_max``."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > bytes_max:
+            response.close()
+            return None
+    return bytes(body)
+
+
+def new_session(**options: Any) -> aiohttp.ClientSession:
+    """A client that keeps no cookies, undoes no encoding and reads no proxy settings."""
+    return aiohttp.ClientSession(
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        **options,
+    )
