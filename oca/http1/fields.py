@@ -1,0 +1,80 @@
+"""Header fields of a request: from the name and value pairs that the parser saw to ``Fields``, or a refusal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from oca.http1.request import FILL_AGENT, Fields, RequestRefused
+
+_KEPT = {
+    b"range": "range",
+    b"if-range": "if_range",
+    b"if-match": "if_match",
+    b"if-none-match": "if_none_match",
+    b"if-modified-since": "if_modified_since",
+    b"if-unmodified-since": "if_unmodified_since",
+}
+# RFC 9112 §3.2: a Host that is not uri-host [":" port] is answered with 400. Empty is allowed.
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]{0,5})?")
+
+
+def read_fields(pairs: Sequence[tuple[bytes, bytes]], *, minor: int, fields_max: int) -> Fields:
+    """The fields that delivery acts on.
+
+    Args:
+        pairs: Name and value of each field line, in order, values stripped.
+        minor: HTTP/1.minor; HTTP/1.0 needs no Host.
+        fields_max: Most field lines.
+
+    Raises:
+        RequestRefused: With the reason.
+    """
+    if len(pairs) > fields_max:
+        raise RequestRefused("too-many-fields", f"{len(pairs)} header fields, limit {fields_max}", status=431)
+    values: dict[bytes, bytes] = {}
+    hosts = 0
+    for name, value in pairs:
+        key = name.lower()
+        hosts += key == b"host"
+        values[key] = values[key] + b", " + value if key in values else value
+    _check_host(hosts, values.get(b"host", b""), minor)
+    _check_framing(values)
+    connection = {option.strip().lower() for option in values.get(b"connection", b"").split(b",")}
+    kept = {attribute: values[key] for key, attribute in _KEPT.items() if key in values}
+    return Fields(
+        close=b"close" in connection,
+        keep_alive=b"keep-alive" in connection,
+        fill=values.get(b"user-agent", b"").startswith(FILL_AGENT),
+        plain=not kept,
+        **kept,  # type: ignore[arg-type]
+    )
+
+
+def _check_host(hosts: int, host: bytes, minor: int) -> None:
+    # RFC 9112 §3.2: a server MUST answer 400 to an HTTP/1.1 request that lacks Host, repeats it, or has a bad one.
+    if hosts > 1:
+        raise RequestRefused("host-repeated", f"{hosts} Host fields, limit 1")
+    if hosts == 0 and minor >= 1:
+        raise RequestRefused("host-missing", "an HTTP/1.1 request without Host")
+    if _HOST.fullmatch(host) is None:
+        raise RequestRefused("host", f"Host {host[:80]!r} is no host and port")
+
+
+def _check_framing(values: dict[bytes, bytes]) -> None:
+    # RFC 9112 §6.1: both together smell of smuggling, and §6.3 lets a server refuse. Content has no meaning in
+    # GET, HEAD or OPTIONS here (RFC 9110 §9.3.1 allows to reject it), so no body is ever read.
+    if b"transfer-encoding" in values:
+        if b"content-length" in values:
+            raise RequestRefused("length-and-transfer-encoding", "Content-Length beside Transfer-Encoding")
+        raise RequestRefused("content", "a request with content, which this server never takes")
+    length = values.get(b"content-length")
+    if length is not None:
+        if not length.isdigit():
+            raise RequestRefused("content-length", f"Content-Length {length[:40]!r} is no number")
+        if length.strip(b"0"):
+            raise RequestRefused("content", f"a request with {length[:20].decode()} bytes of content, limit 0")
+    # RFC 9110 §10.1.1: without content nothing is to be continued; any other expectation cannot be met.
+    expect = values.get(b"expect")
+    if expect is not None and expect.lower() != b"100-continue":
+        raise RequestRefused("expectation", f"Expect {expect[:40]!r} cannot be met", status=417)

@@ -1,0 +1,167 @@
+"""Responses: from a request and what the store holds to a head and the bytes of the body to send.
+
+Bodies are described, never read. A head ends before its Date line, which the sender appends: ``date_line`` changes
+once a second, the rest never.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from oca.http1.conditional import evaluate, range_applies
+from oca.http1.dates import format_date
+from oca.http1.ranges import select_range
+from oca.http1.request import Request, RequestRefused
+
+ALLOW = b"GET, HEAD, OPTIONS"
+PREFLIGHT_S = 86400
+MANIFEST_FRESH_S = 60
+SEGMENT_FRESH_S = 86400
+_MANIFESTS = frozenset({"application/vnd.apple.mpegurl", "application/x-mpegurl", "application/dash+xml"})
+_REASONS = {
+    200: b"OK",
+    204: b"No Content",
+    206: b"Partial Content",
+    304: b"Not Modified",
+    400: b"Bad Request",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    412: b"Precondition Failed",
+    414: b"URI Too Long",
+    416: b"Range Not Satisfiable",
+    417: b"Expectation Failed",
+    431: b"Request Header Fields Too Large",
+    501: b"Not Implemented",
+    505: b"HTTP Version Not Supported",
+}
+# Players on other origins must read every answer, errors above all: an error they cannot read is a network error to them.
+_CORS = (
+    b"Access-Control-Allow-Origin: *\r\n"
+    b"Access-Control-Expose-Headers: Content-Length, Content-Range, Date, ETag, Last-Modified\r\n"
+    b"Timing-Allow-Origin: *\r\n"
+)
+_PREFLIGHT = (
+    b"Allow: %b\r\n"
+    b"Access-Control-Allow-Methods: %b\r\n"
+    b"Access-Control-Allow-Headers: Range, If-Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, "
+    b"Cache-Control, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session\r\n"
+    b"Access-Control-Max-Age: %d\r\n" % (ALLOW, ALLOW, PREFLIGHT_S)
+)
+
+
+class Representation(Struct, frozen=True):
+    """What HTTP says of one stored object; ``etag`` is strong and quoted, made from the digest."""
+
+    bytes: int
+    etag: bytes
+    modified_at_s: int
+    media_type: str
+
+
+class Reply(Struct, frozen=True, gc=False):
+    """One response: ``head`` + date line + ``text``, or the object's bytes ``[first, first + length)``."""
+
+    status: int
+    head: bytes
+    first: int = 0
+    length: int = 0
+    text: bytes = b""
+    close: bool = False
+
+
+def representation(digest: bytes, *, size: int, modified_at_s: int, media_type: str) -> Representation:
+    """Validators of an object from its digest (RFC 9110 §8.8.3)."""
+    return Representation(size, b'"%b"' % digest.hex().encode(), modified_at_s, media_type)
+
+
+def date_line(at_s: int) -> bytes:
+    """The Date field (RFC 9110 §6.6.1) and the empty line that ends a head."""
+    return b"Date: %b\r\n\r\n" % format_date(at_s).encode()
+
+
+def whole(about: Representation) -> Reply:
+    """The answer to a GET without Range or preconditions on a connection that persists; it never changes."""
+    head = _line(200) + b"Content-Length: %d\r\n" % about.bytes + _entity(about) + _CORS
+    return Reply(200, head, 0, about.bytes)
+
+
+def answer(request: Request, about: Representation | None) -> Reply:
+    """Answer ``request`` for what is stored under its path, or for nothing."""
+    tail = _connection(request)
+    close = not request.persistent
+    if request.method == "OPTIONS":  # RFC 9110 §9.3.7, and the Fetch standard's preflight
+        return Reply(204, _line(204) + _PREFLIGHT + _CORS + tail, close=close)
+    if about is None:
+        return _error(404, b"no such object here\n", tail, close=close, bodiless=request.method == "HEAD")
+    outcome = "proceed" if request.fields.plain else _precondition(request, about)
+    if outcome == "not-modified":  # RFC 9110 §15.4.5
+        return Reply(304, _line(304) + _validators(about) + _CORS + tail, close=close)
+    if outcome == "failed":  # RFC 9110 §15.5.13
+        return _error(412, b"precondition failed\n", tail, close=close, bodiless=request.method == "HEAD")
+    # RFC 9110 §14.2: Range is defined for GET alone.
+    if request.method == "GET" and request.fields.range is not None:
+        return _ranged(request, about, request.fields.range, tail)
+    reply = whole(about)
+    return Reply(200, reply.head + tail, 0, about.bytes if request.method == "GET" else 0, close=close)
+
+
+def refuse(refused: RequestRefused) -> Reply:
+    """The answer to a request that could not be read: said plainly, then the connection closes."""
+    extra = b"Allow: %b\r\n" % ALLOW if refused.status == 405 else b""  # RFC 9110 §15.5.6
+    return _error(refused.status, refused.reason.encode() + b"\n", extra + b"Connection: close\r\n", close=True)
+
+
+def _precondition(request: Request, about: Representation) -> str:
+    return evaluate(request.fields, etag=about.etag, modified_at_s=about.modified_at_s)
+
+
+def _ranged(request: Request, about: Representation, value: bytes, tail: bytes) -> Reply:
+    close = not request.persistent
+    applies = range_applies(request.fields, etag=about.etag, modified_at_s=about.modified_at_s)
+    selected = select_range(value, about.bytes) if applies else "whole"
+    if selected == "whole":
+        return Reply(200, whole(about).head + tail, 0, about.bytes, close=close)
+    if selected == "unsatisfiable":  # RFC 9110 §15.5.17
+        return _error(416, b"", b"Content-Range: bytes */%d\r\n" % about.bytes + tail, close=close)
+    head = b"".join(
+        (
+            _line(206),
+            b"Content-Length: %d\r\n" % selected.length,
+            b"Content-Range: bytes %d-%d/%d\r\n"  # RFC 9110 §15.3.7.1
+            % (selected.first, selected.first + selected.length - 1, about.bytes),
+            _entity(about),
+            _CORS,
+            tail,
+        )
+    )
+    return Reply(206, head, selected.first, selected.length, close=close)
+
+
+def _connection(request: Request) -> bytes:
+    if not request.persistent:
+        return b"Connection: close\r\n"  # RFC 9112 §9.6
+    return b"" if request.minor else b"Connection: keep-alive\r\n"
+
+
+def _line(status: int) -> bytes:
+    return b"HTTP/1.1 %d %b\r\n" % (status, _REASONS[status])
+
+
+def _entity(about: Representation) -> bytes:
+    return b"Content-Type: %b\r\nAccept-Ranges: bytes\r\n" % about.media_type.encode() + _validators(about)
+
+
+def _validators(about: Representation) -> bytes:
+    fresh_s = MANIFEST_FRESH_S if about.media_type in _MANIFESTS else SEGMENT_FRESH_S
+    return b"ETag: %b\r\nLast-Modified: %b\r\nCache-Control: public, max-age=%d\r\n" % (
+        about.etag,
+        format_date(about.modified_at_s).encode(),
+        fresh_s,
+    )
+
+
+def _error(status: int, text: bytes, tail: bytes, *, close: bool, bodiless: bool = False) -> Reply:
+    kind = b"Content-Type: text/plain\r\n" if text else b""
+    head = b"%bContent-Length: %d\r\n%bCache-Control: no-store\r\n%b%b" % (_line(status), len(text), kind, _CORS, tail)
+    return Reply(status, head, text=b"" if bodiless else text, close=close)
