@@ -1,0 +1,175 @@
+"""The one owner of durable writes: what is renamed, unlinked, synced or cut in a store happens here.
+
+Every failure of the system leaves as a ``StoreError`` that names the file and what to do about it. What may lie where
+on a device is said elsewhere (``device``).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from oca.common.errors import StoreError
+
+_REMEDIES = {
+    errno.ENOSPC: "free space on that device or lower [store] device_bytes_max",
+    errno.EDQUOT: "raise the quota of the user that the service runs as",
+    errno.EACCES: "give the user that the service runs as read and write access",
+    errno.EPERM: "give the user that the service runs as read and write access",
+    errno.EROFS: "the file system is read-only: see the kernel log for why, mend it and mount it again",
+    errno.EIO: "the device fails: see the kernel log; take it out of [store] devices and replace it",
+    errno.ENOENT: "mount the device or create the folder, and check [store] devices",
+    errno.ENOTDIR: "name a folder in [store] devices",
+    errno.EMFILE: "raise the limit of open files (LimitNOFILE)",
+    errno.ENFILE: "raise the machine's limit of open files (fs.file-max)",
+}
+
+
+@contextmanager
+def explained(path: Path, action: str) -> Iterator[None]:
+    """Turn a failure of the system into a ``StoreError`` that names the file, the action and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "check the device and the kernel log")
+        raise StoreError(f"{path}: cannot {action}: {error.strerror or error}", remedy=remedy) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Create ``folder`` inside an existing one; nothing happens if it is there."""
+    with explained(folder, "create the folder"), suppress(FileExistsError):
+        folder.mkdir()
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse a device that is missing or no folder, before anything is written beside it.
+
+    A device is never created: if its mount is missing, packs would fill the root file system instead.
+    """
+    with explained(folder, "use as a device"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    os.close(descriptor)
+
+
+def names(folder: Path) -> list[str]:
+    """The names in ``folder``, sorted."""
+    with explained(folder, "list"):
+        return sorted(entry.name for entry in folder.iterdir())
+
+
+def size(path: Path) -> int | None:
+    """Length of the file, or None if there is none."""
+    with explained(path, "look at"):
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:
+            return None
+
+
+def inode(path: Path) -> int:
+    """The file's inode, 0 if there is none: tells whether a file was put in another's place."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+def open_read(path: Path) -> int | None:
+    """A descriptor for reading, or None if there is no such file."""
+    with explained(path, "open"):
+        try:
+            return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+
+
+def open_write(path: Path) -> int:
+    """A descriptor for reading and writing; the file is created if need be."""
+    with explained(path, "open for writing"):
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+
+
+def close(descriptor: int) -> None:
+    """Close a descriptor."""
+    os.close(descriptor)
+
+
+def lock(path: Path) -> int | None:
+    """Hold ``path`` for this process until the descriptor is closed, or None if another process holds it."""
+    descriptor = open_write(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def read_at(descriptor: int, path: Path, count: int, offset: int) -> bytes:
+    """``count`` bytes from ``offset``; fewer only at the end of the file."""
+    with explained(path, "read"):
+        parts = []
+        while count > 0 and (part := os.pread(descriptor, count, offset)):
+            parts.append(part)
+            count -= len(part)
+            offset += len(part)
+    return b"".join(parts)
+
+
+def write_at(descriptor: int, path: Path, data: bytes | bytearray | memoryview, offset: int) -> None:
+    """All of ``data`` at ``offset``, however short the system's writes are."""
+    with explained(path, "write"):
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(descriptor, view, offset)
+            view = view[written:]
+            offset += written
+
+
+def cut(descriptor: int, path: Path, length: int) -> None:
+    """Cut the file to ``length`` bytes."""
+    with explained(path, "cut"):
+        os.ftruncate(descriptor, length)
+
+
+def sync(descriptor: int, path: Path) -> None:
+    """Bring the file to the device, then let its pages go: a fill must not push hot objects out of memory."""
+    with explained(path, "sync"):
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the folder's names to the device."""
+    with explained(folder, "sync"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename and bring both folders to the device: after this the file is at ``target`` whatever happens."""
+    with explained(source, f"rename to {target}"):
+        source.rename(target)
+    sync_folder(target.parent)
+    if source.parent != target.parent:
+        sync_folder(source.parent)
+
+
+def remove(path: Path) -> None:
+    """Unlink the file; nothing happens if it is gone."""
+    with explained(path, "remove"), suppress(FileNotFoundError):
+        path.unlink()
+
+
+def space(folder: Path) -> tuple[int, int]:
+    """Bytes of the folder's file system: in all, and free to us."""
+    with explained(folder, "measure"):
+        found = os.statvfs(folder)
+    return found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize

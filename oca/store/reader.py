@@ -1,0 +1,139 @@
+"""Look-ups for delivery: which bytes of which open pack answer a URL path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from oca.common.errors import StoreError
+from oca.store import files
+from oca.store.device import Device
+from oca.store.index import KEY_BYTES_MAX, decode_entry
+from oca.store.records import HeldPack, Located
+
+_GENERATION = 2**48
+"""More than the transactions an index will ever see, so that a replaced index always changes the version."""
+
+
+class OpenPack:
+    """A pack that is open for sending. Whoever sends from it raises ``sends`` before and lowers it after."""
+
+    __slots__ = ("asset", "descriptor", "sends")
+
+    def __init__(self, descriptor: int, asset: str) -> None:
+        self.descriptor = descriptor
+        self.asset = asset
+        self.sends = 0
+
+
+class StoreReader:
+    """Reads a store that another process may be filling. One thread at a time.
+
+    A device that fails is left out, so that it takes only its own assets with it; ``failed`` says why.
+    """
+
+    def __init__(self, devices: dict[int, Device], failed: dict[int, StoreError]) -> None:
+        self.failed = failed
+        self._devices = devices
+        self._indexes = [(device.number, device.index.get) for device in devices.values()]
+        self._open: dict[tuple[int, int], OpenPack] = {}
+        self._leaving: list[OpenPack] = []
+        self._generation = 0
+        self._refreshed_at_version = -1
+
+    @classmethod
+    def open(cls, devices: Sequence[Path]) -> Self:
+        """Open every device that works.
+
+        Raises:
+            StoreError: None works; the first one's reason.
+        """
+        working: dict[int, Device] = {}
+        failed: dict[int, StoreError] = {}
+        for number, folder in enumerate(devices):
+            try:
+                working[number] = Device.open_for_reading(number, folder)
+            except StoreError as error:
+                failed[number] = error
+        if not working:
+            raise next(iter(failed.values()), StoreError("the store has no device", remedy="set [store] devices"))
+        return cls(working, failed)
+
+    def find(self, path: bytes) -> Located | None:
+        """Where the object of that URL path lies; None is a miss. One LMDB get a device."""
+        if not 0 < len(path) <= KEY_BYTES_MAX:
+            return None
+        for number, get in self._indexes:
+            value = get(path)
+            if value is not None:
+                return decode_entry(value, number)
+        return None
+
+    def pack(self, device: int, pack: int) -> OpenPack | None:
+        """The open pack of a found object; opened once and kept until ``refresh``. None: evicted meanwhile.
+
+        Raises:
+            StoreError: The device fails, or the process has too many files open.
+        """
+        known = self._open.get((device, pack))
+        if known is not None:
+            return known
+        on = self._devices.get(device)
+        entry = on.index.pack(pack) if on is not None else None
+        descriptor = files.open_read(on.pack_path(pack)) if on is not None and entry is not None else None
+        if entry is None or descriptor is None:
+            return None
+        opened = self._open[(device, pack)] = OpenPack(descriptor, entry.asset)
+        return opened
+
+    def version(self) -> int:
+        """Changes whenever any index did. Costs microseconds: ask on a timer, not per request."""
+        for device in self._devices.values():
+            if device.index.replaced():
+                self._take_up(device)
+        return self._generation * _GENERATION + sum(
+            device.index.last_transaction() for device in self._devices.values()
+        )
+
+    def refresh(self) -> None:
+        """Close packs that are gone and that nobody sends from. Call it on a timer, after dropping cached look-ups."""
+        version = self.version()
+        if version != self._refreshed_at_version:
+            for device, number in list(self._open):
+                if self._devices[device].index.pack(number) is None:
+                    self._leaving.append(self._open.pop((device, number)))
+            self._refreshed_at_version = version
+        for opened in self._leaving:
+            if opened.sends == 0:
+                files.close(opened.descriptor)
+        self._leaving = [opened for opened in self._leaving if opened.sends > 0]
+
+    def assets(self) -> list[HeldPack]:
+        """Every asset held whole, by id."""
+        held = (
+            HeldPack(entry.asset, entry.revision, entry.bytes, entry.objects, device.number, entry.committed_at_ns)
+            for device in self._devices.values()
+            for entry in device.index.packs().values()
+        )
+        return sorted(held, key=lambda pack: pack.asset)
+
+    def devices(self) -> list[Device]:
+        """The devices that work."""
+        return list(self._devices.values())
+
+    def close(self) -> None:
+        """Close every pack and index."""
+        for opened in (*self._open.values(), *self._leaving):
+            files.close(opened.descriptor)
+        self._open.clear()
+        self._leaving.clear()
+        for device in self._devices.values():
+            device.close()
+
+    def _take_up(self, device: Device) -> None:
+        """Read on from the index that was put in place of the old one; its numbers mean other packs now."""
+        device.index.reopen(writable=device.index.writable)
+        self._generation += 1
+        for key in [key for key in self._open if key[0] == device.number]:
+            self._leaving.append(self._open.pop(key))

@@ -1,0 +1,238 @@
+"""A store open for writing: stage, commit, evict. One process at a time holds each device."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from oca.common.errors import StoreError
+from oca.common.log import get_logger
+from oca.common.messages import AssetManifest, StoreUse
+from oca.common.units import format_bytes
+from oca.store import capacity, files, pack
+from oca.store.device import Device
+from oca.store.index import MAP_BYTES, claimed, decode_entry
+from oca.store.records import HeldPack
+from oca.store.recovery import part_header, recover, settle
+from oca.store.staging import StagedAsset, pack_bytes, part_name
+from oca.store.use import measure, use_of
+
+_log = get_logger("store")
+
+
+class Store:
+    """The store as the fill agent and the operator's commands change it. Its methods may be called from any thread.
+
+    A device that fails is left out; ``failed`` says why.
+    """
+
+    def __init__(
+        self,
+        devices: dict[int, Device],
+        failed: dict[int, StoreError],
+        *,
+        device_bytes_max: int = 0,
+        reserve_ratio: float = 0.05,
+    ) -> None:
+        self.failed = failed
+        self._devices = devices
+        self._device_bytes_max = device_bytes_max
+        self._reserve_ratio = reserve_ratio
+        self._staged: set[StagedAsset] = set()
+        self._guard = threading.RLock()
+
+    @classmethod
+    def open(
+        cls,
+        devices: Sequence[Path],
+        *,
+        device_bytes_max: int = 0,
+        reserve_ratio: float = 0.05,
+        map_bytes: int = MAP_BYTES,
+    ) -> Self:
+        """Hold every device that works, and mend what a kill left behind.
+
+        Args:
+            devices: Folders, in the order of the settings.
+            device_bytes_max: Space for assets on each; 0: what the file system holds, less the reserve.
+            reserve_ratio: Share of the file system that assets never take.
+            map_bytes: Limit of each index.
+
+        Raises:
+            StoreError: None works, or another process holds one.
+        """
+        working: dict[int, Device] = {}
+        failed: dict[int, StoreError] = {}
+        for number, folder in enumerate(devices):
+            try:
+                device = Device.open_for_writing(number, folder, map_bytes=map_bytes)
+            except StoreError as error:
+                failed[number] = error
+                continue
+            try:
+                _tell(recover(device))
+                working[number] = device
+            except StoreError as error:
+                device.close()
+                failed[number] = error
+        if not working:
+            raise next(iter(failed.values()), StoreError("the store has no device", remedy="set [store] devices"))
+        _tell(settle(working.values()))
+        return cls(working, failed, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
+
+    def assets(self) -> list[HeldPack]:
+        """Every asset held whole, by id."""
+        held = (
+            HeldPack(entry.asset, entry.revision, entry.bytes, entry.objects, device.number, entry.committed_at_ns)
+            for device in self._devices.values()
+            for entry in device.index.packs().values()
+        )
+        return sorted(held, key=lambda held_pack: held_pack.asset)
+
+    def use(self) -> StoreUse:
+        """Space and contents, for reports."""
+        return use_of(
+            self._devices.values(), device_bytes_max=self._device_bytes_max, reserve_ratio=self._reserve_ratio
+        )
+
+    def capacity_bytes(self) -> int:
+        """Space for assets on all working devices."""
+        return self.use().capacity_bytes
+
+    def free_bytes(self) -> int:
+        """What new assets may still take on all working devices, open parts counted as whole."""
+        with self._guard:
+            return sum(self._free().values())
+
+    def stage(self, manifest: AssetManifest) -> StagedAsset:
+        """Begin an asset, or go on where an earlier try of the same revision was cut short.
+
+        What is here already is read and checked against its digests, which takes as long as reading it does.
+
+        Raises:
+            StoreError: It is being staged already; its manifest contradicts itself; another asset has one of its
+                paths; or it does not fit.
+        """
+        pack.check_manifest(manifest)
+        need_bytes = pack_bytes(manifest)
+        with self._guard:
+            if any(staged.manifest.asset == manifest.asset for staged in self._staged):
+                raise StoreError(f"{manifest.asset}: is being staged already", remedy="wait until that has ended")
+            self._refuse_claimed(manifest)
+            number = self._discard_other_parts(manifest)
+            if number is None:
+                number = self._choose_device(manifest, need_bytes)
+            path = self._devices[number].staging / part_name(manifest.asset, manifest.revision)
+            staged = StagedAsset(manifest, number, path, admit=self._admit, release=self._release)
+            self._staged.add(staged)
+        return staged
+
+    def evict(self, asset: str) -> int:
+        """Remove an asset; sends that run go on to their end.
+
+        Returns:
+            Bytes freed on the device; 0 if the asset is not held.
+        """
+        with self._guard:
+            freed = 0
+            for device in self._devices.values():
+                for number, entry in device.index.packs().items():
+                    if entry.asset == asset:
+                        device.evict(number)
+                        freed += entry.bytes
+        return freed
+
+    def discard_staging(self, keep: set[str]) -> None:
+        """Remove the parts of assets that ``keep`` does not name and that nobody is writing."""
+        with self._guard:
+            open_parts = {staged.path for staged in self._staged}
+            for device in self._devices.values():
+                for name in files.names(device.staging):
+                    header = part_header(device, name)
+                    if device.staging / name not in open_parts and (header is None or header.asset not in keep):
+                        files.remove(device.staging / name)
+
+    def close(self) -> None:
+        """Close open parts, which stay, and let go of the devices."""
+        with self._guard:
+            for staged in list(self._staged):
+                staged.close()
+            for device in self._devices.values():
+                device.close()
+
+    def _admit(self, staged: StagedAsset, table: pack.PackTable, size: int) -> HeldPack:
+        device = self._devices[staged.device]
+        with self._guard:
+            self._refuse_claimed(staged.manifest)
+            number = max(device.index.next_number(), *device.pack_numbers()[0], 1)
+            target = device.pack_path(number)
+            files.move(staged.path, target)
+            try:
+                entry = device.admit(number, table, size)
+            except StoreError:
+                if device.index.pack(number) is None:
+                    files.move(target, staged.path)
+                raise
+            _tell(settle(self._devices.values()))
+        return HeldPack(table.asset, table.revision, entry.bytes, entry.objects, staged.device, entry.committed_at_ns)
+
+    def _release(self, staged: StagedAsset) -> None:
+        with self._guard:
+            self._staged.discard(staged)
+
+    def _refuse_claimed(self, manifest: AssetManifest) -> None:
+        for device in self._devices.values():
+            packs = device.index.packs()
+            for item in manifest.objects:
+                path = item.path.encode()
+                value = device.index.get(path)
+                holder = packs.get(decode_entry(value, device.number).pack) if value is not None else None
+                if holder is not None and holder.asset != manifest.asset:
+                    raise claimed(path, manifest.asset, holder.asset)
+
+    def _discard_other_parts(self, manifest: AssetManifest) -> int | None:
+        """Remove parts of other revisions of the asset; the device that has this revision's part, if any."""
+        wanted = part_name(manifest.asset, manifest.revision)
+        found = None
+        for device in self._devices.values():
+            for name in files.names(device.staging):
+                if name == wanted and found is None:
+                    found = device.number
+                elif name == wanted or getattr(part_header(device, name), "asset", None) == manifest.asset:
+                    files.remove(device.staging / name)
+        return found
+
+    def _choose_device(self, manifest: AssetManifest, need_bytes: int) -> int:
+        numbers = list(self._devices)
+        free = self._free()
+        holding = [held.device for held in self.assets() if held.asset == manifest.asset]
+        chosen = capacity.choose_device(
+            need_bytes,
+            [free[number] for number in numbers],
+            preferred=numbers.index(holding[0]) if holding else None,
+        )
+        if chosen is None:
+            raise StoreError(
+                f"{manifest.asset}: needs {format_bytes(need_bytes)} on one device, "
+                f"at most {format_bytes(max(free.values()))} are free",
+                remedy="evict assets first, raise [store] device_bytes_max or add a device",
+            )
+        return numbers[chosen]
+
+    def _free(self) -> dict[int, int]:
+        free = {}
+        for number, device in self._devices.items():
+            awaited = sum(part.pack_bytes - part.file_bytes for part in self._staged if part.device == number)
+            free[number] = capacity.free_bytes(
+                measure(device, awaited=awaited),
+                device_bytes_max=self._device_bytes_max,
+                reserve_ratio=self._reserve_ratio,
+            )
+        return free
+
+
+def _tell(done: list[str]) -> None:
+    for line in done:
+        _log.warning("store mended", done=line)
