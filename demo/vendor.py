@@ -22,8 +22,8 @@ PLAYER_FILES = {
     "hls.min.mjs": "dist/hls.min.mjs",
     "hls.js.LICENSE": "LICENSE",
 }
-"""What the page needs, by its name in the vendor folder and in the package. Not the light build: it can play
-neither a separate audio track nor content steering."""
+"""What the page needs, by its name in the vendor folder and in the package. Not the light build: it cannot
+play a separate audio track."""
 
 
 class VendorError(OcaError):
@@ -71,13 +71,10 @@ def _npm_ci(*, dev: bool) -> None:
         return_completed_process=True,
         cwd=ROOT,
         capture_output=True,
+        text=True,
     )
     if done.returncode != 0:
-        said = [
-            line
-            for line in bytes(done.stderr).decode(errors="replace").splitlines()
-            if line.startswith(("npm error", "npm ERR!"))
-        ]
+        said = [line for line in str(done.stderr).splitlines() if line.startswith(("npm error", "npm ERR!"))]
         raise VendorError(
             f"npm could not fetch hls.js {version()}: {(said or ['it said nothing'])[0]}",
             remedy="the first set-up needs the npm registry: check the network or npm's settings, then run it again",

@@ -1,0 +1,99 @@
+"""The demo's origin: any HTTP server with Range support would do; this one serves a folder, with CORS for players.
+
+It counts what it sends and to whom, so that the demo can show how little is asked of it once the appliances are full.
+Run as ``python -m demo.origin --folder DIR --listen 127.0.0.10:8070``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from oca.common.media_types import media_type_of
+from oca.http1.ranges import ByteRange, select_range
+
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Content-Length, Content-Range, Date",
+    "Timing-Allow-Origin": "*",
+    "Accept-Ranges": "bytes",
+}
+
+
+@dataclass
+class Sent:
+    """What left the origin since it started."""
+
+    requests: int = 0
+    bytes: int = 0
+    paths: dict[str, int] = field(default_factory=dict)
+
+
+def make_app(folder: Path) -> web.Application:
+    """An application that serves the files below ``folder``, and ``/-/sent``: what it sent so far, as JSON."""
+    root = folder.resolve()
+    sent = Sent()
+
+    async def serve(request: web.Request) -> web.Response:
+        file = (root / request.match_info["path"]).resolve()
+        if not file.is_relative_to(root) or not file.is_file():
+            return web.Response(status=404, text="no such object\n", headers=CORS)
+        size = file.stat().st_size
+        chosen = select_range(request.headers.get("Range", "").encode("latin-1", "replace"), size)
+        if chosen == "unsatisfiable":
+            return web.Response(status=416, headers=CORS | {"Content-Range": f"bytes */{size}"})
+        whole = not isinstance(chosen, ByteRange) or request.method == "HEAD"
+        part = ByteRange(0, size) if not isinstance(chosen, ByteRange) or whole else chosen
+        headers = dict(CORS)
+        if not whole:
+            headers["Content-Range"] = f"bytes {part.first}-{part.first + part.length - 1}/{size}"
+        body = await asyncio.to_thread(_read, file, part)
+        if request.method == "GET":
+            sent.requests += 1
+            sent.bytes += len(body)
+            sent.paths[request.path] = sent.paths.get(request.path, 0) + 1
+        return web.Response(
+            status=200 if whole else 206, body=body, content_type=media_type_of(file.name), headers=headers
+        )
+
+    async def tell(_: web.Request) -> web.Response:
+        return web.json_response({"requests": sent.requests, "bytes": sent.bytes, "paths": sent.paths}, headers=CORS)
+
+    async def preflight(_: web.Request) -> web.Response:
+        return web.Response(status=204, headers=CORS | {"Access-Control-Allow-Headers": "Range"})
+
+    app = web.Application()
+    app.router.add_get("/-/sent", tell)
+    app.router.add_get("/{path:.*}", serve)
+    app.router.add_options("/{path:.*}", preflight)
+    return app
+
+
+def _read(file: Path, part: ByteRange) -> bytes:
+    with file.open("rb") as opened:
+        return os.pread(opened.fileno(), part.length, part.first)
+
+
+def main() -> int:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m demo.origin", description="Serve a folder as an origin.")
+    parser.add_argument("--folder", type=Path, required=True, help="the folder to serve")
+    parser.add_argument("--listen", required=True, metavar="ADDRESS:PORT")
+    options = parser.parse_args()
+    host, _, port = options.listen.rpartition(":")
+    try:
+        web.run_app(make_app(options.folder), host=host, port=int(port), print=None, access_log=None)
+    except OSError as error:
+        print(f"origin: cannot listen on {options.listen}: {error.strerror}; free that address", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
