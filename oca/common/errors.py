@@ -53,6 +53,14 @@ class StoreError(OcaError):
     """A device, pack or index cannot be read or written."""
 
 
+class StoreFullError(StoreError):
+    """No device has room for an asset; ``free_bytes`` is the most that one of them has."""
+
+    def __init__(self, message: str, *, remedy: str, free_bytes: int) -> None:
+        super().__init__(message, remedy=remedy)
+        self.free_bytes = free_bytes
+
+
 class FillError(OcaError):
     """The fill cannot get or keep what its plan names."""
 

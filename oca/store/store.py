@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from oca.common.errors import StoreError
+from oca.common.errors import StoreError, StoreFullError
 from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, StoreUse
 from oca.common.units import format_bytes
@@ -214,10 +214,12 @@ class Store:
             preferred=numbers.index(holding[0]) if holding else None,
         )
         if chosen is None:
-            raise StoreError(
+            most_free = max(free.values())
+            raise StoreFullError(
                 f"{manifest.asset}: needs {format_bytes(need_bytes)} on one device, "
-                f"at most {format_bytes(max(free.values()))} are free",
+                f"at most {format_bytes(most_free)} are free",
                 remedy="evict assets first, raise [store] device_bytes_max or add a device",
+                free_bytes=most_free,
             )
         return numbers[chosen]
 
