@@ -1,0 +1,164 @@
+"""Answers made of a ranking: playback, the steering lists of players, and where each asset is to be had."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated
+from urllib.parse import urlencode
+
+from msgspec import Meta, Struct, field
+
+from steering.catalogue import Title
+from steering.liveness import Standing
+from steering.ranking import Pathway, Ranking
+from steering.settings import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
+
+DECLARED_MAX = 32
+STEERING_VERSION = 1
+_PATHWAY_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class PlaybackRequest(Struct, frozen=True):
+    """``POST /v1/playback``."""
+
+    title: Annotated[str, Meta(max_length=63)]
+    client: Annotated[str, Meta(max_length=64)] = ""
+
+
+class PathwayAnswer(Struct, frozen=True):
+    """One source, as told to whoever asks."""
+
+    pathway: str
+    url: str
+    source_class: str = field(name="class")
+    site: str
+    distance_km: float | None
+    why: str
+
+
+class RejectedAnswer(Struct, frozen=True):
+    """A source that lost."""
+
+    pathway: str
+    why: str
+
+
+class PlaybackAnswer(Struct, frozen=True):
+    """Everything a player or a service needs, and why. ``assets``: asset → its first object's URLs, best first."""
+
+    title: str
+    name: str
+    client: str
+    client_from: str
+    prefix: str
+    site: str
+    hls_url: str
+    dash_url: str
+    pathways: list[PathwayAnswer]
+    rejected: list[RejectedAnswer]
+    assets: dict[str, list[str]]
+
+
+class SteeringAnswer(Struct, frozen=True):
+    """The body of HLS and DASH content steering (RFC 8216bis §7.3, ETSI TS 103 998).
+
+    Without ``TTL`` hls.js polls without pause, and it needs ``VERSION`` as an integer.
+    """
+
+    version: int = field(name="VERSION")
+    ttl: int = field(name="TTL")
+    pathway_priority: list[str] = field(name="PATHWAY-PRIORITY")
+
+
+def source_of(asset: str, pathways: Sequence[Pathway], index: int) -> Pathway:
+    """Who serves ``asset`` to a player on pathway ``index``: itself, else the next that holds it.
+
+    Earlier ones come last: a player on this pathway has probably left them for a reason.
+    """
+    for pathway in (*pathways[index:], *pathways[:index]):
+        if pathway.has(asset):
+            return pathway
+    return pathways[index]
+
+
+def playback_answer(
+    title: Title, ranking: Ranking, *, client: str, client_from: str, prefix: str, site: str, base_url: str, query: str
+) -> PlaybackAnswer:
+    """The answer of ``POST /v1/playback``; ``query`` is carried on to the manifests."""
+    suffix = f"?{query}" if query else ""
+    manifests = f"{base_url}/v1/playback/{title.title}"
+    pathways = ranking.pathways
+    return PlaybackAnswer(
+        title=title.title,
+        name=title.name,
+        client=client,
+        client_from=client_from,
+        prefix=prefix,
+        site=site,
+        hls_url=f"{manifests}/master.m3u8{suffix}" if pathways else "",
+        dash_url=f"{manifests}/manifest.mpd{suffix}" if pathways and title.mpd is not None else "",
+        pathways=[
+            PathwayAnswer(
+                pathway=pathway.pathway,
+                url=pathway.url,
+                source_class=pathway.source_class,
+                site=pathway.site,
+                distance_km=round(pathway.distance_km, 1) if pathway.distance_km is not None else None,
+                why=pathway.why,
+            )
+            for pathway in pathways
+        ],
+        rejected=[RejectedAnswer(pathway=lost.pathway, why=lost.why) for lost in ranking.rejected],
+        assets={
+            asset.asset: [
+                pathway.url + asset.entry
+                for pathway in pathways
+                if pathway.has(asset.asset) and pathway.pathway != ORIGIN_RETRY_PATHWAY
+            ]
+            for asset in title.assets
+        },
+    )
+
+
+def steering_url(base_url: str, protocol: str, title: str, pathways: Sequence[Pathway], query: str) -> str:
+    """The address a player polls: it carries all that the answer needs, so any instance can give it."""
+    declared = ",".join(pathway.pathway for pathway in pathways)
+    asked = urlencode({"title": title, "pathways": declared}, safe=",")
+    return f"{base_url}/steer/{protocol}?{asked}" + (f"&{query}" if query else "")
+
+
+def declared_pathways(text: str) -> list[str]:
+    """The pathway ids of a steering URL, without doubles and without what is no id."""
+    found = [part for part in text[: DECLARED_MAX * 64].split(",") if _PATHWAY_ID.fullmatch(part)]
+    return list(dict.fromkeys(found))[:DECLARED_MAX]
+
+
+def steering_answer(
+    declared: Sequence[str], ranking: Ranking | None, standing_of: Callable[[str], Standing], *, ttl_s: int
+) -> SteeringAnswer:
+    """Put the declared pathways in order: ranked ones, then those serving out, the origin, then what is out.
+
+    An appliance not heard of since steering started keeps its place before the origin. Undeclared pathways never
+    appear, save to fill a list that would be shorter than two: players skip ids that they do not know.
+    """
+    ranked = [pathway.pathway for pathway in ranking.pathways] if ranking is not None else []
+    known = list(declared) or ranked
+    places = {pathway: place for place, pathway in enumerate(ranked)}
+
+    def order(item: tuple[int, str]) -> tuple[int, int]:
+        index, pathway = item
+        if pathway == ORIGIN_PATHWAY:
+            return (3, 0)
+        if pathway == ORIGIN_RETRY_PATHWAY:
+            return (3, 1)
+        if pathway in places:
+            return (0, places[pathway])
+        group = {"unknown": 1, "draining": 2}.get(standing_of(pathway), 4)
+        return (group, index)
+
+    priority = [pathway for _, pathway in sorted(enumerate(known), key=order)]
+    for spare in (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY):
+        if len(priority) < 2 and spare not in priority:
+            priority.append(spare)
+    return SteeringAnswer(version=STEERING_VERSION, ttl=ttl_s, pathway_priority=priority)

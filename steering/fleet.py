@@ -1,0 +1,94 @@
+"""What steering knows of the appliances: the last report of each, when it came, and what it holds.
+
+Soft state: it is back within one report interval of a restart. Judging it is liveness's business.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from oca.common.messages import FillProgress, Report
+from steering.liveness import NEVER_REPORTED, Liveness, judge
+
+_BOOTS_REMEMBERED = 16
+_UNREACHABLE_HOSTS = ("0.0.0.0", "::", "")
+Outcome = Literal["taken", "stale"]
+
+
+@dataclass(slots=True)
+class Member:
+    """One appliance as last heard of. ``held`` maps asset → revision."""
+
+    report: Report | None = None
+    received_at_s: float = 0.0
+    held: dict[str, str] = field(default_factory=dict)
+    contents_digest: str = ""
+    fill: FillProgress | None = None
+    past_boots: deque[str] = field(default_factory=lambda: deque(maxlen=_BOOTS_REMEMBERED))
+
+
+class Fleet:
+    """The last report per appliance, and who holds which asset."""
+
+    def __init__(self, appliances: Iterable[str], *, age_limit_s: float) -> None:
+        self.age_limit_s = age_limit_s
+        self.members: Mapping[str, Member] = {appliance: Member() for appliance in appliances}
+
+    def observe(self, report: Report, now_s: float) -> Outcome:
+        """Take a report in, unless a newer one from the same boot, or a later boot, came before it."""
+        member = self.members[report.appliance]
+        last = member.report
+        if last is not None:
+            if report.boot_id in member.past_boots:
+                return "stale"
+            if report.boot_id == last.boot_id:
+                if report.sequence <= last.sequence:
+                    return "stale"
+            else:
+                member.past_boots.append(last.boot_id)
+        if report.contents.assets is not None:
+            member.held = {item.asset: item.revision for item in report.contents.assets}
+            member.contents_digest = report.contents.digest
+        # The list lives in ``held`` and demand in the state; keeping both here too would double a fleet's memory.
+        member.report = _without_lists(report)
+        member.received_at_s = now_s
+        return "taken"
+
+    def contents_wanted(self, report: Report) -> bool:
+        """Whether the appliance should send the list of what it holds."""
+        return self.members[report.appliance].contents_digest != report.contents.digest
+
+    def progress(self, progress: FillProgress) -> None:
+        """Remember how its fill stands."""
+        self.members[progress.appliance].fill = progress
+
+    def liveness(self, appliance: str, now_s: float) -> Liveness:
+        """The verdict on an appliance now."""
+        member = self.members.get(appliance)
+        if member is None or member.report is None:
+            return NEVER_REPORTED
+        return judge(member.report, now_s - member.received_at_s, self.age_limit_s)
+
+
+def delivery_url_fault(url: str) -> str:
+    """Why players could not use this delivery URL, or an empty string."""
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname or ""
+    except ValueError as error:
+        return str(error)
+    if port == 0:
+        return "port 0 cannot be reached"
+    if host in _UNREACHABLE_HOSTS:
+        return f"players cannot reach the address {host or 'of no host'}"
+    return ""
+
+
+def _without_lists(report: Report) -> Report:
+    return replace(report, contents=replace(report.contents, assets=None), demand=None)

@@ -1,0 +1,15 @@
+"""Distance on the globe."""
+
+from __future__ import annotations
+
+from math import asin, cos, radians, sin, sqrt
+
+_EARTH_RADIUS_KM = 6371.0088
+
+
+def distance_km(latitude_a: float, longitude_a: float, latitude_b: float, longitude_b: float) -> float:
+    """Great-circle distance between two points in degrees (haversine formula on the mean earth radius)."""
+    north_a, north_b = radians(latitude_a), radians(latitude_b)
+    half = sin((north_b - north_a) / 2) ** 2
+    half += cos(north_a) * cos(north_b) * sin(radians(longitude_b - longitude_a) / 2) ** 2
+    return 2 * _EARTH_RADIUS_KM * asin(sqrt(min(1.0, half)))

@@ -1,0 +1,48 @@
+"""Whether an appliance may take new viewers, and why. Every verdict carries its reason to the operator."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from oca.common.messages import Report
+
+Standing = Literal["up", "draining", "drained", "failed", "gone", "unknown"]
+
+
+class Liveness(NamedTuple):
+    """A verdict: ``standing`` tells machines, ``why`` people."""
+
+    standing: Standing
+    degraded: bool
+    why: str
+
+    @property
+    def takes_viewers(self) -> bool:
+        """Whether new viewers may be sent there."""
+        return self.standing == "up"
+
+
+NEVER_REPORTED = Liveness("unknown", False, "no report yet since steering started")
+
+
+def judge(report: Report, age_s: float, limit_s: float) -> Liveness:
+    """Judge an appliance by its last report, ``age_s`` seconds old, against the age limit."""
+    if age_s > limit_s:
+        return Liveness("gone", False, f"last report {age_s:.1f} s old, limit {limit_s:.1f} s")
+    if report.serving != "serving":
+        return Liveness(report.serving, False, f"{report.serving}: no new viewers")
+    if report.health.verdict == "failed":
+        return Liveness("failed", False, f"its own verdict is failed: {_reasons(report)}")
+    why = f"report {age_s:.1f} s old, limit {limit_s:.1f} s"
+    if report.health.verdict == "degraded":
+        return Liveness("up", True, f"degraded: {_reasons(report)}; {why}")
+    return Liveness("up", False, why)
+
+
+def report_age_limit_s(interval_s: float, missed_max: int, grace_s: float) -> float:
+    """The age of a last report up to which an appliance counts as there."""
+    return interval_s * missed_max + grace_s
+
+
+def _reasons(report: Report) -> str:
+    return ", ".join(report.health.reasons) or "no reason given"

@@ -1,0 +1,89 @@
+"""The multivariant playlist made for one viewer: every candidate a pathway with the full ladder, best first.
+
+Players that know no content steering take the first variants, so those are on the best source.
+"""
+
+from __future__ import annotations
+
+from steering.answer import source_of
+from steering.catalogue import Title, Track, Variant
+from steering.ranking import Pathway
+
+
+def multivariant_playlist(title: Title, pathways: tuple[Pathway, ...], steering_url: str) -> str:
+    """The playlist, RFC 8216bis §4.4.6, with absolute URLs; ``pathways`` is not empty."""
+    entries = {asset.asset: asset for asset in title.assets}
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7"]
+    if title.independent_segments:
+        lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
+    lines.append(f'#EXT-X-CONTENT-STEERING:SERVER-URI="{steering_url}",PATHWAY-ID="{pathways[0].pathway}"')
+    track_ids, variant_ids = _stable_ids(title)
+    for index, pathway in enumerate(pathways):
+        for track, stable_id in zip(title.tracks, track_ids, strict=True):
+            url = source_of(track.asset, pathways, index).url + entries[track.asset].entry
+            lines.append(_media(track, stable_id, pathway.pathway, url))
+    for index, pathway in enumerate(pathways):
+        for variant, stable_id in zip(title.variants, variant_ids, strict=True):
+            lines.append(_stream(title, variant, stable_id, pathway.pathway))
+            lines.append(source_of(variant.asset, pathways, index).url + entries[variant.asset].entry)
+    return "\n".join(lines) + "\n"
+
+
+def _media(track: Track, stable_id: str, pathway: str, url: str) -> str:
+    attributes = [
+        f"TYPE={track.type}",
+        f'GROUP-ID="{_quoted(track.group)}@{pathway}"',
+        f'NAME="{_quoted(track.name)}"',
+        f'STABLE-RENDITION-ID="{stable_id}"',
+        *([f'LANGUAGE="{_quoted(track.language)}"'] if track.language else []),
+        f"DEFAULT={'YES' if track.default else 'NO'}",
+        f"AUTOSELECT={'YES' if track.autoselect else 'NO'}",
+        *(["FORCED=YES"] if track.forced else []),
+        *([f'CHANNELS="{_quoted(track.channels)}"'] if track.channels else []),
+        *([f'CHARACTERISTICS="{_quoted(track.characteristics)}"'] if track.characteristics else []),
+        f'URI="{url}"',
+    ]
+    return "#EXT-X-MEDIA:" + ",".join(attributes)
+
+
+def _stream(title: Title, variant: Variant, stable_id: str, pathway: str) -> str:
+    attributes = [
+        f"BANDWIDTH={variant.bandwidth}",
+        f"AVERAGE-BANDWIDTH={variant.average_bandwidth or _average_bandwidth(title, variant)}",
+        *([f'CODECS="{_quoted(variant.codecs)}"'] if variant.codecs else []),
+        *([f"RESOLUTION={variant.width}x{variant.height}"] if variant.height else []),
+        *([f"FRAME-RATE={variant.frame_rate:.3f}"] if variant.frame_rate else []),
+        *([f"VIDEO-RANGE={variant.video_range}"] if variant.video_range else []),
+        *([f'AUDIO="{_quoted(variant.audio)}@{pathway}"'] if variant.audio else []),
+        *([f'SUBTITLES="{_quoted(variant.subtitles)}@{pathway}"'] if variant.subtitles else []),
+        f'STABLE-VARIANT-ID="{stable_id}"',
+        f'PATHWAY-ID="{pathway}"',
+    ]
+    return "#EXT-X-STREAM-INF:" + ",".join(attributes)
+
+
+def _average_bandwidth(title: Title, variant: Variant) -> int:
+    """As measured at publishing: the rendition and the costliest track of its audio group."""
+    measured = {asset.asset: asset.bitrate_bits_per_s for asset in title.assets}
+    audio = [measured[track.asset] for track in title.tracks if track.group == variant.audio and track.type == "AUDIO"]
+    return measured[variant.asset] + max(audio, default=0)
+
+
+def _stable_ids(title: Title) -> tuple[list[str], list[str]]:
+    """Ids equal on all pathways and unique within one: an asset's name, numbered where it comes twice."""
+    return _numbered([track.asset for track in title.tracks]), _numbered([item.asset for item in title.variants])
+
+
+def _numbered(assets: list[str]) -> list[str]:
+    counts: dict[str, int] = {}
+    ids = []
+    for asset in assets:
+        counts[asset] = counts.get(asset, 0) + 1
+        label = asset.partition("/")[2]
+        ids.append(label if counts[asset] == 1 else f"{label}.{counts[asset]}")
+    return ids
+
+
+def _quoted(text: str) -> str:
+    """A quoted-string holds no quote and no line break (RFC 8216 §4.2)."""
+    return text.replace('"', "'").replace("\n", " ").replace("\r", " ")

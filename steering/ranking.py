@@ -1,0 +1,213 @@
+"""The decision: which sources may serve this title to this client, in what order, and why the others lost.
+
+One ranking answers playback, both manifests, both steering answers and redirects. Pure: the world comes in
+as arguments. Order: class (embedded, peering, regional), the client's own prefixes first, longer prefix, distance; within a site
+well before degraded, whole ladders before partial ones, then rendezvous, so that one title lands on few boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from oca.common.digest import rendezvous_score
+from steering.catalogue import Title
+from steering.geography import distance_km
+from steering.liveness import Liveness
+from steering.prefixes import Match
+from steering.settings import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY, Site
+
+_CLASS_RANK = {"embedded": 0, "peering": 1, "regional": 2}
+REJECTED_MAX = 200
+
+
+class Candidate(NamedTuple):
+    """An appliance as the decision sees it; ``held`` maps asset → revision."""
+
+    appliance: str
+    url: str
+    liveness: Liveness
+    held: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pathway:
+    """One source a player may use. ``holds`` is None for the origin, which holds everything."""
+
+    pathway: str
+    url: str
+    source_class: str
+    site: str
+    distance_km: float | None
+    why: str
+    holds: frozenset[str] | None
+
+    def has(self, asset: str) -> bool:
+        """Whether it serves ``asset`` itself."""
+        return self.holds is None or asset in self.holds
+
+
+class Rejected(NamedTuple):
+    """A source that was considered and lost."""
+
+    pathway: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Pathways best first, the origin last. ``barred`` says why nobody may serve it to this client, if so."""
+
+    pathways: tuple[Pathway, ...]
+    rejected: tuple[Rejected, ...]
+    barred: str = ""
+
+
+class RankedSite(NamedTuple):
+    """A site in the order of one client network; ``why_not`` is empty where the site may serve it."""
+
+    site: Site
+    distance_km: float | None
+    why: str
+    why_not: str
+
+
+def order_sites(sites: Sequence[Site], match: Match | None) -> tuple[RankedSite, ...]:
+    """Sites in the order in which a client with this longest match is served, those that may not serve it last.
+
+    Depends on the prefix alone, so callers keep the result per prefix.
+    """
+    by_id = {site.id: site for site in sites}
+    home = by_id.get(match.site) if match is not None else None
+    own: dict[str, Match] = {}
+    for found in match.chain() if match is not None else ():
+        own.setdefault(found.site, found)
+    ordered = []
+    for site in sites:
+        mine = own.get(site.id)
+        distance = (
+            distance_km(home.latitude, home.longitude, site.latitude, site.longitude) if home is not None else None
+        )
+        reach = f"client in its prefix {mine.prefix}" if mine is not None else "serves any client"
+        away = (
+            f"{distance:.0f} km from {home.id}" if home is not None and distance is not None else "client in no prefix"
+        )
+        why_not = (
+            "" if mine is not None or site.class_ != "embedded" else "embedded in another network than the client's"
+        )
+        key = (
+            bool(why_not),
+            _CLASS_RANK[site.class_],
+            mine is None,
+            -(mine.length if mine is not None else 0),
+            distance or 0.0,
+            site.id,
+        )
+        why = f"{site.class_} site {site.id}: {reach}, {away}"
+        ordered.append((key, RankedSite(site, distance, why, why_not)))
+    return tuple(ranked for _, ranked in sorted(ordered, key=lambda pair: pair[0]))
+
+
+def bar(title: Title, region: str, now_ns: int) -> str:
+    """Why nobody may serve ``title`` to a client in ``region`` now, or an empty string."""
+    if title.released_at_ns > now_ns:
+        released = datetime.fromtimestamp(title.released_at_ns / 1e9, tz=UTC)
+        return f"not released before {released:%Y-%m-%dT%H:%M:%SZ}"
+    if title.regions and region not in title.regions:
+        return f"no rights in {region or 'a client region that is not known'}; granted: {', '.join(title.regions)}"
+    return ""
+
+
+def rank(
+    title: Title,
+    sites: Sequence[RankedSite],
+    candidates: Callable[[str], Sequence[Candidate]],
+    *,
+    region: str,
+    now_ns: int,
+    origin_url: str,
+    appliances_max: int,
+    explain: bool = False,
+) -> Ranking:
+    """Rank every source of ``title`` for a client.
+
+    Args:
+        title: What is asked for.
+        sites: From ``order_sites`` for the client's prefix.
+        candidates: A site's appliances, as they stand now.
+        region: The client's region, for rights; empty: unknown.
+        now_ns: Wall clock.
+        origin_url: Base URL of the last resort; empty: there is none.
+        appliances_max: Appliances offered at most.
+        explain: Look at every site, to say why each lost, not only until enough are found.
+    """
+    if barred := bar(title, region, now_ns):
+        return Ranking((), (), barred)
+    pathways: list[Pathway] = []
+    rejected: list[Rejected] = []
+    wanted = {asset.asset: asset.revision for asset in title.assets if asset.kind != "manifests"}
+    for ranked in sites:
+        if len(rejected) >= REJECTED_MAX or (len(pathways) >= appliances_max and not explain):
+            break
+        if ranked.why_not and not explain:
+            break
+        fits = []
+        for candidate in candidates(ranked.site.id):
+            holds, why_not = _consider(title, ranked, candidate, wanted)
+            if why_not:
+                rejected.append(Rejected(candidate.appliance, why_not))
+            else:
+                score = rendezvous_score(title.title, candidate.appliance)
+                fits.append((candidate.liveness.degraded, -len(holds), -score, candidate, holds))
+        for *_, candidate, holds in sorted(fits, key=lambda fit: fit[:3]):
+            if len(pathways) >= appliances_max:
+                rejected.append(Rejected(candidate.appliance, f"{appliances_max} better ones are enough"))
+                continue
+            pathways.append(_pathway(ranked, candidate, holds, len(wanted), len(pathways)))
+    pathways += _origins(origin_url, alone=not pathways)
+    return Ranking(tuple(pathways), tuple(rejected))
+
+
+def _consider(
+    title: Title, ranked: RankedSite, candidate: Candidate, wanted: Mapping[str, str]
+) -> tuple[list[str], str]:
+    """What of the title a candidate holds, and why it cannot serve it, if so."""
+    if ranked.why_not:
+        return [], ranked.why_not
+    if title.regions and ranked.site.region not in title.regions:
+        return [], f"its site {ranked.site.id} is in {ranked.site.region or 'no known region'}: no rights there"
+    if not candidate.liveness.takes_viewers:
+        return [], candidate.liveness.why
+    held = candidate.held
+    holds = [asset for asset, revision in wanted.items() if held.get(asset) == revision]
+    if not holds:
+        other = any(asset in held for asset in wanted)
+        return [], "holds only an earlier revision of this title" if other else "does not hold this title"
+    return holds, ""
+
+
+def _pathway(ranked: RankedSite, candidate: Candidate, holds: list[str], wanted: int, before: int) -> Pathway:
+    share = "holds it whole" if len(holds) == wanted else f"holds {len(holds)} of its {wanted} assets"
+    place = "nearest" if not before else f"number {before + 1}"
+    return Pathway(
+        pathway=candidate.appliance,
+        url=candidate.url,
+        source_class=ranked.site.class_,
+        site=ranked.site.id,
+        distance_km=ranked.distance_km,
+        why=f"{place}: {ranked.why}; {share}; {candidate.liveness.why}",
+        holds=frozenset(holds),
+    )
+
+
+def _origins(url: str, *, alone: bool) -> list[Pathway]:
+    """The origin; twice if it is alone, because players need a second pathway to retry on."""
+    if not url:
+        return []
+    origin = Pathway(ORIGIN_PATHWAY, url, "fallback", "", None, "last resort: the origin holds everything", None)
+    if not alone:
+        return [origin]
+    again = "the origin once more: players give up without a second pathway"
+    return [origin, Pathway(ORIGIN_RETRY_PATHWAY, url, "fallback", "", None, again, None)]

@@ -1,0 +1,200 @@
+"""What ``steering.toml`` may hold: the service, its state, the fleet it trusts, the plan and the origin."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from oca.common.addresses import ListenAddress
+from oca.common.log import LogTable
+from oca.common.messages import Name
+from oca.common.settings import Table
+
+ENVIRONMENT_PREFIX = "OCASTEERING"
+ORIGIN_PATHWAY = "origin"
+ORIGIN_RETRY_PATHWAY = "origin-retry"
+SiteClass = Literal["embedded", "peering", "regional"]
+Url = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(https?://[A-Za-z0-9.:\[\]_-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?)?\Z",
+        extra={"form": "empty, or http:// or https://, a host, its port if need be, and a path if need be"},
+    ),
+]
+Prefixes = tuple[Annotated[str, Meta(max_length=49)], ...]
+
+
+class ApiTable(Table, frozen=True):
+    """The HTTP API that players, appliances and operators use."""
+
+    listen: Annotated[ListenAddress, Meta(description="Address and port to listen on.")] = "127.0.0.1:8090"
+    public_url: Annotated[
+        Url,
+        Meta(
+            description="Base URL under which players reach this service; empty: what each request names as its host."
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        Prefixes, Meta(description="Prefixes whose X-Forwarded-For and client= are believed.", max_length=1000)
+    ] = ("127.0.0.0/8", "::1/128")
+    open_to: Annotated[
+        Prefixes,
+        Meta(description="Prefixes, besides loopback, from which appliances without a token_file are let in."),
+    ] = ()
+    pathways_max: Annotated[
+        int, Meta(ge=1, le=16, description="Appliances offered to one viewer; the origin comes on top.")
+    ] = 4
+    steering_ttl_s: Annotated[
+        int,
+        Meta(ge=1, le=300, description="How often a player asks which pathway is best.", extra={"unit": "seconds"}),
+    ] = 10
+
+
+class StateTable(Table, frozen=True):
+    """Where the catalogue, demand and plans are kept."""
+
+    path: Annotated[str, Meta(min_length=1, description="Folder of the embedded state.")] = "/var/lib/oca-steering"
+    bytes_max: Annotated[
+        int,
+        Meta(
+            ge=2**20,
+            le=2**44,
+            description="Most the state may grow to; address space, taken on disk only as used.",
+            extra={"unit": "bytes"},
+        ),
+    ] = 64 * 2**30
+
+
+class FleetTable(Table, frozen=True):
+    """When an appliance counts as gone. Limit: report_interval_s × missed_reports_max + report_grace_s."""
+
+    report_interval_s: Annotated[
+        float, Meta(ge=0.1, le=300, description="How often appliances report.", extra={"unit": "seconds"})
+    ] = 2.0
+    missed_reports_max: Annotated[
+        int, Meta(ge=1, le=100, description="Missed reports after which no new viewer is sent there.")
+    ] = 2
+    report_grace_s: Annotated[
+        float, Meta(ge=0, le=60, description="Slack for the network on top.", extra={"unit": "seconds"})
+    ] = 0.5
+
+
+class PlanTable(Table, frozen=True):
+    """How tonight's fill is chosen."""
+
+    at: Annotated[
+        str,
+        Meta(
+            description="Local time of day at which plans are made.",
+            pattern=r"\A([01]\d|2[0-3]):[0-5]\d\Z",
+            extra={"form": "a time of day like 01:30"},
+        ),
+    ] = "01:30"
+    half_life_days: Annotated[
+        float,
+        Meta(gt=0, le=365, description="Age at which a day's demand counts half.", extra={"unit": "days"}),
+    ] = 3.0
+    history_days: Annotated[
+        int, Meta(ge=1, le=3650, description="Demand older than this is dropped.", extra={"unit": "days"})
+    ] = 28
+    fleet_weight: Annotated[
+        float, Meta(ge=0, le=1, description="Share of fleet-wide demand added to a site's own, for thin history.")
+    ] = 0.05
+    capacity_ratio: Annotated[
+        float, Meta(gt=0, le=1, description="Share of an appliance's capacity that a plan fills.")
+    ] = 0.98
+
+
+class OriginTable(Table, frozen=True):
+    """The last resort: any HTTP server with Range support over the published folders."""
+
+    url: Annotated[Url, Meta(description="Base URL of the origin for titles published without one of their own.")] = ""
+
+
+class SiteAppliance(Table, frozen=True):
+    """An appliance that may report from this site."""
+
+    id: Annotated[Name, Meta(description="Its name, as in its appliance.toml.", examples=["fra1-a"])]
+    token_file: Annotated[
+        str, Meta(description="File with the token it must show; empty: let in by address alone (see api.open_to).")
+    ] = ""
+
+
+class Site(Table, frozen=True):
+    """A rack in one network."""
+
+    id: Annotated[Name, Meta(description="Its name.", examples=["fra1"])]
+    name: Annotated[str, Meta(max_length=100, description="What people call it.")] = ""
+    class_: Annotated[
+        SiteClass,
+        Meta(description="embedded serves only clients in its prefixes; the others serve anyone, their own first."),
+    ] = field(default="embedded", name="class")
+    latitude: Annotated[float, Meta(ge=-90, le=90, description="North is positive.", extra={"unit": "degrees"})] = 0.0
+    longitude: Annotated[float, Meta(ge=-180, le=180, description="East is positive.", extra={"unit": "degrees"})] = 0.0
+    region: Annotated[
+        str,
+        Meta(
+            description="Country of the site, for rights; empty: unknown.",
+            pattern=r"\A([A-Z]{2})?\Z",
+            extra={"form": "an ISO 3166 code of two capital letters, or empty"},
+        ),
+    ] = ""
+    prefixes: Annotated[Prefixes, Meta(description="Prefixes of its clients.", max_length=1_000_000)] = ()
+    appliance: tuple[SiteAppliance, ...] = ()
+
+
+class SteeringSettings(Table, frozen=True):
+    """All settings of the service."""
+
+    api: ApiTable = ApiTable()
+    state: StateTable = StateTable()
+    fleet: FleetTable = FleetTable()
+    plan: PlanTable = PlanTable()
+    origin: OriginTable = OriginTable()
+    log: LogTable = LogTable()
+    site: tuple[Site, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself across keys."""
+        for contradiction in _contradictions(self):
+            raise ValueError(contradiction)
+
+
+def prefix_fault(prefix: str) -> str:
+    """Why ``prefix`` is none, or an empty string."""
+    try:
+        ipaddress.ip_network(prefix)
+    except ValueError as error:
+        return "has bits set beyond its length" if "host bits" in str(error) else "is not an address prefix"
+    return ""
+
+
+def _contradictions(settings: SteeringSettings) -> Iterator[str]:
+    """What is wrong although each value by itself is right."""
+    for key in ("trusted_proxies", "open_to"):
+        for prefix in getattr(settings.api, key):
+            if fault := prefix_fault(prefix):
+                yield f"api.{key}: {prefix!r} {fault}"
+    sites: set[str] = set()
+    appliances: dict[str, str] = {}
+    claims: dict[str, str] = {}
+    for site in settings.site:
+        if site.id in sites:
+            yield f"two [[site]] have the id {site.id}"
+        sites.add(site.id)
+        for appliance in site.appliance:
+            if appliance.id in (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY):
+                yield f"site {site.id}: the appliance id {appliance.id} is reserved for the origin"
+            if appliance.id in appliances:
+                yield f"appliance {appliance.id} is in site {appliances[appliance.id]} and again in {site.id}"
+            appliances[appliance.id] = site.id
+        for prefix in site.prefixes:
+            if fault := prefix_fault(prefix):
+                yield f"site {site.id}: prefix {prefix!r} {fault}"
+                continue
+            claimed = claims.setdefault(str(ipaddress.ip_network(prefix)), site.id)
+            if claimed != site.id:
+                yield f"prefix {prefix} is in site {claimed} and in {site.id}"

@@ -1,0 +1,1 @@
+"""Where steering keeps what must survive: one interface, LMDB behind it by default."""

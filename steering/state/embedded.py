@@ -1,0 +1,120 @@
+"""State in LMDB: nothing else to install, readers never wait, several processes may share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lmdb
+
+from oca.common.errors import ConfigError, SteeringError
+
+_FORMAT_KEY = "about/format"
+_FORMAT = b"1"
+_KEY_BYTES_MAX = 511
+
+
+class _Transaction:
+    """Reads and writes inside one LMDB transaction."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def get(self, key: str) -> bytes | None:
+        encoded = key.encode()
+        if not 0 < len(encoded) <= _KEY_BYTES_MAX:
+            return None
+        value: bytes | None = self._inner.get(encoded)
+        return value
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        wanted = prefix.encode()
+        with self._inner.cursor() as cursor:
+            if not cursor.set_range(wanted):
+                return
+            for key, value in cursor:
+                if not key.startswith(wanted):
+                    return
+                yield key.decode(), value
+
+    def put(self, key: str, value: bytes) -> None:
+        self._inner.put(key.encode(), value)
+
+    def delete(self, key: str) -> None:
+        self._inner.delete(key.encode())
+
+
+class EmbeddedState:
+    """A ``StateStore`` on LMDB; see ``StateStore`` for what the methods promise."""
+
+    def __init__(self, environment: Any, path: Path) -> None:
+        self._environment = environment
+        self._path = path
+
+    @classmethod
+    def open(cls, path: Path, *, bytes_max: int) -> EmbeddedState:
+        """Open the state under ``path``, creating it if it is new.
+
+        Raises:
+            ConfigError: The folder cannot be written, or holds something else.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            environment = lmdb.open(str(path), map_size=bytes_max, max_readers=510, mode=0o640)
+        except (OSError, lmdb.Error) as error:
+            reason = getattr(error, "strerror", None) or str(error).rpartition(": ")[2]
+            raise ConfigError(
+                f"state.path = {str(path)!r} cannot be opened for writing: {reason}",
+                remedy="make the folder writable for this user, or set state.path to another",
+            ) from None
+        state = cls(environment, path)
+        try:
+            state._check_format()
+        except BaseException:
+            environment.close()
+            raise
+        return state
+
+    def get(self, key: str) -> bytes | None:
+        """The value under ``key``, or None."""
+        with self._environment.begin() as inner:
+            return _Transaction(inner).get(key)
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Every (key, value) whose key starts with ``prefix``, in key order."""
+        with self._environment.begin() as inner:
+            yield from _Transaction(inner).scan(prefix)
+
+    @contextmanager
+    def write(self) -> Iterator[_Transaction]:
+        """A transaction: durable when the block ends, undone when it raises."""
+        try:
+            with self._environment.begin(write=True) as inner:
+                yield _Transaction(inner)
+        except lmdb.MapFullError:
+            raise SteeringError(f"the state in {self._path} is full", remedy="raise state.bytes_max") from None
+        except lmdb.Error as error:
+            raise SteeringError(
+                f"the state in {self._path} cannot be written: {error}", remedy="check the space and health of its disk"
+            ) from None
+
+    def version(self) -> int:
+        """The id of the last committed transaction."""
+        return int(self._environment.info()["last_txnid"])
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._environment.close()
+
+    def _check_format(self) -> None:
+        found = self.get(_FORMAT_KEY)
+        if found is None:
+            with self.write() as transaction:
+                transaction.put(_FORMAT_KEY, _FORMAT)
+        elif found != _FORMAT:
+            raise ConfigError(
+                f"state.path = {str(self._path)!r} has format {found.decode(errors='replace')}, wanted 1",
+                remedy="use the release that wrote it, or another folder",
+            )
