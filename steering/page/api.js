@@ -1,0 +1,33 @@
+// What the page asks of steering. Every answer is JSON; a refusal carries problem details (RFC 9457).
+
+export class SteeringError extends Error {}
+
+async function ask(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(8000) });
+  } catch {
+    throw new SteeringError("Steering does not answer");
+  }
+  const body = await response.json().catch(() => null);
+  if (!response.ok) {
+    const why = [body?.title, body?.detail].filter(Boolean).join(": ");
+    throw new SteeringError(why || `Steering answered ${response.status}`);
+  }
+  return body;
+}
+
+export const titles = async () => (await ask("/v1/titles")).titles;
+
+export const fleet = () => ask("/v1/fleet");
+
+/** Where a viewer should get a title from: pathways best first, each with why, and who was passed over. */
+export const playback = (title, client) =>
+  ask("/v1/playback", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(client ? { title, client } : { title }),
+  });
+
+/** The address of one object for this viewer; steering redirects it to the best source. */
+export const objectUrl = (path, client) => `/r${path}${client ? `?client=${encodeURIComponent(client)}` : ""}`;

@@ -1,0 +1,111 @@
+// Composes the page: asks steering every few seconds, and hands each part what it shows.
+
+import * as api from "./api.js";
+import { Fleet } from "./fleet.js";
+import { Pathways } from "./pathways.js";
+import { Player } from "./player.js";
+import { Shelf } from "./shelf.js";
+import { Strip } from "./strip.js";
+import { tone } from "./tones.js";
+import { Viewer } from "./viewer.js";
+
+const REFRESH_MS = 2000;
+const byId = (id) => document.getElementById(id);
+
+const player = new Player(byId("video"));
+const strip = new Strip(byId("strip"), byId("legend"));
+const pathways = new Pathways(byId("pathways"), byId("others"), byId("rejected"));
+const fleet = new Fleet(byId("fleet"), byId("summary"));
+const shelf = new Shelf(byId("shelf"), watch);
+const viewer = new Viewer(byId("viewer"), () => playing && watch(playing));
+
+let playing = "";
+let serving = "";
+let answer = null;
+let titles = [];
+let appliances = [];
+
+window.oca = player.log;
+
+player.onSegment = (segment) => {
+  strip.add(segment);
+  if (segment.kind === "video" && segment.pathway !== serving) {
+    serving = segment.pathway;
+    byId("from").textContent = `from ${serving}`;
+    byId("from").className = `from ${tone(serving)}`;
+    pathways.show(answer, serving);
+  }
+};
+player.onError = (message) => say(message);
+
+async function watch(title) {
+  try {
+    answer = await api.playback(title, viewer.client);
+  } catch (error) {
+    say(error.message);
+    return;
+  }
+  say("");
+  playing = title;
+  serving = "";
+  byId("stage").hidden = false;
+  byId("now").textContent = answer.name || title;
+  byId("from").textContent = "";
+  history.replaceState(null, "", `#${encodeURIComponent(title)}`);
+  strip.clear();
+  pathways.show(answer, serving);
+  draw();
+  if (!player.isSupported) {
+    say("This browser cannot play adaptive streams (no Media Source Extensions).");
+    return;
+  }
+  player.play(answer);
+  byId("stage").scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
+function say(message) {
+  byId("notice").textContent = message;
+  byId("notice").hidden = !message;
+}
+
+function draw() {
+  shelf.show(titles, appliances, viewer.client, playing);
+}
+
+async function refresh() {
+  try {
+    const [shown, known] = await Promise.all([api.fleet(), api.titles()]);
+    titles = known;
+    appliances = shown.appliances.map((appliance) => appliance.appliance);
+    appliances.forEach(tone);
+    fleet.show(shown);
+    viewer.show(shown.sites);
+    draw();
+    if (playing) {
+      answer = await api.playback(playing, viewer.client);
+      player.learn(answer);
+      pathways.show(answer, serving);
+    }
+    if (byId("notice").dataset.of === "steering") quiet();
+  } catch (error) {
+    if (!(error instanceof api.SteeringError)) throw error;
+    say(playing ? `${error.message}. What plays now does not need it.` : error.message);
+    byId("notice").dataset.of = "steering";
+  }
+}
+
+function quiet() {
+  delete byId("notice").dataset.of;
+  say("");
+}
+
+async function forever() {
+  for (;;) {
+    if (!document.hidden || !titles.length) await refresh();
+    await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
+  }
+}
+
+forever();
+const asked = decodeURIComponent(location.hash.slice(1));
+if (asked) watch(asked);

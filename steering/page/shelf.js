@@ -1,0 +1,65 @@
+// The catalogue as a shelf: a poster, a name, and which appliances hold the film.
+
+import { objectUrl } from "./api.js";
+import { bytes, duration, element, refresh } from "./format.js";
+import { tone } from "./tones.js";
+
+export class Shelf {
+  #list;
+  #onChoose;
+
+  constructor(list, onChoose) {
+    this.#list = list;
+    this.#onChoose = onChoose;
+  }
+
+  show(titles, appliances, client, playing) {
+    refresh(this.#list, [titles, appliances, client, playing], () => {
+      if (!titles.length) {
+        return [element("li", "empty", "Nothing is published yet. Try: oca-steering publish DIR --title ID")];
+      }
+      return titles.map((title) => this.#card(title, appliances, client, title.title === playing));
+    });
+  }
+
+  #card(title, appliances, client, isPlaying) {
+    const button = element("button", "card");
+    button.type = "button";
+    button.dataset.title = title.title;
+    if (isPlaying) button.setAttribute("aria-current", "true");
+    button.append(
+      this.#poster(title, client),
+      element("span", "name", title.name || title.title),
+      element("span", "facts", `${duration(title.duration_s)} · ${bytes(title.bytes)}`),
+      this.#holders(title, appliances),
+    );
+    button.addEventListener("click", () => this.#onChoose(title.title));
+    return element("li", "", button);
+  }
+
+  #poster(title, client) {
+    const frame = element("span", "poster");
+    if (!title.poster) return frame;
+    const image = element("img");
+    image.alt = "";
+    image.loading = "lazy";
+    image.src = objectUrl(title.poster, client);
+    image.addEventListener("error", () => image.remove(), { once: true });
+    frame.append(image);
+    return frame;
+  }
+
+  #holders(title, appliances) {
+    const line = element("span", "holders");
+    for (const appliance of appliances) {
+      const held = title.assets.filter((asset) => asset.holders.includes(appliance)).length;
+      if (!held) continue;
+      const whole = held === title.assets.length;
+      const dot = element("span", `chip ${tone(appliance)} ${whole ? "" : "part"}`, appliance);
+      dot.title = whole ? `${appliance} holds all of it` : `${appliance} holds ${held} of ${title.assets.length} assets`;
+      line.append(dot);
+    }
+    if (!line.childElementCount) line.append(element("span", "facts", "at the origin only"));
+    return line;
+  }
+}
