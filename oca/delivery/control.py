@@ -1,0 +1,49 @@
+"""What supervisor and worker say to each other: one JSON line each over a socket pair."""
+
+from __future__ import annotations
+
+import msgspec
+
+from oca.common.log import LogFormat, LogLevel
+from oca.delivery.settings import DeliveryTable
+
+LINE_BYTES_MAX = 64 * 2**20
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
+    """Down, once: everything a worker needs. Descriptors are inherited."""
+
+    worker: int
+    appliance: str
+    settings: DeliveryTable
+    devices: tuple[str, ...]
+    listeners: tuple[int, ...]
+    page: int
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "auto"
+
+
+class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
+    """Down: stop accepting, finish what is being sent, exit by the deadline."""
+
+    deadline_s: float
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
+    """Up, once: the worker accepts connections."""
+
+
+class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
+    """Up, each second: a sign of life, and the demand since the last one as (asset, requests, bytes)."""
+
+    demand: list[tuple[str, int, int]]
+
+
+_encode = msgspec.json.Encoder().encode
+decode_down = msgspec.json.Decoder(Start | Drain).decode
+decode_up = msgspec.json.Decoder(Ready | Tick).decode
+
+
+def line(message: Start | Drain | Ready | Tick) -> bytes:
+    """``message`` as it goes over the socket pair."""
+    return _encode(message) + b"\n"

@@ -1,0 +1,121 @@
+"""The listening sockets: one per worker and address, opened by the supervisor and kept over a worker's crash."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+
+from oca.common.errors import ConfigError
+
+BACKLOG = 4096
+_WILDCARDS = ("0.0.0.0", "::")
+_SOMEWHERE = {socket.AF_INET: ("192.0.2.1", 9), socket.AF_INET6: ("2001:db8::1", 9)}
+
+
+def open_listeners(addresses: Sequence[str], workers: int) -> list[list[socket.socket]]:
+    """Listen on every address, once per worker.
+
+    Each address is first bound without ``SO_REUSEPORT``: two daemons that both set it would silently share a port.
+
+    Returns:
+        For each worker, its sockets in the order of ``addresses``.
+
+    Raises:
+        ConfigError: Naming the address and what to do.
+    """
+    opened: list[list[socket.socket]] = [[] for _ in range(workers)]
+    try:
+        for address in addresses:
+            host, port = parse(address)
+            _listen(address, host, port, shared=False).close()
+            for each in opened:
+                each.append(_listen(address, host, port, shared=True))
+                port = each[-1].getsockname()[1]
+    except BaseException:
+        close_listeners(opened)
+        raise
+    return opened
+
+
+def close_listeners(opened: Sequence[Sequence[socket.socket]]) -> None:
+    """Close all of them here; a worker's own copies stay."""
+    for each in opened:
+        for listener in each:
+            listener.close()
+
+
+def parse(address: str) -> tuple[str, int]:
+    """``"192.0.2.1:80"`` or ``"[2001:db8::1]:80"`` → host and port.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.inet_pton(family, host)
+    except OSError:
+        raise ConfigError(
+            f"delivery.listen {address!r} is no IP address and port", remedy='write it like "192.0.2.1:80"'
+        ) from None
+    if not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"delivery.listen {address!r}: port {port!r}, limit 65535", remedy="choose another port")
+    return host, int(port)
+
+
+def urls_of(listeners: Sequence[socket.socket]) -> tuple[str, ...]:
+    """The base URLs that the sockets are reached by; for a wildcard, by the address this machine would send from."""
+    urls = []
+    for listener in listeners:
+        host, port = listener.getsockname()[:2]
+        if host in _WILDCARDS:
+            host = _own_address(listener.family)
+        urls.append(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+    return tuple(urls)
+
+
+def _listen(address: str, host: str, port: int, *, shared: bool) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it: the end of a body must not wait for the client's acknowledgement (Nagle).
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if listener.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((host, port))
+        if shared:
+            listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"delivery.listen {address}: {_told(error)}", remedy=_remedy(error, address)) from None
+    return listener
+
+
+def _told(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _remedy(error: OSError, address: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        port = address.rpartition(":")[2]
+        return f"stop the program that holds it (ss -ltnp 'sport = :{port}' names it) or choose another port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "that address is not on this machine; see `ip address`"
+    if error.errno == errno.EACCES:
+        return "choose a port of 1024 or more, or give the service CAP_NET_BIND_SERVICE"
+    return "choose another address"
+
+
+def _own_address(family: socket.AddressFamily) -> str:
+    """The address the kernel would send from; connecting a datagram socket sends nothing."""
+    loopback = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(_SOMEWHERE[family])
+        except OSError:  # no route: a machine of its own
+            return loopback
+        return str(probe.getsockname()[0])

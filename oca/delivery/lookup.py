@@ -1,0 +1,112 @@
+"""From a URL path to what is sent for it, with finished answers kept at hand.
+
+The worker drops the kept answers when the index's version moves, which it looks at on a timer, never per request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from oca.common.errors import StoreError
+from oca.common.log import get_logger
+from oca.common.metrics import DELIVERY_SLOTS
+from oca.delivery.demand import AssetCount, Demand
+from oca.http1.response import Representation, representation, whole
+from oca.store.reader import OpenPack, StoreReader
+
+KEPT_MAX = 16384
+"""Answers at hand per worker; about 1 KiB each. When full all go, and come back from the index as asked for."""
+
+_READS = DELIVERY_SLOTS["delivery_index_reads"]
+_ERRORS = DELIVERY_SLOTS["delivery_index_errors"]
+_log = get_logger("lookup")
+
+
+class Found:
+    """One object, ready to be sent.
+
+    Attributes:
+        pack: The open pack; ``offset`` is where the object begins in it.
+        about: Size and validators.
+        head: The head of the plain 200 answer, up to its Date line.
+        count: Demand for the object's asset.
+    """
+
+    __slots__ = ("about", "count", "head", "offset", "pack", "size")
+
+    def __init__(self, pack: OpenPack, offset: int, about: Representation, count: AssetCount) -> None:
+        self.pack = pack
+        self.offset = offset
+        self.size = about.size
+        self.about = about
+        self.head = whole(about).head
+        self.count = count
+
+
+class Lookup:
+    """Answers ``find`` from what is at hand, then from the index. A device that fails makes misses, not errors."""
+
+    def __init__(self, open_reader: Callable[[], StoreReader], demand: Demand, counts: memoryview[int]) -> None:
+        self._open_reader = open_reader
+        self._reader: StoreReader | None = None
+        self._version = -1
+        self._demand = demand
+        self._counts = counts
+        self._trouble = ""
+        self.kept: dict[bytes, Found] = {}
+        """Answers at hand, by path; the session looks here first."""
+
+    def find(self, path: bytes) -> Found | None:
+        """The object under ``path``; None is a miss."""
+        found = self.kept.get(path)
+        if found is not None:
+            return found
+        if self._reader is None:
+            return None
+        self._counts[_READS] += 1
+        try:
+            located = self._reader.find(path)
+            pack = self._reader.pack(located.device, located.pack) if located is not None else None
+        except StoreError as error:
+            self._counts[_ERRORS] += 1
+            self._say(error)
+            return None
+        if located is None or pack is None:
+            return None
+        about = representation(
+            located.digest, size=located.bytes, modified_at_s=located.modified_at_s, media_type=located.media_type
+        )
+        found = Found(pack, located.offset, about, self._demand.of(pack.asset))
+        if len(self.kept) >= KEPT_MAX:
+            self.kept.clear()
+        self.kept[path] = found
+        return found
+
+    def refresh(self) -> None:
+        """Take up what the fill changed: call once a second. Opens the store if it could not be opened before."""
+        try:
+            if self._reader is None:
+                self._reader = self._open_reader()
+            version = self._reader.version()
+            if version != self._version:
+                self.kept.clear()
+                self._demand.forget_idle()
+                self._version = version
+            self._reader.refresh()
+        except StoreError as error:
+            self._say(error)
+        else:
+            self._trouble = ""
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.kept.clear()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _say(self, error: StoreError) -> None:
+        """Log trouble once until it changes: a sick device fails every request."""
+        if error.message != self._trouble:
+            self._trouble = error.message
+            _log.error("the store cannot be read", error=error.message, remedy=error.remedy)

@@ -1,0 +1,229 @@
+"""Keeps a delivery worker on every core: starts them, restarts those that die, gathers what they count, drains them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import DecodeError, Struct
+
+from oca.common import clock
+from oca.common.errors import OcaError
+from oca.common.log import LogFormat, LogLevel, get_logger
+from oca.common.metrics import Page, total
+from oca.common.tasks import Tasks
+from oca.delivery.control import LINE_BYTES_MAX, Drain, Ready, Start, decode_up, line
+from oca.delivery.demand import add
+from oca.delivery.listeners import close_listeners, open_listeners, urls_of
+from oca.delivery.settings import DeliveryTable
+
+READY_S_MAX = 30.0
+SILENCE_S_MAX = 15.0
+"""A worker that says nothing for so long hangs: it is killed, for players never leave a server that is silent."""
+BACKOFF_S_MIN = 0.1
+BACKOFF_S_MAX = 10.0
+STEADY_S = 30.0
+"""A worker that lived so long starts again without waiting."""
+EXIT_GRACE_S = 2.0
+_log = get_logger("supervisor")
+
+
+class WorkerState(Struct, frozen=True, kw_only=True):
+    """One worker as the operator sees it; ``why`` says what its last restart was for."""
+
+    worker: int
+    pid: int
+    ready: bool
+    restarts: int
+    why: str
+
+
+class _Slot:
+    """A worker's place: what outlives the process in it."""
+
+    def __init__(self, number: int, listeners: list[socket.socket]) -> None:
+        self.number = number
+        self.listeners = listeners
+        self.page = Page.create()
+        self.process: asyncio.subprocess.Process | None = None
+        self.down: asyncio.StreamWriter | None = None
+        self.ready = asyncio.Event()
+        self.restarts = 0
+        self.why = ""
+
+    def state(self) -> WorkerState:
+        pid = self.process.pid if self.process is not None else 0
+        return WorkerState(worker=self.number, pid=pid, ready=self.ready.is_set(), restarts=self.restarts, why=self.why)
+
+
+class Supervisor:
+    """Runs the delivery workers of one appliance."""
+
+    def __init__(
+        self,
+        settings: DeliveryTable,
+        devices: Sequence[Path],
+        *,
+        appliance: str,
+        log_level: LogLevel = "info",
+        log_format: LogFormat = "auto",
+    ) -> None:
+        self._settings = settings
+        self._devices = tuple(str(device) for device in devices)
+        self._appliance = appliance
+        self._log_level: LogLevel = log_level
+        self._log_format: LogFormat = log_format
+        self._slots: list[_Slot] = []
+        self._tasks = Tasks()
+        self._stopping = False
+        self._demand: dict[str, tuple[int, int]] = {}
+        self._last_counters: dict[str, int] = total(())
+        self._urls: tuple[str, ...] = settings.urls
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Base URLs that viewers reach this box by."""
+        return self._urls
+
+    async def start(self) -> None:
+        """Listen and start the workers; return when all of them accept.
+
+        Raises:
+            ConfigError: An address cannot be listened on.
+            OcaError: A worker does not start.
+        """
+        count = self._settings.workers or len(os.sched_getaffinity(0))
+        listeners = open_listeners(self._settings.listen, count)
+        self._urls = self._settings.urls or urls_of(listeners[0])
+        self._slots = [_Slot(number, each) for number, each in enumerate(listeners)]
+        keepers = [self._tasks.start(self._keep(slot), name=f"worker-{slot.number}") for slot in self._slots]
+        try:
+            async with asyncio.timeout(READY_S_MAX):
+                for slot in self._slots:
+                    await slot.ready.wait()
+        except TimeoutError:
+            why = next((slot.why for slot in self._slots if slot.why), f"not ready after {READY_S_MAX:.0f} s")
+            await self.stop(0)
+            raise OcaError(f"no delivery worker starts: {why}", remedy="see the worker's lines in the log") from None
+        _log.info("serving", urls=list(self._urls), workers=len(keepers))
+
+    async def stop(self, drain_s: float) -> None:
+        """Stop listening, let responses finish for ``drain_s`` at most, and end every worker."""
+        self._stopping = True
+        close_listeners([slot.listeners for slot in self._slots])
+        for slot in self._slots:
+            if slot.down is not None and not slot.down.is_closing():
+                slot.down.write(line(Drain(deadline_s=drain_s)))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s + EXIT_GRACE_S):
+                await asyncio.gather(*(slot.process.wait() for slot in self._slots if slot.process is not None))
+        for slot in self._slots:
+            _kill(slot)
+        await self._tasks.close()
+        self._last_counters = total(slot.page for slot in self._slots)
+        for slot in self._slots:
+            slot.page.close()
+        self._slots = []
+
+    def counters(self) -> Mapping[str, int]:
+        """Every declared delivery metric (``oca.common.metrics``), summed over the workers."""
+        return total(slot.page for slot in self._slots) if self._slots else self._last_counters
+
+    def take_demand(self) -> dict[str, tuple[int, int]]:
+        """Viewers' (requests, bytes) per asset since the last call."""
+        taken, self._demand = self._demand, {}
+        return taken
+
+    def workers(self) -> list[WorkerState]:
+        """Every worker's state, in order."""
+        return [slot.state() for slot in self._slots]
+
+    async def _keep(self, slot: _Slot) -> None:
+        """Keep a worker in ``slot``: when one ends, start the next, waiting longer while they die young."""
+        wait_s = BACKOFF_S_MIN
+        while not self._stopping:
+            started_s = clock.monotonic_s()
+            await self._live(slot)
+            if self._stopping:
+                return
+            slot.restarts += 1
+            if clock.monotonic_s() - started_s > STEADY_S:
+                wait_s = BACKOFF_S_MIN
+            _log.error("a worker ended; another follows", worker=slot.number, why=slot.why, wait_s=wait_s)
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, BACKOFF_S_MAX)
+
+    async def _live(self, slot: _Slot) -> None:
+        """One process in ``slot``, from its start to its end."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            listeners = tuple(listener.fileno() for listener in slot.listeners)
+            # -P: the working folder is not looked into for modules.
+            slot.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "oca.delivery.worker", str(theirs.fileno())),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), slot.page.descriptor, *listeners),
+            )
+        up, slot.down = await asyncio.open_connection(sock=ours, limit=LINE_BYTES_MAX)
+        slot.down.write(
+            line(
+                Start(
+                    worker=slot.number,
+                    appliance=self._appliance,
+                    settings=self._settings,
+                    devices=self._devices,
+                    listeners=listeners,
+                    page=slot.page.descriptor,
+                    log_level=self._log_level,
+                    log_format=self._log_format,
+                )
+            )
+        )
+        try:
+            silent = await self._hear(slot, up)
+            if silent:
+                _kill(slot)
+            status = await slot.process.wait()
+            slot.why = silent or _ending(status)
+        finally:
+            slot.ready.clear()
+            slot.page.reset_gauges()
+            slot.down.close()
+
+    async def _hear(self, slot: _Slot, up: asyncio.StreamReader) -> str:
+        """Take what the worker says until it ends; returns why it is to be killed, if it is."""
+        while True:
+            try:
+                async with asyncio.timeout(SILENCE_S_MAX):
+                    said = await up.readline()
+            except TimeoutError:
+                return f"silent for {SILENCE_S_MAX:.0f} s"
+            except OSError:
+                return ""
+            if not said.endswith(b"\n"):
+                return ""
+            try:
+                message = decode_up(said)
+            except DecodeError:
+                return "said what no worker says"
+            if isinstance(message, Ready):
+                slot.ready.set()
+            else:
+                add(self._demand, message.demand)
+
+
+def _kill(slot: _Slot) -> None:
+    if slot.process is not None and slot.process.returncode is None:
+        slot.process.kill()
+
+
+def _ending(status: int) -> str:
+    if status < 0:
+        return f"ended by {signal.Signals(-status).name}"
+    return f"ended with status {status}"

@@ -1,0 +1,203 @@
+"""The one owner of what goes out on a viewer's socket: the head by ``send``, the body by ``sendfile``.
+
+``send(head, MSG_MORE)`` leaves the head in the kernel until the first bytes of the body join it in one segment;
+``os.sendfile`` then moves the body from the page cache, never through this process. One call per wake-up and
+connection, ``SLICE_BYTES`` at most, so that a large body on a fast link cannot hold up the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Literal
+
+from oca.common.metrics import DELIVERY_SLOTS
+from oca.store.reader import OpenPack
+
+SLICE_BYTES = 2 * 2**20
+"""Most bytes of one body per wake-up; a segment's worth, and about what a socket takes at once."""
+SHORTAGE_PAUSE_S = 0.1
+"""Wait when the kernel is short of memory for sockets: the socket would count as writable all the while."""
+
+Cause = Literal["client", "device", "pack"]
+
+_CALLS = DELIVERY_SLOTS["delivery_sendfile_calls"]
+_SENDFILE_BYTES = DELIVERY_SLOTS["delivery_sendfile_bytes"]
+_SENT_BYTES = DELIVERY_SLOTS["delivery_sent_bytes"]
+_BLOCKED = DELIVERY_SLOTS["delivery_sends_blocked"]
+_SENDS = DELIVERY_SLOTS["delivery_sends"]
+_WAIT = (errno.EAGAIN, errno.EINTR)
+_SHORTAGE = (errno.ENOBUFS, errno.ENOMEM)
+_PEER_GONE = (errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTUNREACH, errno.ENETUNREACH)
+
+
+class Transport:
+    """Sends one response at a time over one non-blocking socket.
+
+    ``send`` and ``send_file`` return True when all of it is in the kernel's hands. Otherwise they go on in the
+    background and call ``sent`` at the end, or ``failed`` with whose doing it is.
+    """
+
+    __slots__ = (
+        "_counts",
+        "_failed",
+        "_fileno",
+        "_head",
+        "_left",
+        "_loop",
+        "_offset",
+        "_pack",
+        "_resuming",
+        "_send",
+        "_sent",
+        "moved_bytes",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        counts: memoryview[int],
+        *,
+        sent: Callable[[], None],
+        failed: Callable[[Cause], None],
+    ) -> None:
+        self._send = connection.send
+        self._fileno = connection.fileno()
+        self._loop = loop
+        self._counts = counts
+        self._sent = sent
+        self._failed = failed
+        self._head = b""
+        self._pack: OpenPack | None = None
+        self._offset = 0
+        self._left = 0
+        self._resuming: asyncio.TimerHandle | None = None
+        self.waiting = False
+        """Whether a response is on its way."""
+        self.moved_bytes = 0
+        """Bytes taken by the client's socket so far, to tell a slow client from a stalled one."""
+
+    def send(self, data: bytes) -> bool:
+        """Send a response that is all in memory."""
+        try:
+            taken = self._send(data)
+        except OSError as error:
+            return self._interrupted(data, None, 0, 0, error)
+        if taken == len(data):
+            return True
+        return self._wait(data[taken:], None, 0, 0)
+
+    def send_file(self, head: bytes, pack: OpenPack, offset: int, length: int) -> bool:
+        """Send ``head``, then ``length`` bytes of ``pack`` from ``offset``."""
+        try:
+            taken = self._send(head, socket.MSG_MORE)
+        except OSError as error:
+            return self._interrupted(head, pack, offset, length, error)
+        if taken != len(head):
+            return self._wait(head[taken:], pack, offset, length)
+        try:
+            moved = os.sendfile(self._fileno, pack.descriptor, offset, min(SLICE_BYTES, length))
+        except OSError as error:
+            return self._interrupted(b"", pack, offset, length, error)
+        counts = self._counts
+        counts[_CALLS] += 1
+        counts[_SENDFILE_BYTES] += moved
+        counts[_SENT_BYTES] += moved
+        if moved == length:
+            return True
+        if moved == 0:
+            return self._fail("pack")
+        return self._wait(b"", pack, offset + moved, length - moved)
+
+    def stop(self) -> None:
+        """Forget what is on its way; the caller closes the socket next."""
+        if self._resuming is not None:
+            self._resuming.cancel()
+            self._resuming = None
+        elif self.waiting:
+            self._loop.remove_writer(self._fileno)
+        self._end()
+
+    def _wait(self, head: bytes, pack: OpenPack | None, offset: int, length: int) -> bool:
+        """Go on when the socket takes more. The pack stays open for as long."""
+        self._head, self._offset, self._left = head, offset, length
+        if not self.waiting:
+            self.waiting = True
+            self._counts[_SENDS] += 1
+            self._pack = pack
+            if pack is not None:
+                pack.sends += 1
+            self._loop.add_writer(self._fileno, self._writable)
+        self._counts[_BLOCKED] += 1
+        return False
+
+    def _writable(self) -> None:
+        if self._head:
+            try:
+                taken = self._send(self._head, socket.MSG_MORE if self._left else 0)
+            except OSError as error:
+                self._interrupted(self._head, self._pack, self._offset, self._left, error)
+                return
+            self.moved_bytes += taken
+            self._head = self._head[taken:]
+            if self._head:
+                return
+        if self._left and self._pack is not None and not self._slice(self._pack):
+            return
+        self._loop.remove_writer(self._fileno)
+        self._end()
+        self._sent()
+
+    def _slice(self, pack: OpenPack) -> bool:
+        try:
+            moved = os.sendfile(self._fileno, pack.descriptor, self._offset, min(self._left, SLICE_BYTES))
+        except OSError as error:
+            return self._interrupted(b"", pack, self._offset, self._left, error)
+        if moved == 0:
+            # The pack is shorter than its index says. The length is promised already: only a reset tells the client.
+            return self._fail("pack")
+        counts = self._counts
+        counts[_CALLS] += 1
+        counts[_SENDFILE_BYTES] += moved
+        counts[_SENT_BYTES] += moved
+        self.moved_bytes += moved
+        self._offset += moved
+        self._left -= moved
+        if self._left:
+            counts[_BLOCKED] += 1
+            return False
+        return True
+
+    def _interrupted(self, head: bytes, pack: OpenPack | None, offset: int, length: int, error: OSError) -> bool:
+        if error.errno in _WAIT:
+            return self._wait(head, pack, offset, length)
+        if error.errno in _SHORTAGE:
+            self._wait(head, pack, offset, length)
+            self._loop.remove_writer(self._fileno)
+            self._resuming = self._loop.call_later(SHORTAGE_PAUSE_S, self._resume)
+            return False
+        return self._fail("client" if error.errno in _PEER_GONE else "device")
+
+    def _resume(self) -> None:
+        self._resuming = None
+        self._loop.add_writer(self._fileno, self._writable)
+
+    def _fail(self, cause: Cause) -> bool:
+        self.stop()
+        self._failed(cause)
+        return False
+
+    def _end(self) -> None:
+        if self.waiting:
+            self.waiting = False
+            self._counts[_SENDS] -= 1
+        if self._pack is not None:
+            self._pack.sends -= 1
+            self._pack = None
+        self._head = b""
+        self._left = 0

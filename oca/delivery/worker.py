@@ -1,0 +1,109 @@
+"""One delivery worker: ``python -m oca.delivery.worker FD``, started by the supervisor with a socket pair at FD."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import uvloop
+
+from oca.common.log import configure_logging, get_logger
+from oca.common.metrics import Page
+from oca.common.tasks import Tasks
+from oca.delivery.acceptor import Acceptor
+from oca.delivery.control import LINE_BYTES_MAX, Drain, Ready, Start, Tick, decode_down, line
+from oca.delivery.service import Service
+from oca.store.reader import StoreReader
+
+TICK_S = 1.0
+ORPHAN_DRAIN_S = 2.0
+"""How long responses may take to finish when the supervisor is gone and a new one may want the addresses."""
+_log = get_logger("worker")
+
+
+class Worker:
+    """Serves from the sockets it was handed until told to drain."""
+
+    def __init__(self, start: Start, up: asyncio.StreamWriter) -> None:
+        self._start = start
+        self._up = up
+        self._page = Page(start.page)
+        self._page.reset_gauges()
+        self._service = Service(asyncio.get_running_loop(), start.settings, self._page.counts, self._open_reader)
+        self._acceptors: list[Acceptor] = []
+        self._draining = asyncio.Event()
+        self._deadline_s = start.settings.drain_s
+
+    async def run(self, down: asyncio.StreamReader) -> None:
+        """Serve; return when drained."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.drain, self._deadline_s)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches the whole group; the supervisor drains
+        tasks = Tasks()
+        self._service.start()
+        self._acceptors = [Acceptor(socket.socket(fileno=each), self._service) for each in self._start.listeners]
+        gc.collect()
+        gc.freeze()  # what lives as long as the worker need not be looked at again
+        self._up.write(line(Ready()))
+        tasks.start(self._listen(down), name="control")
+        tasks.start(self._tick(), name="tick")
+        await self._draining.wait()
+        await self._finish()
+        await tasks.close()
+        self._tell_demand()
+        self._service.close()
+        self._up.close()
+
+    def drain(self, deadline_s: float) -> None:
+        """Stop accepting; ``run`` returns when what is being sent has ended, or ``deadline_s`` from now."""
+        self._deadline_s = deadline_s
+        self._draining.set()
+
+    async def _finish(self) -> None:
+        for acceptor in self._acceptors:
+            acceptor.close()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._service.drain()
+        except TimeoutError:
+            _log.warning("drain time ran out", connections=len(self._service.sessions), drain_s=self._deadline_s)
+
+    async def _listen(self, down: asyncio.StreamReader) -> None:
+        while told := await down.readline():
+            message = decode_down(told)
+            if isinstance(message, Drain):
+                self.drain(message.deadline_s)
+        if not self._draining.is_set():
+            _log.error("the supervisor is gone; this worker ends")
+            self.drain(ORPHAN_DRAIN_S)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._tell_demand()
+
+    def _tell_demand(self) -> None:
+        if not self._up.is_closing():
+            self._up.write(line(Tick(demand=self._service.demand.take())))
+
+    def _open_reader(self) -> StoreReader:
+        return StoreReader.open([Path(device) for device in self._start.devices])
+
+
+async def main(descriptor: int) -> None:
+    """Take the settings from the socket pair, then serve."""
+    pair = socket.socket(fileno=descriptor)
+    down, up = await asyncio.open_connection(sock=pair, limit=LINE_BYTES_MAX)
+    start = decode_down(await down.readline())
+    if not isinstance(start, Start):
+        raise TypeError(f"the supervisor began with {start}")
+    configure_logging(level=start.log_level, style=start.log_format, appliance=start.appliance, worker=start.worker)
+    await Worker(start, up).run(down)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1])))
