@@ -24,3 +24,8 @@ def monotonic_s() -> float:
 def utc_now() -> datetime:
     """Wall clock as an aware UTC datetime."""
     return datetime.now(tz=UTC)
+
+
+def utc_of(at_ns: int) -> datetime:
+    """An instant on the wire as an aware UTC datetime."""
+    return datetime.fromtimestamp(at_ns / 1e9, tz=UTC)

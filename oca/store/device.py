@@ -7,10 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from oca.common.errors import StoreError
+from oca.common.log import get_logger
 from oca.store import files, pack
-from oca.store.index import MAP_BYTES, Index, PackEntry, encode_entry
+from oca.store.index import MAP_BYTES, Index, PackEntry, create_index, encode_entry
+from oca.store.records import HeldPack
 
 _SUFFIX = ".pack"
+_INDEX = "index"
+_REBUILT = "index.new"
+_log = get_logger("store")
 
 
 class Device:
@@ -32,14 +37,22 @@ class Device:
             StoreError: The folder is missing or unusable, or its index is.
         """
         files.require_folder(folder)
-        if not (folder / "index" / "data.mdb").exists():
+        if not (folder / _INDEX).exists():
             _lay_out(folder)
-            Index.open(folder / "index", writable=True).close()
-        return cls(number, folder, Index.open(folder / "index", writable=False), None)
+            create_index(folder / _INDEX)
+        return cls(number, folder, Index.open(folder / _INDEX, writable=False), None)
 
     @classmethod
-    def open_for_writing(cls, number: int, folder: Path, *, map_bytes: int = MAP_BYTES) -> Device:
+    def open_for_writing(
+        cls, number: int, folder: Path, *, map_bytes: int = MAP_BYTES, rebuild: bool = False
+    ) -> Device:
         """Open a device and hold it: one process writes a device at a time.
+
+        Args:
+            number: Its place in the settings.
+            folder: Where it is.
+            map_bytes: Limit of its index.
+            rebuild: Begin a new, empty index beside the one in use; ``take_rebuilt`` puts it in its place.
 
         Raises:
             StoreError: The folder is missing, unusable or held by another process, or its index is unusable.
@@ -48,11 +61,25 @@ class Device:
         lock = _hold(folder)
         try:
             _lay_out(folder)
-            index = Index.open(folder / "index", writable=True, map_bytes=map_bytes)
+            if (folder / _INDEX).exists():
+                _clear_away(folder)
+            if not rebuild:
+                create_index(folder / _INDEX)
+            else:
+                files.make_folder(folder / _REBUILT)
+            index = Index.open(folder / (_REBUILT if rebuild else _INDEX), writable=True, map_bytes=map_bytes)
         except BaseException:
             files.close(lock)
             raise
         return cls(number, folder, index, lock)
+
+    def take_rebuilt(self) -> None:
+        """Put the new index in the place of the one in use; readers see that and take it up."""
+        old = self.folder / f"{_INDEX}.old"
+        if (self.folder / _INDEX).exists():
+            files.move(self.folder / _INDEX, old)
+        files.move(self.folder / _REBUILT, self.folder / _INDEX)
+        files.remove_folder(old)
 
     def close(self) -> None:
         """Let go of the index and the lock."""
@@ -116,7 +143,10 @@ class Device:
         }
         entry = PackEntry(table.asset, table.revision, pack_bytes, len(table.objects), table.committed_at_ns)
         self.index.admit(number, entry, entries_of(number, table), replaced=replaced)
-        self.unlink(replaced)
+        try:
+            self.unlink(replaced)
+        except StoreError as error:  # the asset is in; its older revision only still takes space
+            _log.warning("an older revision goes at the next start", asset=table.asset, error=error.message)
         return entry
 
     def evict(self, number: int) -> None:
@@ -135,15 +165,25 @@ class Device:
         self.index.bury(numbers)
 
 
+def held_on(devices: Iterable[Device]) -> list[HeldPack]:
+    """Every asset that these devices hold whole, by id."""
+    held = (
+        HeldPack(entry.asset, entry.revision, entry.bytes, entry.objects, device.number, entry.committed_at_ns)
+        for device in devices
+        for entry in device.index.packs().values()
+    )
+    return sorted(held, key=lambda pack: pack.asset)
+
+
 def entries_of(number: int, table: pack.PackTable) -> Iterable[tuple[bytes, bytes]]:
     """Path and index entry of each object of a pack."""
     modified_at_s = min(table.modified_at_ns // 1_000_000_000, 2**32 - 1)
-    starts = pack.offsets([item.bytes for item in table.objects])
+    starts = pack.offsets([item.length for item in table.objects])
     for item, start in zip(table.objects, starts, strict=False):
         yield (
             item.path.encode(),
             encode_entry(
-                number, start, item.bytes, digest=item.digest, media_type=item.media_type, modified_at_s=modified_at_s
+                number, start, item.length, digest=item.digest, media_type=item.media_type, modified_at_s=modified_at_s
             ),
         )
 
@@ -166,9 +206,16 @@ def read_table(descriptor: int, path: Path) -> tuple[pack.PackTable, int]:
 
 
 def _lay_out(folder: Path) -> None:
-    for name in ("index", "packs", "staging"):
+    for name in ("packs", "staging"):
         files.make_folder(folder / name)
     files.sync_folder(folder)
+
+
+def _clear_away(folder: Path) -> None:
+    """Remove what a rebuild or a first start left that was killed."""
+    for name in files.names(folder):
+        if name.startswith(f"{_INDEX}."):
+            files.remove_folder(folder / name)
 
 
 def _hold(folder: Path) -> int:

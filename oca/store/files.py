@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -166,6 +167,12 @@ def remove(path: Path) -> None:
     """Unlink the file; nothing happens if it is gone."""
     with explained(path, "remove"), suppress(FileNotFoundError):
         path.unlink()
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and what is in it; nothing happens if it is gone."""
+    with explained(folder, "remove"), suppress(FileNotFoundError):
+        shutil.rmtree(folder)
 
 
 def space(folder: Path) -> tuple[int, int]:

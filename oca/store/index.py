@@ -8,7 +8,7 @@ LMDB may be opened once in a process, so those who open the same folder share on
 
 from __future__ import annotations
 
-import shutil
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -33,6 +33,8 @@ _ENGINE = 0
 """LMDB 0.9's file format: the binding carries two that cannot read each other, and may change its default."""
 _ENTRY = struct.Struct("<IIQQ16s")
 _NUMBER = struct.Struct(">I")
+_DATA = "data.mdb"
+_REBUILD = "make it anew with 'oca store rebuild'"
 _TABLES = (b"objects", b"packs", b"doomed", b"about")
 
 
@@ -102,15 +104,19 @@ class Index:
 
     def replaced(self) -> bool:
         """Whether another file has been put in the place of the one that is open."""
-        return files.inode(self.folder / "data.mdb") != self._inode
+        return files.inode(self.folder / _DATA) not in (0, self._inode)
 
     # ---- reading ----
 
     def get(self, path: bytes) -> bytes | None:
         """The entry under an object's path; ``path`` holds 1 to ``KEY_BYTES_MAX`` bytes."""
-        transaction = self._begin(self._objects)
-        value: bytes | None = transaction.get(path)
-        transaction.abort()
+        # The hot path: no context managers, which would cost half as much again as the look-up.
+        try:
+            transaction = self._begin(self._objects)
+            value: bytes | None = transaction.get(path)
+            transaction.abort()
+        except lmdb.Error as error:
+            raise self._unusable(error) from error
         return value
 
     def last_transaction(self) -> int:
@@ -126,9 +132,8 @@ class Index:
 
     def packs(self) -> dict[int, PackEntry]:
         """Every indexed pack by number."""
-        with self._explained(), self._begin(self._packs) as transaction:
-            found = list(transaction.cursor())
-        return {_NUMBER.unpack(key)[0]: self._pack_entry(value) for key, value in found}
+        packs, _ = self.census()
+        return packs
 
     def doomed(self) -> set[int]:
         """Packs that are no longer named and whose files may still be there."""
@@ -140,11 +145,12 @@ class Index:
         with self._explained(), self._begin(self._about) as transaction:
             return int(transaction.get(b"next_pack", b"1"))
 
-    def objects(self) -> int:
-        """How many objects are indexed."""
+    def census(self) -> tuple[dict[int, PackEntry], int]:
+        """Every indexed pack by number, and how many objects are indexed, both at one instant."""
         with self._explained(), self._begin() as transaction:
-            entries: int = transaction.stat(self._objects)["entries"]
-            return entries
+            found = list(transaction.cursor(self._packs))
+            objects: int = transaction.stat(self._objects)["entries"]
+        return {_NUMBER.unpack(key)[0]: self._pack_entry(value) for key, value in found}, objects
 
     def paths_of(self, numbers: set[int]) -> list[bytes]:
         """Every path that the index says lies in these packs; reads the whole index."""
@@ -193,12 +199,6 @@ class Index:
             for number in numbers:
                 transaction.delete(_NUMBER.pack(number), db=self._doomed)
 
-    def clear(self) -> None:
-        """Forget every pack and object, in one transaction; numbers given out stay used."""
-        with self._explained(), self._begin(write=True) as transaction:
-            for table in (self._objects, self._packs, self._doomed):
-                transaction.drop(table, delete=False)
-
     # ---- within ----
 
     def _open(self, *, writable: bool) -> None:
@@ -225,7 +225,7 @@ class Index:
                 raise
         self.writable = writable
         self._begin = self._environment.begin
-        self._inode = files.inode(self.folder / "data.mdb")
+        self._inode = files.inode(self.folder / _DATA)
 
     def _check_format(self, *, writable: bool) -> None:
         with self._environment.begin(self._about, write=writable) as transaction:
@@ -236,7 +236,7 @@ class Index:
                 raise StoreError(
                     f"{self.folder}: the index has format {(found or b'none').decode()}, this version reads "
                     f"{FORMAT.decode()}",
-                    remedy="make it anew with 'oca store rebuild'",
+                    remedy=_REBUILD,
                 )
 
     def _un_name(self, transaction: Any, number: int, paths: Iterable[bytes]) -> None:
@@ -270,13 +270,13 @@ class Index:
         except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.NotFoundError) as error:
             raise StoreError(f"{self.folder}: the index is damaged: {error}", remedy=_REBUILD) from error
         except lmdb.Error as error:
-            raise StoreError(
-                f"{self.folder}: the index cannot be used: {error}",
-                remedy="check the folder's owner, its space and the kernel log",
-            ) from error
+            raise self._unusable(error) from error
 
-
-_REBUILD = "make it anew with 'oca store rebuild'"
+    def _unusable(self, error: Exception) -> StoreError:
+        return StoreError(
+            f"{self.folder}: the index cannot be used: {error}",
+            remedy="check the folder's owner, its space and the kernel log",
+        )
 
 
 def claimed(path: bytes, asset: str, holder: str) -> StoreError:
@@ -287,7 +287,16 @@ def claimed(path: bytes, asset: str, holder: str) -> StoreError:
     )
 
 
-def remove_index(folder: Path) -> None:
-    """Delete an index that cannot be opened, so that it can be made anew from the packs."""
-    with files.explained(folder, "remove"):
-        shutil.rmtree(folder, ignore_errors=False)
+def create_index(folder: Path) -> None:
+    """Make an empty index in ``folder``, which appears whole or not at all, whoever else makes one now."""
+    if (folder / _DATA).exists():
+        return
+    made = folder.with_name(f"{folder.name}.{os.getpid()}")
+    files.make_folder(made)
+    Index.open(made, writable=True).close()
+    try:
+        files.move(made, folder)
+    except StoreError:
+        files.remove_folder(made)
+        if not (folder / _DATA).exists():
+            raise

@@ -47,7 +47,7 @@ class PackedObject(Struct, frozen=True, array_like=True, gc=False):
     """One object as the table has it; its offset is the sum of the lengths before it."""
 
     path: UrlPath
-    bytes: Count
+    length: Count
     digest: Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
     media_type: Annotated[str, Meta(pattern=r"\A[a-z]+/[a-zA-Z0-9.+-]+\Z", max_length=80)]
 
@@ -140,7 +140,7 @@ def decode_header(raw: bytes, *, where: str) -> PackHeader:
 def encode_tail(table: PackTable) -> bytes:
     """Table and footer, as they follow the last object."""
     body = _encode(table)
-    table_offset = offsets([item.bytes for item in table.objects])[-1]
+    table_offset = offsets([item.length for item in table.objects])[-1]
     digested = _FOOTER_DIGESTED.pack(_FOOTER_MAGIC, table_offset, len(body))
     return body + _FOOTER.pack(_FOOTER_MAGIC, table_offset, len(body), digest_bytes(body + digested), b"")
 
@@ -176,7 +176,7 @@ def decode_table(raw: bytes, footer: Footer, *, where: str) -> PackTable:
         table = _decode_table(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StoreError(f"{where}: its table is not as agreed: {error}", remedy=_REBUILD) from None
-    if offsets([item.bytes for item in table.objects])[-1] != footer.table_offset:
+    if offsets([item.length for item in table.objects])[-1] != footer.table_offset:
         raise StoreError(f"{where}: its table and its objects differ in length", remedy=_REBUILD)
     if len({item.path for item in table.objects}) != len(table.objects):
         raise StoreError(f"{where}: its table names a path twice", remedy=_REBUILD)

@@ -8,7 +8,7 @@ from typing import Self
 
 from oca.common.errors import StoreError
 from oca.store import files
-from oca.store.device import Device
+from oca.store.device import Device, held_on
 from oca.store.index import KEY_BYTES_MAX, decode_entry
 from oca.store.records import HeldPack, Located
 
@@ -30,7 +30,8 @@ class OpenPack:
 class StoreReader:
     """Reads a store that another process may be filling. One thread at a time.
 
-    A device that fails is left out, so that it takes only its own assets with it; ``failed`` says why.
+    A device that cannot be opened is left out, and look-ups pass over one that fails later, so that it takes only its
+    own assets with it; ``failed`` says why.
     """
 
     def __init__(self, devices: dict[int, Device], failed: dict[int, StoreError]) -> None:
@@ -65,7 +66,11 @@ class StoreReader:
         if not 0 < len(path) <= KEY_BYTES_MAX:
             return None
         for number, get in self._indexes:
-            value = get(path)
+            try:
+                value = get(path)
+            except StoreError as error:
+                self.failed[number] = error
+                continue
             if value is not None:
                 return decode_entry(value, number)
         return None
@@ -111,12 +116,7 @@ class StoreReader:
 
     def assets(self) -> list[HeldPack]:
         """Every asset held whole, by id."""
-        held = (
-            HeldPack(entry.asset, entry.revision, entry.bytes, entry.objects, device.number, entry.committed_at_ns)
-            for device in self._devices.values()
-            for entry in device.index.packs().values()
-        )
-        return sorted(held, key=lambda pack: pack.asset)
+        return held_on(self._devices.values())
 
     def devices(self) -> list[Device]:
         """The devices that work."""

@@ -42,10 +42,17 @@ class StagedAsset:
         self._in_object = 0
         self._hasher: Hasher = hasher()
         self._descriptor: int | None = files.open_write(path)
+
+    def resume(self) -> None:
+        """Go on after the last object that is whole and right; within the next one, after the bytes that are here.
+
+        Raises:
+            StoreError: The part cannot be read or written; it is closed.
+        """
         try:
-            self._resume(self._descriptor)
+            self._resume(self._writable())
         except BaseException:
-            files.close(self._descriptor)
+            self.close()
             raise
 
     def position(self) -> tuple[int, int]:
@@ -56,11 +63,6 @@ class StagedAsset:
     def bytes_done(self) -> int:
         """Object bytes that are here."""
         return self._starts[self._index] - pack.HEADER_BYTES + self._in_object
-
-    @property
-    def file_bytes(self) -> int:
-        """What the file takes so far."""
-        return self._starts[self._index] + self._in_object
 
     @property
     def whole(self) -> bool:
@@ -77,7 +79,7 @@ class StagedAsset:
         descriptor = self._writable()
         if self.whole or self._in_object + len(chunk) > self.manifest.objects[self._index].bytes:
             raise StoreError(f"{self._object()}: more bytes came than it has", remedy="leave that source")
-        files.write_at(descriptor, self.path, chunk, self.file_bytes)
+        files.write_at(descriptor, self.path, chunk, self._end())
         self._hasher.update(chunk)
         self._in_object += len(chunk)
 
@@ -132,6 +134,9 @@ class StagedAsset:
             raise StoreError(f"{self.manifest.asset}: its part is closed", remedy="stage the asset again")
         return self._descriptor
 
+    def _end(self) -> int:
+        return self._starts[self._index] + self._in_object
+
     def _object(self) -> str:
         name = "its end" if self.whole else self.manifest.objects[self._index].path
         return f"{self.manifest.asset}: {name}"
@@ -142,7 +147,6 @@ class StagedAsset:
         self._hasher = hasher()
 
     def _resume(self, descriptor: int) -> None:
-        """Go on after the last object that is whole and right; within the next one, after the bytes that are here."""
         header = pack.encode_header(self.manifest.asset, self.manifest.revision)
         with files.explained(self.path, "look at"):
             size = os.fstat(descriptor).st_size
@@ -153,16 +157,16 @@ class StagedAsset:
             return
         while not self.whole:
             wanted = self.manifest.objects[self._index]
-            self._read_on(descriptor, min(wanted.bytes, size - self.file_bytes))
+            self._read_on(descriptor, min(wanted.bytes, size - self._end()))
             if self._in_object < wanted.bytes:
                 break
             if not self.finish_object():
                 return
-        files.cut(descriptor, self.path, self.file_bytes)
+        files.cut(descriptor, self.path, self._end())
 
     def _read_on(self, descriptor: int, count: int) -> None:
         while count > 0:
-            part = files.read_at(descriptor, self.path, min(count, _READ_BYTES), self.file_bytes)
+            part = files.read_at(descriptor, self.path, min(count, _READ_BYTES), self._end())
             if not part:
                 return
             self._hasher.update(part)

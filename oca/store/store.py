@@ -12,7 +12,7 @@ from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, StoreUse
 from oca.common.units import format_bytes
 from oca.store import capacity, files, pack
-from oca.store.device import Device
+from oca.store.device import Device, held_on
 from oca.store.index import MAP_BYTES, claimed, decode_entry
 from oca.store.records import HeldPack
 from oca.store.recovery import part_header, recover, settle
@@ -84,12 +84,7 @@ class Store:
 
     def assets(self) -> list[HeldPack]:
         """Every asset held whole, by id."""
-        held = (
-            HeldPack(entry.asset, entry.revision, entry.bytes, entry.objects, device.number, entry.committed_at_ns)
-            for device in self._devices.values()
-            for entry in device.index.packs().values()
-        )
-        return sorted(held, key=lambda held_pack: held_pack.asset)
+        return held_on(self._devices.values())
 
     def use(self) -> StoreUse:
         """Space and contents, for reports."""
@@ -127,6 +122,7 @@ class Store:
             path = self._devices[number].staging / part_name(manifest.asset, manifest.revision)
             staged = StagedAsset(manifest, number, path, admit=self._admit, release=self._release)
             self._staged.add(staged)
+        staged.resume()
         return staged
 
     def evict(self, asset: str) -> int:
@@ -166,7 +162,7 @@ class Store:
         device = self._devices[staged.device]
         with self._guard:
             self._refuse_claimed(staged.manifest)
-            number = max(device.index.next_number(), *device.pack_numbers()[0], 1)
+            number = device.index.next_number()
             target = device.pack_path(number)
             files.move(staged.path, target)
             try:
@@ -175,7 +171,10 @@ class Store:
                 if device.index.pack(number) is None:
                     files.move(target, staged.path)
                 raise
-            _tell(settle(self._devices.values()))
+            try:
+                _tell(settle(self._devices.values()))
+            except StoreError as error:  # the asset is in; a copy elsewhere only still takes space
+                _log.warning("an older revision goes at the next start", asset=table.asset, error=error.message)
         return HeldPack(table.asset, table.revision, entry.bytes, entry.objects, staged.device, entry.committed_at_ns)
 
     def _release(self, staged: StagedAsset) -> None:
@@ -226,7 +225,9 @@ class Store:
     def _free(self) -> dict[int, int]:
         free = {}
         for number, device in self._devices.items():
-            awaited = sum(part.pack_bytes - part.file_bytes for part in self._staged if part.device == number)
+            awaited = sum(
+                max(0, part.pack_bytes - (files.size(part.path) or 0)) for part in self._staged if part.device == number
+            )
             free[number] = capacity.free_bytes(
                 measure(device, awaited=awaited),
                 device_bytes_max=self._device_bytes_max,

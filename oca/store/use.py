@@ -31,8 +31,9 @@ def use_of(devices: Iterable[Device], *, device_bytes_max: int, reserve_ratio: f
         space = measure(device)
         capacity += capacity_bytes(space, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
         used += space.held
-        assets += len(device.index.packs())
-        objects += device.index.objects()
+        packs, indexed = device.index.census()
+        assets += len(packs)
+        objects += indexed
     return StoreUse(capacity_bytes=capacity, used_bytes=used, assets=assets, objects=objects)
 
 

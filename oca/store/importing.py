@@ -1,0 +1,144 @@
+"""Take a folder of files into the store as one asset, for a box that stands alone or is loaded by hand."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from oca.common.digest import hasher, revision_of
+from oca.common.errors import StoreError
+from oca.common.media_types import media_type_of
+from oca.common.messages import OBJECTS_MAX, AssetManifest, ObjectDescription
+from oca.store import files
+from oca.store.records import HeldPack
+from oca.store.store import Store
+
+_READ_BYTES = 1 << 20
+
+
+def describe_folder(source: Path, *, asset: str, mount: str) -> tuple[AssetManifest, list[Path]]:
+    """Read a folder's files into a manifest, in path order, and the files in the same order.
+
+    Names that begin with a dot are left out: no URL of ours holds a dot segment.
+
+    Args:
+        source: The folder.
+        asset: Id of the asset, ``title/rendition``.
+        mount: URL path that the folder's relative paths are put under, such as ``/harbour``.
+
+    Raises:
+        StoreError: The folder cannot be read or is empty; or a name, the asset or the mount cannot stand in a URL.
+    """
+    files.require_folder(source)
+    found = sorted(_files_in(source))
+    if not found:
+        raise StoreError(f"{source}: holds no file", remedy="name a folder with the asset's files")
+    if len(found) > OBJECTS_MAX:
+        raise StoreError(
+            f"{source}: holds {len(found)} files, an asset at most {OBJECTS_MAX}", remedy="split it into several assets"
+        )
+    base = mount.rstrip("/")
+    described = [
+        ObjectDescription(
+            path=f"{base}/{file.relative_to(source).as_posix()}",
+            bytes=size,
+            digest=digest,
+            media_type=media_type_of(file.name),
+        )
+        for file in found
+        for size, digest in [_measure(file)]
+    ]
+    manifest = AssetManifest(
+        asset=asset,
+        revision=revision_of([(item.path, item.digest) for item in described]),
+        bytes=sum(item.bytes for item in described),
+        modified_at_ns=max(file.stat().st_mtime_ns for file in found),
+        objects=described,
+        sources=[],
+    )
+    return _checked(manifest, source), found
+
+
+def import_folder(
+    store: Store, manifest: AssetManifest, found: list[Path], *, on_bytes: Callable[[int], None] = lambda _: None
+) -> HeldPack:
+    """Copy described files into the store and commit them.
+
+    Raises:
+        StoreError: A file changed since it was described, or the store cannot take the asset.
+    """
+    staged = store.stage(manifest)
+    try:
+        while not staged.whole:
+            number, _ = staged.position()
+            staged.restart_object()
+            for part in _parts(found[number]):
+                staged.write(part)
+                on_bytes(len(part))
+            if not staged.finish_object():
+                raise StoreError(
+                    f"{found[number]}: changed while it was imported", remedy="run it again when nobody writes to it"
+                )
+        return staged.commit()
+    finally:
+        staged.close()
+
+
+def _files_in(source: Path) -> Iterator[Path]:
+    for folder, below, names in os.walk(source):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for name in names:
+            path = Path(folder, name)
+            if not name.startswith(".") and _is_file(path):
+                yield path
+
+
+def _is_file(path: Path) -> bool:
+    with files.explained(path, "look at"):
+        mode = path.lstat().st_mode
+    if not stat.S_ISREG(mode):
+        raise StoreError(f"{path}: is no plain file", remedy="copy what it leads to, or move it away")
+    return True
+
+
+def _measure(path: Path) -> tuple[int, str]:
+    state, size = hasher(), 0
+    for part in _parts(path):
+        state.update(part)
+        size += len(part)
+    return size, state.hexdigest()
+
+
+def _parts(path: Path) -> Iterator[bytes]:
+    with files.explained(path, "read"), path.open("rb") as file:
+        while part := file.read(_READ_BYTES):
+            yield part
+
+
+def _checked(manifest: AssetManifest, source: Path) -> AssetManifest:
+    """Hold what an operator typed and what files are called against the message's own limits."""
+    for item in manifest.objects:
+        if not _fits(item, ObjectDescription):
+            raise StoreError(
+                f"{source}: {item.path!r} cannot be the path of an object",
+                remedy="use letters, digits and . _ ~ ! $ & ' ( ) * + , ; = : @ -, at most 480 bytes in all, "
+                "a mount that begins with / and no name that begins with a dot",
+            )
+    if not _fits(manifest, AssetManifest):
+        raise StoreError(
+            f"{manifest.asset!r} cannot be the name of an asset",
+            remedy="write it like title/rendition: lower-case letters, digits, dots, hyphens and underscores",
+        )
+    return manifest
+
+
+def _fits(value: msgspec.Struct, kind: type[msgspec.Struct]) -> bool:
+    try:
+        msgspec.convert(msgspec.to_builtins(value), kind)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -1,0 +1,38 @@
+"""Make a device's index anew from its packs, for when the index is damaged or gone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from oca.store.device import Device
+from oca.store.recovery import recover
+
+
+class Rebuilt(Struct, frozen=True):
+    """What a device's new index names, and what was done about files that are no whole packs."""
+
+    device: str
+    assets: int
+    objects: int
+    done: list[str]
+
+
+def rebuild(number: int, folder: Path) -> Rebuilt:
+    """Read every pack's table into a new index and put it in the place of the old one.
+
+    Delivery goes on from the old index until the new one is there. Recovery does the work: to an empty index every
+    pack is one that a kill left unnamed.
+
+    Raises:
+        StoreError: The device cannot be used, or another process writes to it.
+    """
+    device = Device.open_for_writing(number, folder, rebuild=True)
+    try:
+        done = recover(device)
+        packs, objects = device.index.census()
+        device.take_rebuilt()
+    finally:
+        device.close()
+    return Rebuilt(str(folder), len(packs), objects, done)
