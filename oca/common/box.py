@@ -56,6 +56,19 @@ class SteeringTable(Table, frozen=True):
         str,
         Meta(description="File that holds this appliance's token; empty: steering lets it in by address alone."),
     ] = ""
+    report_interval_s: Annotated[
+        float,
+        Meta(
+            ge=0.2,
+            le=300,
+            description="Time between reports; steering must know it too ([fleet] report_interval_s there).",
+            extra={"unit": "seconds"},
+        ),
+    ] = 5.0
+    timeout_s: Annotated[
+        float,
+        Meta(ge=0.1, le=120, description="How long steering may take to answer.", extra={"unit": "seconds"}),
+    ] = 10.0
 
 
 class Box(Table, frozen=True):

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import structlog
+from msgspec import Meta
+
+from oca.common.settings import Table
 
 LogFormat = Literal["auto", "json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class LogTable(Table, frozen=True):
+    """What is logged, to standard error."""
+
+    level: Annotated[LogLevel, Meta(description="Least grave line that is written.")] = "info"
+    format: Annotated[
+        LogFormat, Meta(description="JSON lines for a journal, text for people; auto: text on a terminal.")
+    ] = "auto"
 
 
 def configure_logging(*, level: LogLevel = "info", style: LogFormat = "auto", **fields: Any) -> None:

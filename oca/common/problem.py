@@ -67,3 +67,8 @@ async def problems(
         _log.error("request failed", path=request.path, error=error.message, remedy=error.remedy)
         status = 400 if error.source == "client" else 500
         return problem_response(Problem(title=error.message, status=status, remedy=error.remedy))
+    except Exception as error:  # noqa: BLE001 - the seam: a fault of ours is logged here and told to nobody else
+        _log.error("request failed", path=request.path, exc_info=error)
+        return problem_response(
+            Problem(title="Internal fault", status=500, remedy="look at this service's log and report the fault")
+        )

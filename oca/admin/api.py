@@ -1,0 +1,110 @@
+"""The admin API over HTTP: health, metrics, status, assets, drain."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from oca.admin.guard import refusal
+from oca.admin.status import Status, asset_page
+from oca.common.problem import Refusal, json_response, problem_response, problems
+from oca.report.observer import Snapshot
+
+BODY_BYTES_MAX = 4096
+ASSETS_SHOWN = 1000
+ASSETS_SHOWN_MAX = 10_000
+
+ENDPOINTS = {
+    "GET /health": "verdict with reasons; 503 where viewers cannot be served",
+    "GET /metrics": "for Prometheus",
+    "GET /v1/status": "the appliance at a glance",
+    "GET /v1/assets": "assets held, by id; ?after=ID&limit=N",
+    "POST /v1/drain": "send no new viewers here, let who plays finish",
+    "POST /v1/undrain": "serve again",
+}
+
+
+class Appliance(Protocol):
+    """What the API shows and drives."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What was seen last."""
+
+    def status(self) -> Status:
+        """The appliance at a glance."""
+
+    def drain(self) -> bool:
+        """Begin to drain; false where that is so already."""
+
+    def undrain(self) -> bool:
+        """Serve again; false where that is so already."""
+
+
+def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Collection[str]) -> web.Application:
+    """The API as an aiohttp application."""
+    api = _Api(appliance, registry)
+    app = web.Application(middlewares=[problems, _guard(host_names)], client_max_size=BODY_BYTES_MAX)
+    app.router.add_get("/", api.index)
+    app.router.add_get("/health", api.health)
+    app.router.add_get("/metrics", api.metrics)
+    app.router.add_get("/v1/status", api.status)
+    app.router.add_get("/v1/assets", api.assets)
+    app.router.add_post("/v1/drain", api.drain)
+    app.router.add_post("/v1/undrain", api.undrain)
+    return app
+
+
+def _guard(host_names: Collection[str]) -> Middleware:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        problem = refusal(
+            method=request.method,
+            host=request.headers.get("Host", ""),
+            origin=request.headers.get("Origin"),
+            content_type=request.content_type,
+            host_names=host_names,
+        )
+        return problem_response(problem) if problem is not None else await handler(request)
+
+    return guard
+
+
+class _Api:
+    def __init__(self, appliance: Appliance, registry: CollectorRegistry) -> None:
+        self._appliance = appliance
+        self._registry = registry
+
+    async def index(self, _request: web.Request) -> web.Response:
+        return json_response({"endpoints": ENDPOINTS})
+
+    async def health(self, _request: web.Request) -> web.Response:
+        health = self._appliance.snapshot.health
+        return json_response(health, status=503 if health.verdict == "failed" else 200)
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def status(self, _request: web.Request) -> web.Response:
+        return json_response(self._appliance.status())
+
+    async def assets(self, request: web.Request) -> web.Response:
+        text = request.query.get("limit", str(ASSETS_SHOWN))
+        if not (len(text) < 6 and text.isascii() and text.isdigit() and 1 <= int(text) <= ASSETS_SHOWN_MAX):
+            raise Refusal(400, f"limit must be a whole number from 1 to {ASSETS_SHOWN_MAX}", field="limit")
+        store = self._appliance.snapshot.store
+        devices = [device.path for device in store.devices]
+        return json_response(asset_page(store.packs, devices, after=request.query.get("after", ""), limit=int(text)))
+
+    async def drain(self, _request: web.Request) -> web.Response:
+        changed = self._appliance.drain()
+        return json_response({"serving": self._appliance.status().serving, "changed": changed})
+
+    async def undrain(self, _request: web.Request) -> web.Response:
+        changed = self._appliance.undrain()
+        return json_response({"serving": self._appliance.status().serving, "changed": changed})

@@ -1,0 +1,79 @@
+"""Asks the admin API of the appliance on this machine, for the operator's commands."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+from typing import TypeVar
+
+import msgspec
+
+from oca.admin.status import Status
+from oca.common.addresses import Endpoint, parse_listen
+from oca.common.errors import OcaError
+from oca.common.messages import Message, Problem, Serving
+
+TIMEOUT_S = 5.0
+ANSWER_BYTES_MAX = 4 * 2**20
+Answer = TypeVar("Answer")
+
+
+class ServingChange(Message, frozen=True):
+    """The answer to drain and undrain."""
+
+    serving: Serving
+    changed: bool
+
+
+def ask_status(listen: str) -> Status:
+    """The appliance at a glance.
+
+    Raises:
+        OcaError: It does not run, or does not answer as it should.
+    """
+    return _ask(listen, "GET", "/v1/status", Status)
+
+
+def change_serving(listen: str, wanted: str) -> ServingChange:
+    """Ask for ``drain`` or ``undrain``.
+
+    Raises:
+        OcaError: It does not run, or refuses.
+    """
+    return _ask(listen, "POST", f"/v1/{wanted}", ServingChange)
+
+
+def _ask(listen: str, method: str, path: str, kind: type[Answer]) -> Answer:
+    endpoint = _reachable(parse_listen(listen, setting="admin.listen"))
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=TIMEOUT_S)
+    headers = {"Content-Type": "application/json"} if method == "POST" else {}
+    try:
+        connection.request(method, path, body=b"{}" if method == "POST" else None, headers=headers)
+        response = connection.getresponse()
+        raw = response.read(ANSWER_BYTES_MAX)
+    except (OSError, http.client.HTTPException) as error:
+        what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise OcaError(
+            f"no appliance answers at http://{endpoint.authority}: {what}",
+            remedy="start it with 'oca serve', or name its settings with --config",
+        ) from None
+    finally:
+        connection.close()
+    try:
+        if response.status != 200:
+            problem = msgspec.json.decode(raw, type=Problem)
+            raise OcaError(f"{path}: {problem.title}", remedy=problem.remedy or "look at the appliance's log")
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError:
+        raise OcaError(
+            f"what answers at http://{endpoint.authority} is no appliance of this version",
+            remedy="check [admin] listen, and that daemon and command are of one version",
+        ) from None
+
+
+def _reachable(endpoint: Endpoint) -> Endpoint:
+    """Where to connect to: a wildcard address is reached by loopback."""
+    address = ipaddress.ip_address(endpoint.host)
+    if not address.is_unspecified:
+        return endpoint
+    return Endpoint("127.0.0.1" if address.version == 4 else "::1", endpoint.port)

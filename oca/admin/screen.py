@@ -1,0 +1,55 @@
+"""``oca status`` as a screen of text. Pure: a status in, lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oca.admin.status import Status
+from oca.common.units import format_bytes, format_duration, format_rate
+
+
+def status_lines(status: Status) -> Iterator[str]:
+    """One screen, the most important first."""
+    yield f"{status.appliance} at {status.site}, oca {status.version}, up {_since(status, status.started_at_ns)}"
+    left = f", at most {format_duration(status.drain_left_s)} more" if status.drain_left_s else ""
+    yield f"state      {status.serving}{left}; health {status.health.verdict}"
+    for reason in status.health.reasons:
+        yield f"           ! {reason}"
+    yield f"viewers    {status.load.connections} connections, {format_rate(status.load.sent_bytes_per_s)} sent"
+    links = ", ".join(_link(link.name, link.up, link.bytes_per_s) for link in status.links)
+    yield f"links      {links or 'not known'}"
+    ready = sum(worker.ready for worker in status.workers)
+    restarts = sum(worker.restarts for worker in status.workers)
+    yield f"workers    {ready} of {len(status.workers)} ready, {restarts} restarts, CPU {status.load.cpu_ratio:.0%}"
+    used, capacity = status.store.used_bytes, status.store.capacity_bytes
+    share = f" ({used / capacity:.0%})" if capacity else ""
+    yield (
+        f"store      {status.store.assets} assets, {status.store.objects} objects, "
+        f"{format_bytes(used)} of {format_bytes(capacity)}{share}"
+    )
+    for device in status.devices:
+        yield f"           {device.path}: {device.fault or f'good, {format_bytes(device.free_bytes)} free'}"
+    yield f"steering   {_steering(status)}"
+    yield f"delivery   {', '.join(status.delivery_urls)}"
+
+
+def _since(status: Status, instant_ns: int) -> str:
+    return format_duration(max(0, status.at_ns - instant_ns) / 1e9)
+
+
+def _link(name: str, up: bool, bytes_per_s: float) -> str:
+    speed = f" {format_rate(bytes_per_s)}" if bytes_per_s else ""
+    return f"{name} {'up' if up else 'DOWN'}{speed}"
+
+
+def _steering(status: Status) -> str:
+    steering = status.steering
+    match steering.state:
+        case "alone":
+            return f"none: stands alone, {steering.why}"
+        case "starting":
+            return f"{steering.url}, no answer yet"
+        case "connected":
+            return f"{steering.url}, takes reports for {_since(status, steering.since_ns)}"
+        case "away":
+            return f"{steering.url}, AWAY for {_since(status, steering.since_ns)}: {steering.why}"

@@ -1,0 +1,126 @@
+"""What the admin API says of the appliance: the messages of ``/v1/status`` and ``/v1/assets``. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from oca.common.messages import Health, Load, Message, Serving, StoreUse
+from oca.report.observer import Snapshot
+from oca.report.reporter import SteeringLink
+from oca.store.records import HeldPack
+
+
+class WorkerStatus(Message, frozen=True):
+    """One delivery worker."""
+
+    pid: int
+    ready: bool
+    restarts: int
+    why: str
+
+
+class DeviceStatus(Message, frozen=True):
+    """One device of the store."""
+
+    path: str
+    fault: str
+    free_bytes: int
+
+
+class LinkStatus(Message, frozen=True):
+    """One link that carries a delivery address."""
+
+    name: str
+    up: bool
+    why: str
+    bytes_per_s: float
+
+
+class SteeringStatus(Message, frozen=True):
+    """How it stands with steering."""
+
+    url: str
+    state: Literal["alone", "starting", "connected", "away"]
+    why: str
+    since_ns: int
+
+
+class Status(Message, frozen=True):
+    """The appliance at a glance; times are nanoseconds since 1970."""
+
+    appliance: str
+    site: str
+    version: str
+    started_at_ns: int
+    at_ns: int
+    serving: Serving
+    drain_left_s: float
+    health: Health
+    load: Load
+    store: StoreUse
+    delivery_urls: list[str]
+    workers: list[WorkerStatus]
+    devices: list[DeviceStatus]
+    links: list[LinkStatus]
+    steering: SteeringStatus
+
+
+class AssetStatus(Message, frozen=True):
+    """One asset that is held whole."""
+
+    asset: str
+    revision: str
+    bytes: int
+    objects: int
+    device: str
+    committed_at_ns: int
+
+
+class AssetPage(Message, frozen=True):
+    """Assets by id; ``next`` continues after the last one, empty at the end."""
+
+    assets: list[AssetStatus]
+    next: str
+
+
+def worker_statuses(snapshot: Snapshot) -> list[WorkerStatus]:
+    """The workers of a snapshot."""
+    return [WorkerStatus(pid=one.pid, ready=one.ready, restarts=one.restarts, why=one.why) for one in snapshot.workers]
+
+
+def device_statuses(snapshot: Snapshot) -> list[DeviceStatus]:
+    """The devices of a snapshot."""
+    return [DeviceStatus(path=one.path, fault=one.fault, free_bytes=one.free_bytes) for one in snapshot.store.devices]
+
+
+def link_statuses(snapshot: Snapshot) -> list[LinkStatus]:
+    """The links of a snapshot."""
+    return [LinkStatus(name=one.name, up=one.up, why=one.why, bytes_per_s=one.bytes_per_s) for one in snapshot.links]
+
+
+def steering_status(link: SteeringLink | None) -> SteeringStatus:
+    """How it stands with steering; None where the appliance stands alone."""
+    if link is None:
+        return SteeringStatus(url="", state="alone", why="[steering] url is empty", since_ns=0)
+    state: Literal["starting", "connected", "away"] = "starting"
+    if link.connected is not None:
+        state = "connected" if link.connected else "away"
+    return SteeringStatus(url=link.url, state=state, why=link.why, since_ns=link.since_ns)
+
+
+def asset_page(packs: Sequence[HeldPack], devices: Sequence[str], *, after: str, limit: int) -> AssetPage:
+    """Up to ``limit`` assets whose ids come after ``after``; ``packs`` are sorted by id."""
+    rest = [pack for pack in packs if pack.asset > after]
+    shown = [
+        AssetStatus(
+            asset=pack.asset,
+            revision=pack.revision,
+            bytes=pack.bytes,
+            objects=pack.objects,
+            device=devices[pack.device],
+            committed_at_ns=pack.committed_at_ns,
+        )
+        for pack in rest[:limit]
+    ]
+    return AssetPage(assets=shown, next=shown[-1].asset if len(rest) > limit else "")

@@ -1,0 +1,75 @@
+"""The ``oca`` command: serve, and what an operator asks of a running appliance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oca import __version__
+from oca.admin.client import ask_status, change_serving
+from oca.admin.screen import status_lines
+from oca.cli_store import store_app
+from oca.common.command import (
+    ConfigOption,
+    JsonOption,
+    RequiredConfigOption,
+    SetOption,
+    new_app,
+    print_json,
+    print_line,
+    run_app,
+)
+from oca.common.config_command import config_app
+from oca.settings import HEADING, PREFIX, ApplianceSettings, load_admin, load_settings
+
+app = new_app("oca", __version__, "Serve video segments from this appliance's store.")
+app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING), name="config")
+app.add_typer(store_app, name="store")
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app, "oca")
+
+
+@app.command()
+def serve(config: RequiredConfigOption, sets: SetOption = None) -> None:
+    """Serve viewers until SIGTERM or Ctrl-C, then finish what is being sent."""
+    settings = load_settings(config, sets or ())
+    from oca.daemon import serve as run_daemon  # noqa: PLC0415 - the other commands start without the daemon's parts
+
+    run_daemon(settings)
+
+
+@app.command()
+def status(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
+    """Show the running appliance: serving state and why, load, store, steering."""
+    found = ask_status(load_admin(config, sets or ()).listen)
+    if json:
+        print_json(found)
+        return
+    for line in status_lines(found):
+        print_line(line)
+
+
+@app.command()
+def drain(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
+    """Send no new viewers here; who plays finishes. Holds across restarts until 'oca undrain'."""
+    _change_serving("drain", config, sets, json=json)
+
+
+@app.command()
+def undrain(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
+    """Serve again."""
+    _change_serving("undrain", config, sets, json=json)
+
+
+def _change_serving(wanted: str, config: Path | None, sets: list[str] | None, *, json: bool) -> None:
+    answer = change_serving(load_admin(config, sets or ()).listen, wanted)
+    if json:
+        print_json(answer)
+    else:
+        print_line(answer.serving if answer.changed else f"{answer.serving} already")
+
+
+if __name__ == "__main__":
+    main()

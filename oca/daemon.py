@@ -1,0 +1,239 @@
+"""The composition root of ``oca serve``: starts the parts, keeps them up, and ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import uvloop
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from oca import __version__
+from oca.admin.api import admin_app
+from oca.admin.status import Status, device_statuses, link_statuses, steering_status, worker_statuses
+from oca.common.addresses import parse_listen
+from oca.common.clock import monotonic_s, now_ns
+from oca.common.errors import ConfigError
+from oca.common.log import configure_logging, get_logger
+from oca.common.messages import Serving
+from oca.common.metrics import DELIVERY, FamilyCollector
+from oca.common.tasks import Tasks
+from oca.delivery.supervisor import Supervisor
+from oca.network.links import read_links
+from oca.notify import notify
+from oca.report.drain import Drain
+from oca.report.inventory import Inventory
+from oca.report.metrics import APPLIANCE, appliance_values
+from oca.report.observer import Observer, Snapshot
+from oca.report.reporter import Reporter
+from oca.settings import ApplianceSettings
+
+OBSERVE_INTERVAL_S = 1.0
+RESTART_S = 5.0
+_log = get_logger("daemon")
+
+
+def serve(settings: ApplianceSettings) -> None:
+    """Serve until SIGTERM or SIGINT, finish what is being sent, end. A second signal ends at once.
+
+    Raises:
+        OcaError: The appliance cannot start; says why and what to do.
+    """
+    configure_logging(level=settings.log.level, style=settings.log.format, appliance=settings.appliance.id)
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: ApplianceSettings) -> None:
+    inventory = Inventory(settings.store)
+    supervisor = Supervisor(
+        settings.delivery,
+        [Path(device) for device in settings.store.devices],
+        appliance=settings.appliance.id,
+        log_level=settings.log.level,
+        log_format=settings.log.format,
+    )
+    daemon = Daemon(settings, supervisor, inventory)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    try:
+        await daemon.run()
+    finally:
+        inventory.close()
+
+
+class Daemon:
+    """One run of the appliance; also what the admin API shows and drives."""
+
+    def __init__(self, settings: ApplianceSettings, supervisor: Supervisor, inventory: Inventory) -> None:
+        """Put the parts together; nothing listens yet.
+
+        Raises:
+            ConfigError: The steering token cannot be read.
+            StoreError: The store cannot be read.
+        """
+        self._settings = settings
+        self._supervisor = supervisor
+        self._started_at_ns = now_ns()
+        self._tasks = Tasks()
+        self._stop_wanted = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._phase: Serving = "serving"
+        hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.listen]
+        self._observer = Observer(supervisor, inventory, hosts=hosts, read_links=read_links)
+        self._drain = Drain(Path(settings.store.devices[0]), drain_s_max=settings.drain.duration_s_max)
+        self._reporter = self._make_reporter() if settings.steering.url else None
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What was seen last."""
+        return self._observer.snapshot
+
+    @property
+    def serving(self) -> Serving:
+        """As the operator wants it, or as stopping has it."""
+        return self._phase if self._phase != "serving" else self._drain.serving.state
+
+    def drain(self) -> bool:
+        """Send no new viewers here; false where that is so already."""
+        return self._tell_if(self._drain.drain())
+
+    def undrain(self) -> bool:
+        """Serve again; false where that is so already."""
+        return self._tell_if(self._drain.undrain())
+
+    def stop(self) -> None:
+        """End the run; the second call ends it at once."""
+        if self._stop_wanted.is_set():
+            self._hurry.set()
+        self._stop_wanted.set()
+
+    def status(self) -> Status:
+        """The appliance at a glance."""
+        snapshot = self.snapshot
+        return Status(
+            appliance=self._settings.appliance.id,
+            site=self._settings.appliance.site,
+            version=__version__,
+            started_at_ns=self._started_at_ns,
+            at_ns=snapshot.at_ns,
+            serving=self.serving,
+            drain_left_s=self._drain.left_s(),
+            health=snapshot.health,
+            load=snapshot.load,
+            store=snapshot.store.use,
+            delivery_urls=list(self._supervisor.urls),
+            workers=worker_statuses(snapshot),
+            devices=device_statuses(snapshot),
+            links=link_statuses(snapshot),
+            steering=steering_status(self._reporter.link if self._reporter else None),
+        )
+
+    async def run(self) -> None:
+        """Start everything, serve until ``stop``, then drain.
+
+        Raises:
+            OcaError: A part cannot start; whatever had started has ended again.
+        """
+        admin = await self._open_admin()
+        try:
+            await self._supervisor.start()
+            await self._observer.observe()
+            self._keep_up(self._watch, name="observer")
+            if self._reporter is not None:
+                self._keep_up(self._reporter.run, name="reporter")
+            notify("READY=1")
+            _log.info(
+                "serving", urls=list(self._supervisor.urls), admin=self._settings.admin.listen, state=self.serving
+            )
+            await self._stop_wanted.wait()
+            notify("STOPPING=1")
+            await self._finish()
+        finally:
+            await self._supervisor.stop(0)
+            await self._tasks.close()
+            await admin.cleanup()
+        _log.info("stopped")
+
+    async def _finish(self) -> None:
+        """Tell steering to send nobody, then let delivery finish what it is sending."""
+        drain_s = self._settings.delivery.drain_s
+        _log.info("stopping; finishing what is being sent", drain_s_max=drain_s)
+        self._phase = "draining"
+        self._tell_if(True)
+        began_at = monotonic_s()
+        draining = self._tasks.start(self._supervisor.stop(drain_s), name="delivery drain")
+        hurry = self._tasks.start(self._hurry.wait(), name="second signal")
+        await asyncio.wait([draining, hurry], return_when=asyncio.FIRST_COMPLETED)
+        await self._tasks.close()
+        await self._observer.observe()
+        self._phase = "drained"
+        _log.info("delivery has ended", after_s=round(monotonic_s() - began_at, 3), hurried=self._hurry.is_set())
+        if self._reporter is not None and not self._hurry.is_set():
+            await self._reporter.report_last()
+
+    def _make_reporter(self) -> Reporter:
+        return Reporter(
+            self._settings.appliance,
+            self._settings.steering,
+            boot_id=secrets.token_hex(16),
+            delivery=self._supervisor,
+            observe=lambda: (self.snapshot, self.serving),
+            chance=secrets.SystemRandom().random,
+        )
+
+    def _tell_if(self, changed: bool) -> bool:
+        if changed and self._reporter is not None:
+            self._reporter.nudge()
+        return changed
+
+    async def _watch(self) -> None:
+        while True:
+            verdict = self.snapshot.health.verdict
+            contents_changed = await self._observer.observe()
+            drained = self._drain.observe(self.snapshot.load.connections)
+            health = self.snapshot.health
+            if health.verdict != verdict:
+                _log.info("health changed", verdict=health.verdict, reasons=health.reasons)
+            self._tell_if(contents_changed or drained or health.verdict != verdict)
+            await asyncio.sleep(OBSERVE_INTERVAL_S)
+
+    def _keep_up(self, work: Callable[[], Awaitable[None]], *, name: str) -> None:
+        """Run ``work`` for ever: a fault in watching or reporting must not end serving, nor go unseen."""
+
+        async def keep() -> None:
+            while True:
+                try:
+                    await work()
+                except Exception as error:  # noqa: BLE001 - the seam that keeps one part's fault from the others
+                    _log.error("a part failed and is started again", failed=name, exc_info=error)
+                await asyncio.sleep(RESTART_S)
+
+        self._tasks.start(keep(), name=name)
+
+    async def _open_admin(self) -> web.AppRunner:
+        endpoint = parse_listen(self._settings.admin.listen, setting="admin.listen")
+        registry = CollectorRegistry()
+        registry.register(FamilyCollector(DELIVERY, self._supervisor.counters))
+        registry.register(FamilyCollector(APPLIANCE, self._values))
+        app = admin_app(self, registry, self._settings.admin.host_names)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, endpoint.host, endpoint.port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise ConfigError(
+                f"[admin] listen = {endpoint.authority!r}: {os.strerror(error.errno or 0).lower()}",
+                remedy=f"see what holds it with 'ss -ltnp sport = {endpoint.port}', or set another [admin] listen",
+            ) from None
+        return runner
+
+    def _values(self) -> Mapping[str, int]:
+        link = self._reporter.link if self._reporter is not None else None
+        return appliance_values(self.snapshot, self.serving, link)

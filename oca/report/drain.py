@@ -1,0 +1,60 @@
+"""Remembers across restarts that an operator has drained the appliance: an empty file on its first device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oca.common.clock import monotonic_s
+from oca.common.log import get_logger
+from oca.report.serving import ServingState
+
+MARKER = "drained"
+_log = get_logger("drain")
+
+
+class Drain:
+    """The serving state, kept in step with its marker file."""
+
+    def __init__(self, device: Path, *, drain_s_max: float) -> None:
+        """Take up the state that the last run left on ``device``."""
+        self.serving = ServingState(drain_s_max=drain_s_max)
+        self._marker = device / MARKER
+        if self._marker.exists():
+            self.serving.drain(monotonic_s())
+            _log.info("still drained by an operator; 'oca undrain' ends it")
+
+    def drain(self) -> bool:
+        """Send no new viewers here; false where that is so already."""
+        changed = self.serving.drain(monotonic_s())
+        if changed:
+            self._remember(wanted=True)
+            _log.info("draining: steering sends no new viewers, who plays finishes")
+        return changed
+
+    def undrain(self) -> bool:
+        """Serve again; false where that is so already."""
+        changed = self.serving.undrain()
+        if changed:
+            self._remember(wanted=False)
+            _log.info("serving again")
+        return changed
+
+    def observe(self, connections: int) -> bool:
+        """Take note of the viewers left; true when that ends the drain."""
+        changed = self.serving.observe(monotonic_s(), connections)
+        if changed:
+            _log.info("drained", connections=connections)
+        return changed
+
+    def left_s(self) -> float:
+        """Seconds until a running drain ends whatever happens."""
+        return self.serving.drain_left_s(monotonic_s())
+
+    def _remember(self, *, wanted: bool) -> None:
+        try:
+            if wanted:
+                self._marker.touch()
+            else:
+                self._marker.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("the serving state will not outlive a restart", file=str(self._marker), error=error.strerror)

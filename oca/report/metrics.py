@@ -1,0 +1,86 @@
+"""What the appliance shows Prometheus of itself, beside what delivery counts. Pure; each metric is declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from oca.common.messages import Serving, Verdict
+from oca.common.metrics import Family
+from oca.report.observer import Snapshot
+from oca.report.reporter import SteeringLink
+
+APPLIANCE: tuple[Family, ...] = (
+    Family(
+        name="health",
+        kind="gauge",
+        unit="verdict",
+        help="The appliance's judgement of itself: 1 at the verdict that holds; /health gives the reasons.",
+        label="verdict",
+        values=get_args(Verdict),
+    ),
+    Family(
+        name="serving",
+        kind="gauge",
+        unit="state",
+        help="Whether steering may send viewers here: 1 at the state that holds.",
+        label="state",
+        values=get_args(Serving),
+    ),
+    Family(name="workers", kind="gauge", unit="processes", help="Delivery workers wanted."),
+    Family(name="workers_ready", kind="gauge", unit="processes", help="Delivery workers that serve."),
+    Family(
+        name="worker_restarts",
+        kind="counter",
+        unit="restarts",
+        help="Delivery workers that ended unasked and were replaced; the log says why.",
+    ),
+    Family(name="store_capacity_bytes", kind="gauge", unit="bytes", help="Space for assets on working devices."),
+    Family(name="store_used_bytes", kind="gauge", unit="bytes", help="What the assets held take."),
+    Family(name="store_assets", kind="gauge", unit="assets", help="Assets held whole."),
+    Family(name="store_objects", kind="gauge", unit="objects", help="URLs that can be served."),
+    Family(name="store_devices", kind="gauge", unit="devices", help="Devices in the settings."),
+    Family(
+        name="store_devices_failed",
+        kind="gauge",
+        unit="devices",
+        help="Devices that cannot be read or written, or hang; /health names them.",
+    ),
+    Family(name="links_down", kind="gauge", unit="links", help="Links of delivery addresses that are down."),
+    Family(
+        name="steering_connected",
+        kind="gauge",
+        unit="boolean",
+        help="1 while steering takes reports; at 0 the appliance serves on but gets no new viewers.",
+    ),
+    Family(
+        name="steering_reports",
+        kind="counter",
+        unit="reports",
+        help="Reports to steering, by outcome.",
+        label="outcome",
+        values=("taken", "failed"),
+    ),
+)
+
+
+def appliance_values(snapshot: Snapshot, serving: Serving, steering: SteeringLink | None) -> Mapping[str, int]:
+    """The values of ``APPLIANCE``, by slot key."""
+    store = snapshot.store
+    return {
+        f"health:{snapshot.health.verdict}": 1,
+        f"serving:{serving}": 1,
+        "workers": len(snapshot.workers),
+        "workers_ready": sum(worker.ready for worker in snapshot.workers),
+        "worker_restarts": sum(worker.restarts for worker in snapshot.workers),
+        "store_capacity_bytes": store.use.capacity_bytes,
+        "store_used_bytes": store.use.used_bytes,
+        "store_assets": store.use.assets,
+        "store_objects": store.use.objects,
+        "store_devices": len(store.devices),
+        "store_devices_failed": sum(bool(device.fault) for device in store.devices),
+        "links_down": sum(not link.up for link in snapshot.links),
+        "steering_connected": int(steering is not None and steering.connected is True),
+        "steering_reports:taken": steering.reports_taken if steering is not None else 0,
+        "steering_reports:failed": steering.reports_failed if steering is not None else 0,
+    }

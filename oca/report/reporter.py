@@ -1,0 +1,237 @@
+"""Tells steering every few seconds how the appliance is, and takes in what steering wants next.
+
+Nothing here is needed to serve: while steering is away the appliance serves what it holds, and this says so once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import msgspec
+
+from oca import __version__
+from oca.common.box import ApplianceTable, SteeringTable
+from oca.common.clock import now_ns
+from oca.common.errors import ConfigError, SteeringError
+from oca.common.log import get_logger
+from oca.common.messages import Report, ReportAnswer, Serving
+from oca.report.demand import DemandLedger
+from oca.report.observer import Delivery, Snapshot
+from oca.report.schedule import next_report_in_s
+
+ANSWER_BYTES_MAX = 64 * 1024
+TOKEN_BYTES_MAX = 4096
+_log = get_logger("reporter")
+_decode = msgspec.json.Decoder(ReportAnswer).decode
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class SteeringLink:
+    """How it stands with steering; ``why`` is empty while reports are taken, ``connected`` None before the first."""
+
+    url: str
+    connected: bool | None = None
+    why: str = ""
+    since_ns: int = 0
+    reports_taken: int = 0
+    reports_failed: int = 0
+
+
+class Reporter:
+    """Sends reports of one boot of the appliance."""
+
+    def __init__(
+        self,
+        appliance: ApplianceTable,
+        steering: SteeringTable,
+        *,
+        boot_id: str,
+        delivery: Delivery,
+        observe: Callable[[], tuple[Snapshot, Serving]],
+        chance: Callable[[], float],
+    ) -> None:
+        """Make ready to report.
+
+        Args:
+            appliance: Who reports.
+            steering: To whom, how often, with which token.
+            boot_id: Names this run of the daemon; demand is counted within it.
+            delivery: Gives its URLs and the demand.
+            observe: What to report now.
+            chance: A number in [0, 1) on each call, to spread reports.
+
+        Raises:
+            ConfigError: The token file cannot be used.
+        """
+        self.link = SteeringLink(steering.url, since_ns=now_ns())
+        self._appliance = appliance
+        self._steering = steering
+        self._boot_id = boot_id
+        self._delivery = delivery
+        self._observe = observe
+        self._chance = chance
+        self._ledger = DemandLedger(boot_id, started_at_ns=now_ns())
+        self._token = read_token(steering.token_file)
+        self._url = f"{steering.url.rstrip('/')}/v1/appliances/{appliance.id}/report"
+        self._wanted = asyncio.Event()
+        self._sequence = 0
+        self._listed_wanted = ""
+        self._failures = 0
+
+    def nudge(self) -> None:
+        """Report at once: something changed that steering should not learn seconds late."""
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        timeout = aiohttp.ClientTimeout(total=self._steering.timeout_s)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while True:
+                self._wanted.clear()
+                await self.report(session)
+                wait_s = next_report_in_s(self._steering.report_interval_s, self._failures, self._chance())
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await self._wanted.wait()
+                except TimeoutError:
+                    continue
+
+    async def report_last(self) -> None:
+        """One last report in a session of its own, bounded to a second: the daemon is about to end."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session:
+            await self.report(session)
+
+    async def report(self, session: aiohttp.ClientSession) -> None:
+        """Send one report, and another at once if steering wants the list of contents."""
+        try:
+            answer = await self._send(session)
+            if answer.contents_wanted:
+                await self._send(session)
+        except SteeringError as error:
+            self._failures += 1
+            self.link.reports_failed += 1
+            self._note(why=str(error))
+        else:
+            self._failures = 0
+            self._note(why="")
+
+    async def _send(self, session: aiohttp.ClientSession) -> ReportAnswer:
+        report = self._compose()
+        answer = await self._post(session, _encode(report))
+        self._ledger.acknowledge(answer.demand_sequence)
+        self._listed_wanted = report.contents.digest if answer.contents_wanted else ""
+        self.link.reports_taken += 1
+        return answer
+
+    def _compose(self) -> Report:
+        snapshot, serving = self._observe()
+        self._ledger.add(self._delivery.take_demand())
+        self._sequence += 1
+        held = snapshot.store.held
+        return Report(
+            appliance=self._appliance.id,
+            site=self._appliance.site,
+            version=__version__,
+            boot_id=self._boot_id,
+            sequence=self._sequence,
+            sent_at_ns=now_ns(),
+            serving=serving,
+            delivery_urls=list(self._delivery.urls),
+            health=snapshot.health,
+            store=snapshot.store.use,
+            load=snapshot.load,
+            contents=held.contents(listed=self._listed_wanted == held.digest),
+            demand=self._ledger.batch(now_ns()),
+        )
+
+    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> ReportAnswer:
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            async with session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
+                raw = await _read_bounded(response)
+                if response.status != 200:
+                    raise SteeringError(
+                        f"steering answered {response.status} to the report: {_shown(raw)}",
+                        remedy=_REMEDIES.get(response.status, "look at steering's log"),
+                    )
+        except TimeoutError:
+            raise SteeringError(
+                f"{self._url}: no answer within {self._steering.timeout_s:g} s",
+                remedy="check that steering runs and can be reached",
+            ) from None
+        except aiohttp.ClientError as error:
+            raise SteeringError(
+                f"{self._url}: {error}", remedy="check [steering] url, and that steering runs and can be reached"
+            ) from None
+        try:
+            return _decode(raw)
+        except msgspec.DecodeError as error:
+            raise SteeringError(
+                f"{self._url}: the answer is not as agreed: {error}", remedy="check that [steering] url is steering's"
+            ) from None
+
+    def _note(self, *, why: str) -> None:
+        """Log only what changed: the same line every few seconds would hide the next fault."""
+        connected = not why
+        if connected != self.link.connected:
+            self.link.since_ns = now_ns()
+            if connected:
+                _log.info("steering takes reports", url=self.link.url)
+        if why not in ("", self.link.why):
+            _log.warning("steering does not take reports; serving goes on", why=why)
+        self.link.connected = connected
+        self.link.why = why
+
+
+def read_token(token_file: str) -> str:
+    """The token in a file, without the white space around it; empty where no file is set.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds no token.
+    """
+    if not token_file:
+        return ""
+    try:
+        with Path(token_file).open("rb") as file:
+            token = file.read(TOKEN_BYTES_MAX + 1).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"[steering] token_file = {token_file!r} cannot be read: {getattr(error, 'strerror', 'not ASCII')}",
+            remedy="check the path and its permissions",
+        ) from None
+    if not token or len(token) > TOKEN_BYTES_MAX or not token.isprintable() or " " in token:
+        raise ConfigError(
+            f"[steering] token_file = {token_file!r} holds no token", remedy="put in the one line that steering gave"
+        )
+    return token
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    raw = bytearray()
+    async for chunk in response.content.iter_any():
+        raw += chunk
+        if len(raw) > ANSWER_BYTES_MAX:
+            raise SteeringError(
+                f"steering's answer is larger than {ANSWER_BYTES_MAX} bytes",
+                remedy="check that [steering] url is right",
+            )
+    return bytes(raw)
+
+
+def _shown(raw: bytes) -> str:
+    return raw[:200].decode("utf-8", "replace").strip() or "nothing"
+
+
+_REMEDIES = {
+    401: "put the token that steering expects into [steering] token_file",
+    403: "enrol this appliance's id in steering.toml, or correct [appliance] id and [steering] token_file",
+    404: "check [steering] url",
+    413: "steering takes no report this large; upgrade it",
+}

@@ -1,0 +1,106 @@
+"""The appliance's settings: every table of ``appliance.toml``, each declared where it is used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from oca.common import settings
+from oca.common.addresses import ListenAddress, parse_listen
+from oca.common.box import ApplianceTable, SteeringTable, StoreTable
+from oca.common.log import LogTable
+from oca.common.settings import Table
+from oca.delivery.settings import DeliveryTable
+
+PREFIX = "OCA"
+HEADING = """Settings of an appliance: oca serve --config appliance.toml
+Each key is shown with its default. Any key can also be set by the environment, as OCA_TABLE__KEY, or by
+--set table.key=value. 'oca config check FILE' checks a file, 'oca config explain KEY' tells about one key.
+oca-fill reads who the box is, where it stores and where steering is from this file, too."""
+
+HostName = Annotated[
+    str,
+    Meta(pattern=r"\A[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z", extra={"form": "a host name without a port"}),
+]
+
+
+class AdminTable(Table, frozen=True):
+    """The box's own API: health, metrics, status, drain. Never open it to viewers."""
+
+    listen: Annotated[
+        ListenAddress, Meta(description="Address and port; keep it on loopback or a management network.")
+    ] = "127.0.0.1:8088"
+    host_names: Annotated[
+        tuple[HostName, ...],
+        Meta(
+            max_length=16,
+            description="Names it may be called by, beside localhost and IP addresses; others are refused, so that "
+            "no web page can reach it by a name of its own.",
+        ),
+    ] = ()
+
+
+class DrainTable(Table, frozen=True):
+    """Taking the appliance out of service while viewers finish."""
+
+    duration_s_max: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=7 * 86400,
+            description="A drain that an operator began counts as done after this, viewers left or not.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 7200.0
+
+
+class ApplianceSettings(Table, frozen=True):
+    """Everything ``oca`` reads."""
+
+    appliance: ApplianceTable
+    delivery: DeliveryTable = DeliveryTable()
+    store: StoreTable = StoreTable()
+    admin: AdminTable = AdminTable()
+    steering: SteeringTable = SteeringTable()
+    drain: DrainTable = DrainTable()
+    log: LogTable = LogTable()
+
+    def __post_init__(self) -> None:
+        """Refuse what each table allows but not together."""
+        admin = parse_listen(self.admin.listen, setting="admin.listen")
+        listens = [parse_listen(text, setting="delivery.listen") for text in self.delivery.listen]
+        if admin.port and admin in listens:
+            raise ValueError(f"admin.listen = {self.admin.listen} is a delivery address too")
+        if len(set(listens)) < len(listens):
+            raise ValueError("delivery.listen names an address twice")
+
+
+def load_settings(path: Path | None, sets: Sequence[str] = ()) -> ApplianceSettings:
+    """The settings from ``path``, the environment and ``sets``.
+
+    Raises:
+        ConfigError: Naming file, key, value and limit.
+    """
+    return settings.load(ApplianceSettings, path, environment=os.environ, prefix=PREFIX, sets=sets)
+
+
+class _AdminSettings(Table, frozen=True):
+    """What a command needs to reach a running appliance."""
+
+    admin: AdminTable = AdminTable()
+
+
+def load_admin(path: Path | None, sets: Sequence[str] = ()) -> AdminTable:
+    """The admin table alone, so that a command reaches the appliance whatever else is wrong in its file.
+
+    Raises:
+        ConfigError: Naming file, key, value and limit.
+    """
+    found = settings.load(
+        _AdminSettings, path, environment=os.environ, prefix=PREFIX, sets=sets, only_known_tables=True
+    )
+    return found.admin
