@@ -16,6 +16,7 @@ class Held(Struct, frozen=True):
     asset: str
     revision: str
     bytes: int
+    device: int
     committed_at_ns: int
 
 
@@ -76,7 +77,7 @@ def diff_plan(
     unplanned = sorted((e for e in store.values() if e.asset not in plan), key=lambda e: (e.committed_at_ns, e.asset))
     outdated = [e for e in store.values() if e.asset in plan and e.revision != plan[e.asset].revision]
     may_go = unplanned + sorted(outdated, key=lambda e: -place[e.asset])
-    may_go_bytes = sum(entry.bytes for entry in may_go)
+    may_go_bytes = _total(may_go)
 
     fetches: list[Fetch] = []
     skipped: list[Skipped] = []
@@ -99,6 +100,28 @@ def diff_plan(
         free_bytes -= needed
         fetches.append(Fetch(planned, tuple(may_go[first:gone])))
     return FillDiff(tuple(fetches), tuple(skipped), tuple(kept), tuple(may_go[gone:]))
+
+
+def room_on_one_device(spare: Iterable[Held], needed_bytes: int, free_bytes: int) -> list[Held]:
+    """What may still give way to an asset that fits the store but no single device; all of it on one device.
+
+    Args:
+        spare: What could give way, in that order.
+        needed_bytes: What the asset takes.
+        free_bytes: The most that one device has free.
+
+    Returns:
+        The entries on the device that can give most; none if even that is too little.
+    """
+    by_device: dict[int, list[Held]] = {}
+    for entry in spare:
+        by_device.setdefault(entry.device, []).append(entry)
+    most = max(by_device.values(), key=_total, default=[])
+    return most if free_bytes + _total(most) >= needed_bytes else []
+
+
+def _total(entries: Iterable[Held]) -> int:
+    return sum(entry.bytes for entry in entries)
 
 
 def _no_room(needed: int, free: int, may_go: int) -> str:

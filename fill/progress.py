@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -72,9 +73,14 @@ class LogDisplay:
 
 
 class BarDisplay:
-    """A bar for the whole fill, and one for each of the first assets on their way."""
+    """A bar for the whole fill, and one for each of the first assets on their way.
 
-    def __init__(self) -> None:
+    Args:
+        renew_log: Called when standard error has changed, which while the bars are up prints lines above them.
+    """
+
+    def __init__(self, renew_log: Callable[[], None]) -> None:
+        self._renew_log = renew_log
         self._bars = Progress(
             TextColumn("{task.description}", justify="left"),
             BarColumn(),
@@ -89,12 +95,14 @@ class BarDisplay:
 
     def __enter__(self) -> Self:
         self._bars.start()
+        self._renew_log()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self._bars.stop()
+        self._renew_log()
 
     def show(self, progress: FillProgress) -> None:
         """Move the bars."""

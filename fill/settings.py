@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
+from fill.window import Window, parse_wall_time
 from oca.common import settings
 from oca.common.box import Box
 from oca.common.errors import ConfigError
-from oca.common.log import LogFormat, LogLevel
+from oca.common.log import LogTable
 from oca.common.settings import Table
 
 PREFIX = "OCAFILL"
 HEADING = """Settings of the fill agent, oca-fill.
 Each key is shown with its default. Who the box is, where it stores and where steering is stand in appliance.toml."""
 
+MACHINE_ZONE = Path("/etc/localtime")
 WallTime = Annotated[str, Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
 
 
@@ -97,13 +101,6 @@ class FillTable(Table, frozen=True):
     ] = 900.0
 
 
-class LogTable(Table, frozen=True):
-    """Log lines, on standard error."""
-
-    level: Annotated[LogLevel, Meta(description="Least weight of a line that is written.")] = "info"
-    format: Annotated[LogFormat, Meta(description="auto: text on a terminal, JSON lines elsewhere.")] = "auto"
-
-
 class FillSettings(Table, frozen=True):
     """What ``fill.toml`` holds."""
 
@@ -118,6 +115,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
     own: FillSettings
     box: Box
+    window: Window
     devices: tuple[Path, ...]
     token: str
 
@@ -137,7 +135,32 @@ def load(path: Path | None, sets: Sequence[str]) -> Configuration:
             remedy="set url under [steering], or fill by hand with 'oca store import'",
         )
     devices = tuple(Path(device) for device in box.store.devices)
-    return Configuration(own=own, box=box, devices=devices, token=read_token(box.steering.token_file))
+    window = Window(
+        start=parse_wall_time(own.window.start),
+        end=parse_wall_time(own.window.end),
+        zone=read_zone(own.window.time_zone),
+    )
+    return Configuration(own=own, box=box, window=window, devices=devices, token=read_token(box.steering.token_file))
+
+
+def read_zone(name: str, *, machine_zone: Path = MACHINE_ZONE) -> tzinfo:
+    """The time zone of that name; for the empty name the machine's, and UTC on a machine that has none.
+
+    Raises:
+        ConfigError: The machine knows no such zone.
+    """
+    try:
+        if name:
+            return ZoneInfo(name)
+        with machine_zone.open("rb") as file:
+            return ZoneInfo.from_file(file, key="local")
+    except FileNotFoundError:
+        return UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(
+            f"window.time_zone = {name!r}: this machine knows no such time zone",
+            remedy="name one as in Europe/Berlin; the package tzdata brings them",
+        ) from None
 
 
 def read_token(path: str) -> str:

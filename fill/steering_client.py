@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aiohttp
 import msgspec
 from yarl import URL
 
+from oca import __version__
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, FillPlan, FillProgress, Problem
 
+READ_BUFFER_BYTES = 2**18
 ANSWER_BYTES_MAX = 256 * 2**20
 PROBLEM_BYTES_MAX = 2**16
 ASK_TIMEOUT_S = 60.0
@@ -146,10 +148,12 @@ async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes | Non
     return bytes(body)
 
 
-def new_session(**options: Any) -> aiohttp.ClientSession:
-    """A client that keeps no cookies, undoes no encoding and reads no proxy settings."""
+def new_session() -> aiohttp.ClientSession:
+    """A client that keeps no cookies, undoes no encoding and reads no proxy settings; for steering and sources."""
     return aiohttp.ClientSession(
         auto_decompress=False,
+        connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
-        **options,
+        headers={"User-Agent": f"oca-fill/{__version__}"},
+        read_bufsize=READ_BUFFER_BYTES,
     )

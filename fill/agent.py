@@ -1,0 +1,193 @@
+"""One fill, from plan to last commit. Decisions are in diff, sources and window; here they are carried out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from fill.asset import AssetFetch, Fetcher
+from fill.diff import Fetch, FillDiff, Held, diff_plan, room_on_one_device
+from fill.settings import FillTable
+from fill.sources import SourceLadder
+from fill.steering_client import SteeringClient, SteeringRefusalError
+from fill.tracker import FillTracker
+from oca.common.errors import OcaError, SteeringError, StoreError, StoreFullError
+from oca.common.log import get_logger
+from oca.common.messages import AssetManifest, FillPlan
+from oca.common.tasks import Tasks
+from oca.store.records import HeldPack
+from oca.store.staging import StagedAsset
+from oca.store.store import Store
+
+PACK_OVERHEAD_BYTES = 8192
+"""What a pack takes beside its objects, roughly: enough to plan with; the store itself knows to the byte."""
+MANIFEST_ATTEMPTS_MAX = 4
+_log = get_logger("fill")
+Result = TypeVar("Result")
+
+
+class FillAgent:
+    """Carries out one fill.
+
+    The store is changed by one thread of its own, so that a sync or a re-read of a part does not hold up what
+    arrives meanwhile; a fill that is stopped ends once that thread has finished what it is at.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        client: SteeringClient,
+        fetcher: Fetcher,
+        tracker: FillTracker,
+        settings: FillTable,
+        *,
+        dice: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._fetcher = fetcher
+        self._tracker = tracker
+        self._settings = settings
+        self._dice = dice
+        self._store_thread = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._staging = asyncio.Lock()
+        self._evictable: deque[Held] = deque()
+        self._spare: list[Held] = []
+        self._brought: set[str] = set()
+        self._barred: set[str] = set()
+        self._full = False
+        self._steering_gone = ""
+
+    async def fill(self, plan: FillPlan) -> None:
+        """Bring the store to what ``plan`` names, as far as sources and space allow; the tracker tells how far.
+
+        Passes over the plan go on while they bring something: what an older revision gives back when it is replaced
+        makes room only for a later pass.
+        """
+        tasks = Tasks()
+        try:
+            while await self._pass(plan, tasks):
+                pass
+        finally:
+            await tasks.close()
+            self._store_thread.shutdown(wait=True)
+
+    async def _pass(self, plan: FillPlan, tasks: Tasks) -> bool:
+        """Whether another pass may bring more."""
+        diff = await self._diff(plan)
+        fetches = [fetch for fetch in diff.fetches if fetch.planned.asset not in self._barred]
+        self._tracker.planned(plan.plan, [fetch.planned for fetch in fetches])
+        for skipped in diff.skipped:
+            self._tracker.failed(skipped.asset, skipped.bytes, skipped.reason)
+        await self._on_store(lambda: self._store.discard_staging({fetch.planned.asset for fetch in diff.fetches}))
+        self._evictable, self._spare = deque(diff.evictions), list(diff.spare)
+        self._full = bool(diff.skipped)
+        brought_before = len(self._brought)
+        queue = deque(fetches)
+        side_by_side = min(self._settings.parallel_assets, len(fetches))
+        await asyncio.gather(*(tasks.start(self._work(queue), name=f"fill-{n}") for n in range(side_by_side)))
+        return self._full and len(self._brought) > brought_before and not self._steering_gone
+
+    async def _diff(self, plan: FillPlan) -> FillDiff:
+        def read() -> tuple[list[HeldPack], int]:
+            use = self._store.use()
+            return self._store.assets(), max(0, use.capacity_bytes - use.used_bytes)
+
+        held, free_bytes = await self._on_store(read)
+        return diff_plan(plan.assets, map(held_asset, held), free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES)
+
+    async def _work(self, queue: deque[Fetch]) -> None:
+        while queue:
+            await self._fill_asset(queue.popleft())
+
+    async def _fill_asset(self, fetch: Fetch) -> None:
+        asset = fetch.planned.asset
+        try:
+            manifest = await self._manifest(asset)
+            staged = await self._stage(manifest)
+        except StoreFullError as full:
+            self._full = True
+            self._tracker.failed(asset, fetch.planned.bytes, str(full))
+            return
+        except OcaError as error:
+            self._fail(asset, fetch.planned.bytes, str(error))
+            return
+        try:
+            self._tracker.fetching(asset, bytes_total=manifest.bytes, bytes_done=staged.bytes_done)
+            why = await self._fetch(manifest, staged)
+            if not why:
+                await self._on_store(staged.commit)
+                self._brought.add(asset)
+                self._tracker.committed_asset(asset)
+                _log.info("asset committed", asset=asset, bytes=manifest.bytes)
+        except StoreError as error:
+            why = str(error)
+        finally:
+            await self._on_store(staged.close)
+        if why:
+            self._fail(asset, manifest.bytes, why)
+
+    def _fail(self, asset: str, size: int, why: str) -> None:
+        self._barred.add(asset)
+        self._tracker.failed(asset, size, why)
+        _log.warning("asset failed", asset=asset, why=why)
+
+    async def _fetch(self, manifest: AssetManifest, staged: StagedAsset) -> str:
+        ladder = SourceLadder(
+            manifest.sources,
+            rounds_max=self._settings.rounds_max,
+            backoff_s=self._settings.backoff_s,
+            backoff_s_max=self._settings.backoff_s_max,
+        )
+        return await AssetFetch(
+            manifest, staged, ladder=ladder, fetcher=self._fetcher, watcher=self._tracker, dice=self._dice
+        ).run()
+
+    async def _manifest(self, asset: str) -> AssetManifest:
+        """The manifest, asked for again while steering is away; once it stays away, no more is asked of it."""
+        for attempt in range(MANIFEST_ATTEMPTS_MAX):
+            if self._steering_gone:
+                break
+            try:
+                return await self._client.manifest(asset)
+            except SteeringRefusalError:
+                raise
+            except SteeringError as error:
+                if attempt + 1 == MANIFEST_ATTEMPTS_MAX:
+                    self._steering_gone = error.message
+                    break
+            wait_s = min(self._settings.backoff_s * 2**attempt, self._settings.backoff_s_max)
+            await asyncio.sleep(wait_s * (0.5 + self._dice() / 2))
+        raise SteeringError(self._steering_gone, remedy="the next fill goes on from here")
+
+    async def _stage(self, manifest: AssetManifest) -> StagedAsset:
+        """Begin the asset; what the plan no longer wants gives way one by one, until the store takes it."""
+        async with self._staging:
+            while True:
+                try:
+                    return await self._on_store(lambda: self._store.stage(manifest))
+                except StoreFullError as full:
+                    if not self._evictable:
+                        self._evictable.extend(room_on_one_device(self._spare, manifest.bytes, full.free_bytes))
+                        self._spare = [entry for entry in self._spare if entry not in self._evictable]
+                    if not self._evictable:
+                        raise
+                    await self._evict(self._evictable.popleft())
+
+    async def _evict(self, held: Held) -> None:
+        if held.asset in self._brought:
+            return  # its older revision has given way to the new one already
+        freed = await self._on_store(lambda: self._store.evict(held.asset))
+        self._tracker.evicted()
+        _log.info("asset evicted", asset=held.asset, bytes=freed, why="the plan no longer wants it and space is needed")
+
+    async def _on_store(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._store_thread, work)
+
+
+def held_asset(pack: HeldPack) -> Held:
+    """What the diff needs to know of a pack."""
+    return Held(pack.asset, pack.revision, pack.bytes, pack.device, pack.committed_at_ns)

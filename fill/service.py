@@ -1,0 +1,208 @@
+"""When fills run and what surrounds one: the window, signals, steering's plan, the store, and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+
+import aiohttp
+
+from fill.agent import FillAgent
+from fill.fetch import ObjectFetcher
+from fill.progress import Display, summary
+from fill.settings import Configuration
+from fill.steering_client import SteeringClient, new_session
+from fill.tracker import FillTracker
+from fill.window import WindowState
+from oca.common import clock
+from oca.common.errors import OcaError
+from oca.common.log import get_logger
+from oca.common.messages import FillProgress
+from oca.common.tasks import Tasks
+from oca.store.store import Store
+
+LOOK_INTERVAL_S = 30.0
+SHOW_INTERVAL_S = 0.2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_log = get_logger("fill")
+
+
+class FillService:
+    """Runs one fill, or one after the other for ever.
+
+    Args:
+        configuration: What to fill, where from and when.
+        new_display: Makes what a fill's progress is shown on.
+        ignore_window: Fill at once, whatever the time.
+    """
+
+    def __init__(
+        self, configuration: Configuration, new_display: Callable[[], Display], *, ignore_window: bool
+    ) -> None:
+        self._configuration = configuration
+        self._settings = configuration.own.fill
+        self._new_display = new_display
+        self._ignore_window = ignore_window
+        self._dice = secrets.SystemRandom().random
+        self._stop = asyncio.Event()
+        self._stopped_by: signal.Signals | None = None
+
+    async def run_once(self) -> FillProgress | None:
+        """Wait for the window, fill, and tell how it went; None if stopped before the fill began.
+
+        Raises:
+            SteeringError: Steering cannot be reached, or gives no plan.
+            StoreError: The store cannot be opened.
+            KeyboardInterrupt: The operator pressed Ctrl-C; what has come is kept.
+        """
+        with self._signals():
+            return await self._fill() if await self._wait_for_window() else None
+
+    async def run_forever(self) -> None:
+        """Fill in every window, and again every ``replan_interval_s`` within it, until stopped.
+
+        Raises:
+            KeyboardInterrupt: The operator pressed Ctrl-C; what has come is kept.
+        """
+        failures = 0
+        with self._signals():
+            while await self._wait_for_window():
+                try:
+                    await self._fill()
+                    failures, wait_s = 0, self._settings.replan_interval_s
+                except OcaError as error:
+                    longest_s = min(self._settings.backoff_s * 2 ** min(failures, 30), self._settings.backoff_s_max)
+                    failures, wait_s = failures + 1, longest_s * (0.5 + self._dice() / 2)
+                    _log.error("no fill", why=str(error), next_try_s=round(wait_s, 1))
+                await self._sleep(wait_s)
+
+    async def _fill(self) -> FillProgress:
+        tracker = FillTracker(self._configuration.box.appliance.id, started_at_ns=clock.now_ns())
+        async with new_session() as session:
+            client = new_client(session, self._configuration)
+            why = await self._until_stopped(self._carry_out(session, client, tracker))
+            tracker.ended(why=why)
+            progress = tracker.snapshot(clock.now_ns())
+            await client.report(progress)
+        _log.info("fill ended", state=progress.state, summary=summary(progress))
+        return progress
+
+    async def _carry_out(self, session: aiohttp.ClientSession, client: SteeringClient, tracker: FillTracker) -> None:
+        plan = await client.plan()
+        with closing(self._open_store()) as store:
+            async with self._shown(tracker, client):
+                fetcher = ObjectFetcher(session, self._settings)
+                await FillAgent(store, client, fetcher, tracker, self._settings, dice=self._dice).fill(plan)
+
+    def _open_store(self) -> Store:
+        table = self._configuration.box.store
+        store = Store.open(
+            self._configuration.devices, device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio
+        )
+        for error in store.failed.values():
+            _log.error("device left out", why=str(error))
+        return store
+
+    @asynccontextmanager
+    async def _shown(self, tracker: FillTracker, client: SteeringClient) -> AsyncIterator[None]:
+        """Show and report progress while the body runs."""
+        tasks = Tasks()
+        with self._new_display() as display:
+
+            async def show() -> None:
+                while True:
+                    display.show(tracker.snapshot(clock.now_ns()))
+                    await asyncio.sleep(SHOW_INTERVAL_S)
+
+            async def report() -> None:
+                while True:
+                    await client.report(tracker.snapshot(clock.now_ns()))
+                    await asyncio.sleep(self._settings.progress_interval_s)
+
+            tasks.start(show(), name="show")
+            tasks.start(report(), name="report")
+            try:
+                yield
+            finally:
+                await tasks.close()
+                display.show(tracker.snapshot(clock.now_ns()))
+
+    async def _until_stopped(self, work: Coroutine[None, None, None]) -> str:
+        """Run ``work`` until it ends, the window closes or a signal comes; why it was cut short, if it was."""
+        tasks = Tasks()
+        working = tasks.start(work, name="fill")
+        stopped = tasks.start(self._stopped(), name="stop")
+        try:
+            await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                return str(stopped.result())
+        finally:
+            await tasks.close()
+        working.result()
+        return ""
+
+    async def _stopped(self) -> str:
+        while True:
+            state = self._window_state()
+            if not state.opened:
+                return "the fill window has closed; the next fill goes on from here"
+            await self._look_away(state)
+            if self._stopped_by is not None:
+                return f"stopped by {self._stopped_by.name}; the next fill goes on from here"
+
+    async def _wait_for_window(self) -> bool:
+        """Whether to fill now; False once stopped."""
+        said = ""
+        while not self._stop.is_set():
+            state = self._window_state()
+            if state.opened:
+                return True
+            if state.why != said:
+                said = state.why
+                _log.info("waiting for the fill window", why=said)
+            await self._look_away(state)
+        return False
+
+    def _window_state(self) -> WindowState:
+        if self._ignore_window:
+            return WindowState(opened=True, until=None, why="told to fill now")
+        return self._configuration.window.state(clock.utc_now())
+
+    async def _look_away(self, state: WindowState) -> None:
+        """Wait for the window's next change; in short spells, since the wall clock may be set meanwhile."""
+        left_s = (state.until - clock.utc_now()).total_seconds() if state.until is not None else LOOK_INTERVAL_S
+        await self._sleep(min(max(left_s, 0.0) + 0.01, LOOK_INTERVAL_S))
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Let signals end the body in an orderly way; Ctrl-C is passed on once it has ended."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._take_signal, number)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+        if self._stopped_by is signal.SIGINT:
+            raise KeyboardInterrupt
+
+    def _take_signal(self, number: signal.Signals) -> None:
+        self._stopped_by = number
+        self._stop.set()
+
+
+def new_client(session: aiohttp.ClientSession, configuration: Configuration) -> SteeringClient:
+    """A client for the steering that the box's settings name."""
+    box = configuration.box
+    return SteeringClient(session, box.steering.url, appliance=box.appliance.id, token=configuration.token)
