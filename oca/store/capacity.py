@@ -15,14 +15,12 @@ class DeviceSpace(Struct, frozen=True):
         available: What the file system still gives.
         held: What indexed packs take.
         staged: What parts in staging take so far.
-        awaited: What open parts will still take until they are whole.
     """
 
     total: int
     available: int
     held: int
     staged: int = 0
-    awaited: int = 0
 
 
 def capacity_bytes(space: DeviceSpace, *, device_bytes_max: int, reserve_ratio: float) -> int:
@@ -35,10 +33,10 @@ def capacity_bytes(space: DeviceSpace, *, device_bytes_max: int, reserve_ratio: 
     return min(fits, device_bytes_max) if device_bytes_max else fits
 
 
-def free_bytes(space: DeviceSpace, *, device_bytes_max: int, reserve_ratio: float) -> int:
-    """What a new asset may take: capacity less what is held, staged and promised."""
+def free_bytes(space: DeviceSpace, *, awaited: int, device_bytes_max: int, reserve_ratio: float) -> int:
+    """What a new asset may take: capacity less what is held and staged, and what open parts will still take."""
     capacity = capacity_bytes(space, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
-    return max(0, capacity - space.held - space.staged - space.awaited)
+    return max(0, capacity - space.held - space.staged - awaited)
 
 
 def choose_device(need_bytes: int, free: Sequence[int], *, preferred: int | None = None) -> int | None:

@@ -175,6 +175,12 @@ def remove_folder(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
+def file_system(folder: Path) -> int:
+    """Which file system the folder is on."""
+    with explained(folder, "look at"):
+        return folder.stat().st_dev
+
+
 def space(folder: Path) -> tuple[int, int]:
     """Bytes of the folder's file system: in all, and free to us."""
     with explained(folder, "measure"):

@@ -30,8 +30,8 @@ class OpenPack:
 class StoreReader:
     """Reads a store that another process may be filling. One thread at a time.
 
-    A device that cannot be opened is left out, and look-ups pass over one that fails later, so that it takes only its
-    own assets with it; ``failed`` says why.
+    A device that fails takes only its own assets with it: one that cannot be opened is left out, and ``failed`` says
+    why; one that fails later is passed over.
     """
 
     def __init__(self, devices: dict[int, Device], failed: dict[int, StoreError]) -> None:
@@ -41,7 +41,8 @@ class StoreReader:
         self._open: dict[tuple[int, int], OpenPack] = {}
         self._leaving: list[OpenPack] = []
         self._generation = 0
-        self._refreshed_at_version = -1
+        self._seen = -1
+        self._refreshed_at = -1
 
     @classmethod
     def open(cls, devices: Sequence[Path]) -> Self:
@@ -62,17 +63,24 @@ class StoreReader:
         return cls(working, failed)
 
     def find(self, path: bytes) -> Located | None:
-        """Where the object of that URL path lies; None is a miss. One LMDB get a device."""
+        """Where the object of that URL path lies; None is a miss. One LMDB get a device.
+
+        Raises:
+            StoreError: A device fails, and no other has the object.
+        """
         if not 0 < len(path) <= KEY_BYTES_MAX:
             return None
+        trouble = None
         for number, get in self._indexes:
             try:
                 value = get(path)
             except StoreError as error:
-                self.failed[number] = error
+                trouble = error
                 continue
             if value is not None:
                 return decode_entry(value, number)
+        if trouble is not None:
+            raise trouble
         return None
 
     def pack(self, device: int, pack: int) -> OpenPack | None:
@@ -97,18 +105,22 @@ class StoreReader:
         for device in self._devices.values():
             if device.index.replaced():
                 self._take_up(device)
-        return self._generation * _GENERATION + sum(
+        self._seen = self._generation * _GENERATION + sum(
             device.index.last_transaction() for device in self._devices.values()
         )
+        return self._seen
 
     def refresh(self) -> None:
-        """Close packs that are gone and that nobody sends from. Call it on a timer, after dropping cached look-ups."""
-        version = self.version()
-        if version != self._refreshed_at_version:
+        """Close packs that are gone and that nobody sends from. Call it on a timer, after ``version``.
+
+        It acts only if ``version`` has moved: whoever drops finished look-ups when it does keeps none whose pack is
+        closed here.
+        """
+        if self._seen != self._refreshed_at:
             for device, number in list(self._open):
                 if self._devices[device].index.pack(number) is None:
                     self._leaving.append(self._open.pop((device, number)))
-            self._refreshed_at_version = version
+            self._refreshed_at = self._seen
         for opened in self._leaving:
             if opened.sends == 0:
                 files.close(opened.descriptor)

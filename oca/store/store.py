@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -89,7 +90,7 @@ class Store:
     def use(self) -> StoreUse:
         """Space and contents, for reports."""
         return use_of(
-            self._devices.values(), device_bytes_max=self._device_bytes_max, reserve_ratio=self._reserve_ratio
+            list(self._devices.values()), device_bytes_max=self._device_bytes_max, reserve_ratio=self._reserve_ratio
         )
 
     def capacity_bytes(self) -> int:
@@ -164,11 +165,11 @@ class Store:
             self._refuse_claimed(staged.manifest)
             number = device.index.next_number()
             target = device.pack_path(number)
-            files.move(staged.path, target)
             try:
+                files.move(staged.path, target)
                 entry = device.admit(number, table, size)
             except StoreError:
-                if device.index.pack(number) is None:
+                if device.index.pack(number) is None and files.size(target) is not None:
                     files.move(target, staged.path)
                 raise
             try:
@@ -223,17 +224,19 @@ class Store:
         return numbers[chosen]
 
     def _free(self) -> dict[int, int]:
-        free = {}
-        for number, device in self._devices.items():
-            awaited = sum(
-                max(0, part.pack_bytes - (files.size(part.path) or 0)) for part in self._staged if part.device == number
-            )
-            free[number] = capacity.free_bytes(
-                measure(device, awaited=awaited),
+        """What a new asset may take on each device."""
+        awaited: Counter[int] = Counter()
+        for part in self._staged:
+            awaited[part.device] += max(0, part.pack_bytes - (files.size(part.path) or 0))
+        return {
+            number: capacity.free_bytes(
+                space,
+                awaited=awaited[number],
                 device_bytes_max=self._device_bytes_max,
                 reserve_ratio=self._reserve_ratio,
             )
-        return free
+            for number, space in measure(self._devices.values()).items()
+        }
 
 
 def _tell(done: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,25 +13,30 @@ from oca.store.device import Device
 from oca.store.reader import StoreReader
 
 
-def measure(device: Device, *, awaited: int = 0) -> DeviceSpace:
-    """The device's space now."""
-    total, available = files.space(device.folder)
-    return DeviceSpace(
-        total=total,
-        available=available,
-        held=sum(entry.bytes for entry in device.index.packs().values()),
-        staged=sum(files.size(device.staging / name) or 0 for name in files.names(device.staging)),
-        awaited=awaited,
-    )
+def measure(devices: Iterable[Device]) -> dict[int, DeviceSpace]:
+    """The space of each device now, by its number. Devices on one file system share what it has evenly."""
+    measured = {device.number: device for device in devices}
+    systems = {number: files.file_system(device.folder) for number, device in measured.items()}
+    sharers = Counter(systems.values())
+    spaces = {}
+    for number, device in measured.items():
+        total, available = files.space(device.folder)
+        spaces[number] = DeviceSpace(
+            total=total // sharers[systems[number]],
+            available=available // sharers[systems[number]],
+            held=sum(entry.bytes for entry in device.index.packs().values()),
+            staged=sum(files.size(device.staging / name) or 0 for name in files.names(device.staging)),
+        )
+    return spaces
 
 
-def use_of(devices: Iterable[Device], *, device_bytes_max: int, reserve_ratio: float) -> StoreUse:
+def use_of(devices: Sequence[Device], *, device_bytes_max: int, reserve_ratio: float) -> StoreUse:
     """Space and contents of these devices."""
     capacity = used = assets = objects = 0
-    for device in devices:
-        space = measure(device)
+    for space in measure(devices).values():
         capacity += capacity_bytes(space, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
         used += space.held
+    for device in devices:
         packs, indexed = device.index.census()
         assets += len(packs)
         objects += indexed
@@ -44,7 +50,7 @@ def store_use(reader: StoreReader, devices: Sequence[Path], device_bytes_max: in
         StoreError: A device that worked when the store was opened fails now.
     """
     return use_of(
-        (device for device in reader.devices() if device.folder in devices),
+        [device for device in reader.devices() if device.folder in devices],
         device_bytes_max=device_bytes_max,
         reserve_ratio=reserve_ratio,
     )
