@@ -1,0 +1,103 @@
+"""Who lives where in the demo: one origin, one steering service, three appliances at two sites, and their files.
+
+Pure. All addresses are in one /24 of the loopback network, so a second demo can run beside the first in another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from oca.common.errors import ConfigError
+
+NETWORK = "127.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Appliance:
+    """One appliance: its name, the site it stands at, its addresses, and how much of the library fits into it."""
+
+    id: str
+    site: str
+    delivery: str
+    admin: str
+    store_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site as steering is told of it."""
+
+    id: str
+    name: str
+    kind: str
+    latitude: float
+    longitude: float
+    prefix: str
+
+
+SITES = (
+    Site("metro", "Metro Broadband", "embedded", 50.11, 8.68, "127.0.0.0/8"),
+    Site("region", "Regional exchange", "regional", 52.37, 4.90, "203.0.113.0/24"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Every address and folder of one demo."""
+
+    network: str
+    folder: Path
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def origin(self) -> str:
+        return f"{self.network}.10:8070"
+
+    @property
+    def steering(self) -> str:
+        return f"{self.network}.1:8090"
+
+    @property
+    def steering_url(self) -> str:
+        return f"http://{self.steering}"
+
+    @property
+    def origin_url(self) -> str:
+        return f"http://{self.origin}"
+
+    @property
+    def appliances(self) -> tuple[Appliance, ...]:
+        def at(name: str, site: str, host: int, ratio: float) -> Appliance:
+            return Appliance(name, site, f"{self.network}.{host}:8080", f"{self.network}.{host}:8088", ratio)
+
+        # The stores are too small for the whole library on purpose: the plan has to choose.
+        return (
+            at("metro-a", "metro", 11, 0.6),
+            at("metro-b", "metro", 12, 0.6),
+            at("region-a", "region", 21, 0.8),
+        )
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Who listens on what."""
+        yield "the origin", self.origin
+        yield "steering", self.steering
+        for appliance in self.appliances:
+            yield appliance.id, appliance.delivery
+            yield f"{appliance.id}'s admin API", appliance.admin
+
+
+def parse_network(text: str) -> str:
+    """``127.x.y`` as given on the command line.
+
+    Raises:
+        ConfigError: It is not three numbers of the loopback network.
+    """
+    if re.fullmatch(r"127(\.(25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){2}", text) is None:
+        raise ConfigError(f"--net {text}: not a part of the loopback network", remedy="write it like 127.0.7")
+    return text
