@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec import DecodeError, Struct
 
+import oca
 from oca.common import clock
 from oca.common.errors import OcaError
 from oca.common.log import LogFormat, LogLevel, get_logger
@@ -31,6 +32,7 @@ BACKOFF_S_MAX = 10.0
 STEADY_S = 30.0
 """A worker that lived so long starts again without waiting."""
 EXIT_GRACE_S = 2.0
+_HOME = str(Path(oca.__file__).parents[1])
 _log = get_logger("supervisor")
 
 
@@ -81,7 +83,7 @@ class Supervisor:
         self._log_format: LogFormat = log_format
         self._slots: list[_Slot] = []
         self._tasks = Tasks()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._demand: dict[str, tuple[int, int]] = {}
         self._last_counters: dict[str, int] = total(())
         self._urls: tuple[str, ...] = settings.urls
@@ -115,7 +117,7 @@ class Supervisor:
 
     async def stop(self, drain_s: float) -> None:
         """Stop listening, let responses finish for ``drain_s`` at most, and end every worker."""
-        self._stopping = True
+        self._stopping.set()
         close_listeners([slot.listeners for slot in self._slots])
         for slot in self._slots:
             if slot.down is not None and not slot.down.is_closing():
@@ -147,10 +149,10 @@ class Supervisor:
     async def _keep(self, slot: _Slot) -> None:
         """Keep a worker in ``slot``: when one ends, start the next, waiting longer while they die young."""
         wait_s = BACKOFF_S_MIN
-        while not self._stopping:
+        while not self._stopping.is_set():
             started_s = clock.monotonic_s()
             await self._live(slot)
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             slot.restarts += 1
             if clock.monotonic_s() - started_s > STEADY_S:
@@ -164,10 +166,11 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         with theirs:
             listeners = tuple(listener.fileno() for listener in slot.listeners)
-            # -P: the working folder is not looked into for modules.
+            # -P and PYTHONPATH: the worker runs the code that its supervisor runs, wherever either was started.
             slot.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "oca.delivery.worker", str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_HOME, os.environ.get("PYTHONPATH")]))},
                 pass_fds=(theirs.fileno(), slot.page.descriptor, *listeners),
             )
         up, slot.down = await asyncio.open_connection(sock=ours, limit=LINE_BYTES_MAX)
