@@ -1,0 +1,59 @@
+"""The import rules of ARCHITECTURE.md."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+OURS = ("oca", "fill", "steering", "demo", "benchmarks", "tests")
+
+MAY_IMPORT = {
+    "oca/common": ("oca.common",),
+    "oca/http1": ("oca.http1", "oca.common"),
+    "oca/store": ("oca.store", "oca.common"),
+    "oca/network": ("oca.network", "oca.common"),
+    "oca/delivery": ("oca.delivery", "oca.http1", "oca.store", "oca.common"),
+    "oca/report": ("oca.report", "oca.network", "oca.store", "oca.common"),
+    "oca/admin": ("oca.admin", "oca.report", "oca.store", "oca.common"),
+    "oca": ("oca",),
+    "fill": ("fill", "oca.common", "oca.store"),
+    "steering": ("steering", "oca.common"),
+}
+"""Folder → what its modules may import of ours; the longest folder that fits a module holds."""
+
+ALWAYS = ("oca", "oca.__version__")
+"""The bare package says its version and where it lies; exact names, not what is inside."""
+
+
+def breaches(tree, module: Path, source: ast.Module) -> list[str]:
+    """Imports that the module's folder may not have."""
+    folder = max((each for each in MAY_IMPORT if module.is_relative_to(each)), key=len)
+    allowed = MAY_IMPORT[folder]
+    return [
+        name
+        for name in tree.imported(source)
+        if name.split(".")[0] in OURS and not any(name == prefix or name.startswith(prefix + ".") for prefix in allowed)
+    ]
+
+
+def test_packages_keep_import_rules(tree) -> None:
+    found = {str(module): wrong for module in tree.modules() if (wrong := breaches(tree, module, tree.parse(module)))}
+    assert not found, found
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("oca/common/x.py", "from oca.store import reader"),
+        ("oca/report/x.py", "from oca.delivery.supervisor import Supervisor"),
+        ("oca/admin/x.py", "import oca.delivery"),
+        ("oca/http1/x.py", "def f():\n    from oca.delivery import session"),
+        ("oca/cli.py", "import fill.agent"),
+        ("steering/x.py", "from oca.store.reader import StoreReader"),
+        ("fill/x.py", "from oca.delivery import settings"),
+    ],
+)
+def test_layering_refuses_breach(tree, module: str, source: str) -> None:
+    assert breaches(tree, Path(module), ast.parse(source))
