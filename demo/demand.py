@@ -1,78 +1,62 @@
-"""A made-up day of viewers, so that the first plan has something to go by. Nobody watched this; it says so.
+"""A made-up day of viewers, so that the first plan has something to go by. Nobody watched this; the demo says so.
 
-Pure. Titles are popular after Zipf's law, in the order of the library; viewers come as they do over a day, few at
-four in the morning and most at nine in the evening. The rendition follows what access lines allow.
+Pure. Titles are popular after Zipf's law: everywhere the same ones lead, further down each site has a taste of its
+own. Which rendition is watched follows from what access lines allow.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
-HOURLY_SHARE = (22, 14, 8, 5, 3, 3, 6, 12, 18, 22, 24, 26, 32, 34, 33, 34, 38, 46, 58, 76, 96, 100, 78, 44)
 ZIPF_EXPONENT = 0.9
+SHARED_TASTE = 3
 VIEWERS_A_DAY = {"metro": 1200, "region": 800}
-RENDITION_SHARE = {"240": 0.08, "480": 0.27, "1080": 0.65}
+RENDITION_SHARE = {"1080p": 0.65, "480p": 0.27, "240p": 0.08}
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What of a title one asset is: its size, and the share of viewers who fetch it."""
-
-    asset: str
-    title: str
-    bytes: int
-    viewers_ratio: float
-
-
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """Bytes that one site's viewers asked of one asset in one hour."""
+class WatchedAsset:
+    """What one site's viewers asked of one asset in the day."""
 
     site: str
     asset: str
-    started_at_s: int
     requests: int
     bytes: int
 
 
-def made_up_day(titles: Sequence[str], assets: Sequence[Share], *, day_started_at_s: int) -> list[Hour]:
-    """Demand of every site for every asset in every hour of one day.
+def made_up_day(titles: Sequence[str], assets: Mapping[str, int]) -> list[WatchedAsset]:
+    """Demand of every site for every asset.
 
     Args:
         titles: Best first.
-        assets: Those of all titles.
-        day_started_at_s: Midnight, seconds since 1970.
+        assets: Asset → its bytes, for those of all titles.
     """
-    weights = {title: 1 / (rank + 1) ** ZIPF_EXPONENT for rank, title in enumerate(titles)}
-    whole = sum(weights.values())
-    hours = []
-    for site, viewers_a_day in VIEWERS_A_DAY.items():
-        for asset in assets:
-            for hour, share in enumerate(HOURLY_SHARE):
-                viewers = viewers_a_day * weights[asset.title] / whole * share / sum(HOURLY_SHARE) * asset.viewers_ratio
-                count = round(asset.bytes * viewers)
-                if count:
-                    hours.append(
-                        Hour(site, asset.asset, day_started_at_s + hour * 3600, max(1, round(viewers * 15)), count)
-                    )
-    return hours
+    watched = []
+    for site, order in tastes(titles).items():
+        weights = {title: 1 / (rank + 1) ** ZIPF_EXPONENT for rank, title in enumerate(order)}
+        per_viewer = VIEWERS_A_DAY[site] / sum(weights.values())
+        for asset, size in assets.items():
+            title, _, label = asset.partition("/")
+            viewers = per_viewer * weights[title] * viewers_ratio(label)
+            watched.append(WatchedAsset(site, asset, max(1, round(viewers * 15)), round(viewers * size)))
+    return watched
 
 
-def viewers_ratio(asset: str) -> float:
-    """The share of a title's viewers who fetch ``asset``: a rendition's by its height, all of them for the rest."""
-    for height, ratio in RENDITION_SHARE.items():
-        if f"-{height}" in asset:
-            return ratio
-    return 1.0
+def tastes(titles: Sequence[str]) -> dict[str, list[str]]:
+    """Each site's order of titles: the leaders are shared, the second site likes the rest the other way round."""
+    leaders, rest = list(titles[:SHARED_TASTE]), list(titles[SHARED_TASTE:])
+    first, second = VIEWERS_A_DAY
+    return {first: leaders + rest, second: leaders + rest[::-1]}
 
 
-def as_csv(hours: Sequence[Hour]) -> str:
-    """The day as a table."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["site", "asset", "started_at_s", "requests", "bytes"])
-    writer.writerows([hour.site, hour.asset, hour.started_at_s, hour.requests, hour.bytes] for hour in hours)
-    return text.getvalue()
+def viewers_ratio(label: str) -> float:
+    """The share of a title's viewers who fetch one of its assets: a rendition's by its height, everyone the rest."""
+    return next((ratio for height, ratio in RENDITION_SHARE.items() if label.endswith(height)), 1.0)
+
+
+def as_csv(watched: Sequence[WatchedAsset], day: date) -> str:
+    """The day as ``oca-steering demand import`` reads it."""
+    rows = [f"{item.site},{item.asset},{day.isoformat()},{item.requests},{item.bytes}" for item in watched]
+    return "\n".join(["site,asset,day,requests,bytes", *rows]) + "\n"

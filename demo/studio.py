@@ -40,7 +40,7 @@ class Studio:
         self.library = folder / "library"
         self._keys = folder / "recipes"
         self._bench = folder / "encoding"
-        self._seconds = seconds
+        self.seconds = seconds
         self._ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
 
     def missing(self, films: Sequence[Film]) -> list[Film]:
@@ -59,7 +59,7 @@ class Studio:
         font = self._bench / "font.ttf"
         if not font.exists():
             font.write_bytes(_font())
-        self._run(encode_arguments(film, seconds=self._seconds, font="../font.ttf"), bench, film, advance)
+        self._run(encode_arguments(film, seconds=self.seconds, font="../font.ttf"), bench, film, advance)
         self._run(poster_arguments(film, font="../font.ttf"), bench, film, advance)
         for playlist in bench.glob("*.m3u8"):
             playlist.write_text(undated(playlist.read_text()))
@@ -71,7 +71,7 @@ class Studio:
         kept.parent.mkdir(parents=True, exist_ok=True)
         bench.rename(kept)
         key.parent.mkdir(exist_ok=True)
-        key.write_text(self._key(film))
+        key.write_text(self.key(film))
 
     def _run(self, arguments: list[str], bench: Path, film: Film, advance: Advance) -> None:
         log = self._bench / f"{film.title}.log"
@@ -82,7 +82,7 @@ class Studio:
                 for line in encoder.stdout:
                     name, _, value = line.decode().strip().partition("=")
                     if name == "out_time_us" and value.isdigit():
-                        advance(min(int(value) / 1e6, self._seconds))
+                        advance(min(int(value) / 1e6, self.seconds))
                 code = encoder.wait()
             finally:
                 if encoder.poll() is None:
@@ -107,10 +107,11 @@ class Studio:
             known = (self._keys / film.title).read_text()
         except FileNotFoundError:
             return False
-        return known == self._key(film) and (self.library / film.title / "master.m3u8").is_file()
+        return known == self.key(film) and (self.library / film.title / "master.m3u8").is_file()
 
-    def _key(self, film: Film) -> str:
-        return recipe_key(film, seconds=self._seconds, encoder=Path(self._ffmpeg).name)
+    def key(self, film: Film) -> str:
+        """The key of the film's recipe as this studio encodes it."""
+        return recipe_key(film, seconds=self.seconds, encoder=Path(self._ffmpeg).name)
 
 
 def undated(playlist: str) -> str:

@@ -1,0 +1,292 @@
+"""The whole system on one machine: starts every process in order, waits until each part is ready, ends all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from demo.demand import as_csv, made_up_day
+from demo.places import Places
+from demo.process import LOOK_S, Process, ProcessError, stop
+from demo.screen import Advance
+from demo.settings_files import settings_files
+from demo.titles import Film
+from oca.common.clock import monotonic_s, utc_now
+from oca.common.errors import OcaError
+
+READY_S = 30.0
+COMMAND_S = 120.0
+FILL_S = 240.0
+PUBLISH_SIDE_BY_SIDE = 2
+COMMANDS = Path(sys.executable).parent
+
+
+class StartError(OcaError):
+    """The demo cannot start here."""
+
+    source = "operator"
+
+
+class System:
+    """All processes of one demo.
+
+    Args:
+        places: Addresses and folders.
+        library: The folder that the origin serves, a folder per title in it.
+        films: What is in it, best known first.
+        recipes: Film → key of its encoded form; a title whose key changed is published anew.
+        workers: Delivery workers of each appliance.
+    """
+
+    def __init__(
+        self, places: Places, library: Path, films: Sequence[Film], recipes: dict[str, str], *, workers: int
+    ) -> None:
+        self.places = places
+        self.films = films
+        self.processes: dict[str, Process] = {}
+        self._library = library
+        self._recipes = recipes
+        self._workers = workers
+        self._session: aiohttp.ClientSession | None = None
+        self._lock: int | None = None
+
+    async def start(self) -> None:
+        """Start origin, steering and appliances, and wait until all answer.
+
+        Raises:
+            OcaError: Another demo runs here, an address is taken, or a process ended.
+        """
+        self._claim()
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        sizes = [file.stat().st_size for film in self.films for file in (self._library / film.title).iterdir()]
+        for path, text in settings_files(self.places, library_bytes=sum(sizes), workers=self._workers):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        python = [sys.executable, "-m"]
+        listen = ["--listen", self.places.origin]
+        self._spawn("origin", [*python, "demo.origin", "--folder", str(self._library), *listen])
+        self._spawn("steering", [str(COMMANDS / "oca-steering"), "serve", "--config", str(self.steering_config)])
+        for appliance in self.places.appliances:
+            folder = self.places.run / appliance.id
+            (folder / "device0").mkdir(exist_ok=True)
+            self._spawn(appliance.id, self.serve_command(appliance.id))
+        await self._answers("origin", f"{self.places.origin_url}/-/sent")
+        await self._answers("steering", f"{self.places.steering_url}/health")
+        await self.until("every appliance reports", self._all_report, READY_S)
+        for row in (await self.fleet())["appliances"]:
+            if row["serving"] != "serving":  # drained in an earlier run; drains hold across restarts
+                await self.command("oca", "undrain", config=self.appliance_config(row["appliance"]))
+        await self.until("every appliance serves", self._all_up, READY_S)
+
+    async def publish(self, advance: Advance) -> None:
+        """Publish each title that is new or was encoded anew, by the command an operator uses."""
+        marks = self.places.run / "steering" / "published"
+        marks.mkdir(exist_ok=True)
+        known = {title["title"] for title in (await self.ask("/v1/titles"))["titles"]}
+        done = 0
+
+        async def one(film: Film, turn: asyncio.Semaphore) -> None:
+            nonlocal done
+            mark = marks / film.title
+            if film.title not in known or not mark.exists() or mark.read_text() != self._recipes[film.title]:
+                async with turn:
+                    folder = str(self._library / film.title)
+                    await self.command("oca-steering", "publish", folder, "--title", film.title, "--name", film.name)
+                mark.write_text(self._recipes[film.title])
+            done += 1
+            advance(done, film.name)
+
+        turn = asyncio.Semaphore(PUBLISH_SIDE_BY_SIDE)
+        await asyncio.gather(*(one(film, turn) for film in self.films))
+
+    async def plan(self) -> None:
+        """Import the made-up day and have steering plan by it."""
+        mine = [film.title for film in self.films]
+        titles = [title for title in (await self.ask("/v1/titles"))["titles"] if title["title"] in mine]
+        assets = {asset["asset"]: asset["bytes"] for title in titles for asset in title["assets"]}
+        table = self.places.run / "made-up-demand.csv"
+        yesterday = utc_now().date() - timedelta(days=1)
+        table.write_text(as_csv(made_up_day(mine, assets), yesterday))
+        await self.command("oca-steering", "demand", "import", str(table))
+        await self.command("oca-steering", "plan")
+
+    async def fill(self, advance: Advance) -> None:
+        """Run the fill agent of every appliance, and tell how far they are."""
+        agents = []
+        for appliance in self.places.appliances:
+            config = self.places.run / appliance.id / "fill.toml"
+            command = [str(COMMANDS / "oca-fill"), "run", "--config", str(config), "--now"]
+            agents.append(self._spawn(f"fill of {appliance.id}", command, log=f"{appliance.id}-fill"))
+        until = monotonic_s() + FILL_S
+        while any(agent.exit_code is None for agent in agents):
+            if monotonic_s() > until:
+                raise ProcessError(f"the fill took more than {FILL_S:.0f} s", remedy=f"see {agents[0].log.parent}")
+            fills = [row["fill"] for row in (await self.fleet())["appliances"] if row["fill"]]
+            total = sum(fill["bytes_total"] for fill in fills)
+            if total:
+                done = sum(fill["bytes_done"] for fill in fills)
+                advance(done / total, f"{done / 1e6:.0f} of {total / 1e6:.0f} MB")
+            await asyncio.sleep(0.25)
+        for agent in agents:
+            del self.processes[agent.name]
+            await agent.finish(0)
+
+    async def playable(self) -> str:
+        """Wait until the best-known title comes from appliances; its id."""
+        title = self.films[0].title
+
+        async def served() -> bool:
+            ways = (await self.playback(title))["pathways"]
+            return len(ways) > 1 and all("whole" in way["why"] for way in ways[: len(self.places.appliances)])
+
+        await self.until(f"{title} is held by every appliance", served, READY_S)
+        return title
+
+    async def stop(self) -> None:
+        """End everything that runs, and give the folder free."""
+        await stop(list(self.processes.values()))
+        self.processes.clear()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # ---- asking ----
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        assert self._session is not None, "the system is started"
+        return self._session
+
+    async def ask(self, path: str, body: dict[str, str] | None = None) -> Any:
+        """What steering answers, as JSON."""
+        url = self.places.steering_url + path
+        async with self.session.request("POST" if body else "GET", url, json=body) as response:
+            response.raise_for_status()
+            return await response.json()
+
+    async def fleet(self) -> Any:
+        return await self.ask("/v1/fleet")
+
+    async def playback(self, title: str, client: str = "") -> Any:
+        return await self.ask("/v1/playback", {"title": title, **({"client": client} if client else {})})
+
+    async def until(self, what: str, condition: Callable[[], Awaitable[bool]], timeout_s: float) -> None:
+        """Wait for a condition.
+
+        Raises:
+            ProcessError: A process ended meanwhile, or the time is up.
+        """
+        until = monotonic_s() + timeout_s
+        while True:
+            self._check()
+            try:
+                if await condition():
+                    return
+            except (aiohttp.ClientError, TimeoutError, OSError):
+                pass  # not there yet
+            if monotonic_s() > until:
+                raise ProcessError(f"after {timeout_s:.0f} s not so: {what}", remedy=f"see the logs in {self.logs}")
+            await asyncio.sleep(LOOK_S)
+
+    # ---- processes ----
+
+    @property
+    def logs(self) -> Path:
+        return self.places.run / "log"
+
+    @property
+    def steering_config(self) -> Path:
+        return self.places.run / "steering" / "steering.toml"
+
+    def appliance_config(self, appliance: str) -> Path:
+        return self.places.run / appliance / "appliance.toml"
+
+    def serve_command(self, appliance: str) -> list[str]:
+        """How an appliance is started."""
+        return [str(COMMANDS / "oca"), "serve", "--config", str(self.appliance_config(appliance))]
+
+    async def command(self, program: str, *arguments: str, config: Path | None = None) -> None:
+        """Run one command to its end, with steering's settings unless others are named."""
+        name = " ".join([program, *arguments[:2]])
+        settings = ["--config", str(config or self.steering_config)]
+        process = Process(name, [str(COMMANDS / program), *arguments, *settings], self.logs / f"{program}.log")
+        try:
+            await process.finish(COMMAND_S)
+        finally:
+            process.kill()
+
+    def start_again(self, appliance: str) -> None:
+        """Start an appliance that was stopped."""
+        self._spawn(appliance, self.serve_command(appliance))
+
+    def ended(self) -> list[Process]:
+        """Processes that have ended by themselves since the last look."""
+        gone = [process for process in self.processes.values() if process.exit_code is not None]
+        for process in gone:
+            del self.processes[process.name]
+        return gone
+
+    def _spawn(self, name: str, command: list[str], *, log: str = "") -> Process:
+        process = Process(name, command, self.logs / f"{log or name}.log")
+        self.processes[name] = process
+        return process
+
+    def _check(self) -> None:
+        for process in self.processes.values():
+            if process.exit_code is not None:
+                raise process.failure()
+
+    async def _answers(self, name: str, url: str) -> None:
+        async def answer() -> bool:
+            async with self.session.get(url) as response:
+                return bool(response.status < 500)
+
+        await self.until(f"{name} answers", answer, READY_S)
+
+    async def _all_report(self) -> bool:
+        rows = (await self.fleet())["appliances"]
+        return sum(row["report_age_s"] is not None for row in rows) == len(self.places.appliances)
+
+    async def _all_up(self) -> bool:
+        rows = (await self.fleet())["appliances"]
+        return sum(bool(row["up"]) for row in rows) == len(self.places.appliances)
+
+    def _claim(self) -> None:
+        self.places.run.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.places.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(
+                f"another demo uses {self.places.run}",
+                remedy="stop it (Ctrl-C there), or choose another --dir and --net",
+            ) from None
+        for who, address in self.places.addresses():
+            host, _, port = address.rpartition(":")
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((host, int(port)))
+                except OSError as error:
+                    raise StartError(
+                        f"{address}, for {who}: {error.strerror}",
+                        remedy="stop what listens there, or move the demo with --net 127.0.7",
+                    ) from None
+
+
+def forget(places: Places) -> None:
+    """Remove what earlier runs left: stores, catalogue and demand. Encoded films stay."""
+    shutil.rmtree(places.run, ignore_errors=True)
