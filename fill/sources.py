@@ -44,7 +44,7 @@ class SourceLadder:
     def __init__(
         self, sources: Sequence[FillSource], *, rounds_max: int, backoff_s: float, backoff_s_max: float
     ) -> None:
-        self._sources = list({source.url: source for source in reversed(sources)}.values())[::-1]
+        self._sources = list({source.url: source for source in sources}.values())
         self._rounds_max = rounds_max
         self._backoff_s = backoff_s
         self._backoff_s_max = backoff_s_max

@@ -32,13 +32,11 @@ class Window(Struct, frozen=True):
         if self.start == self.end:
             return WindowState(opened=True, until=None, why="the window never closes")
         today = now.astimezone(self.zone).date()
-        for days in range(-1, 3):
-            opens, closes = self._on(today + timedelta(days=days))
-            if opens <= now < closes:
-                return WindowState(opened=True, until=closes, why=f"the window closes at {self._shown(closes)}")
-            if now < opens < closes:
-                return WindowState(opened=False, until=opens, why=f"the window opens at {self._shown(opens)}")
-        raise AssertionError("unreachable: no two days running lose their window")
+        spans = [self._on(today + timedelta(days=days)) for days in range(-1, 3)]
+        opens, closes = next(span for span in spans if now < span[1] and span[0] < span[1])
+        if opens <= now:
+            return WindowState(opened=True, until=closes, why=f"the window closes at {self._shown(closes)}")
+        return WindowState(opened=False, until=opens, why=f"the window opens at {self._shown(opens)}")
 
     def _on(self, day: date) -> tuple[datetime, datetime]:
         last_day = day + timedelta(days=1) if self.end < self.start else day

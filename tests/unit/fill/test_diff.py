@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fill.diff import Held, diff_plan
+from fill.diff import Held, diff_plan, room_on_one_device
 from oca.common.messages import PlannedAsset
 
 NEW, OLD = "a" * 32, "b" * 32
@@ -13,8 +13,8 @@ def planned(asset: str, size: int, revision: str = NEW) -> PlannedAsset:
     return PlannedAsset(asset=asset, revision=revision, bytes=size, popularity=1.0, why="popular")
 
 
-def held(asset: str, size: int, revision: str = NEW, at: int = 0) -> Held:
-    return Held(asset=asset, revision=revision, bytes=size, committed_at_ns=at)
+def held(asset: str, size: int, revision: str = NEW, at: int = 0, device: int = 0) -> Held:
+    return Held(asset=asset, revision=revision, bytes=size, device=device, committed_at_ns=at)
 
 
 def test_diff_fetches_missing_assets_in_plan_order() -> None:
@@ -61,6 +61,17 @@ def test_diff_counts_repeated_asset_once_at_its_best_place() -> None:
     wanted = [planned("t/a", 10), planned("t/b", 10), planned("t/a", 99)]
     diff = diff_plan(wanted, [], free_bytes=100, overhead_bytes=0)
     assert [(fetch.planned.asset, fetch.planned.bytes) for fetch in diff.fetches] == [("t/a", 10), ("t/b", 10)]
+
+
+def test_room_is_made_on_the_device_that_can_give_most() -> None:
+    spare = [held("t/a", 10, device=0), held("t/b", 30, device=1), held("t/c", 5, device=1)]
+    assert [entry.asset for entry in room_on_one_device(spare, 60, 25)] == ["t/b", "t/c"]
+
+
+def test_room_is_not_made_when_no_device_could_hold_the_asset() -> None:
+    spare = [held("t/a", 40, device=0), held("t/b", 30, device=1)]
+    assert room_on_one_device(spare, 60, 10) == []
+    assert room_on_one_device([], 60, 10) == []
 
 
 names = st.sampled_from([f"t/{letter}" for letter in "abcdefgh"])

@@ -85,7 +85,8 @@ def test_ladder_counts_repeated_source_once() -> None:
 @given(st.lists(st.sampled_from(["reset", "lie", "object"]), max_size=60), st.integers(1, 5), st.floats(0, 1))
 def test_ladder_never_repeats_a_liar_and_bounds_its_rounds(events: list[str], rounds_max: int, jitter: float) -> None:
     climb = ladder(PEER, ORIGIN, rounds_max=rounds_max)
-    liars, faults_in_a_row = set(), 0
+    liars: set[str] = set()
+    faults_in_a_row = 0
     for event in events:
         step = climb.next(jitter=jitter)
         if isinstance(step, GivenUp):
