@@ -5,6 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.style.conftest import Tree
 
 MODULE_LINES_MAX = 320
 FUNCTION_LINES_MAX = 62
@@ -12,12 +16,12 @@ VAGUE = ("util", "helper", "misc", "manager", "stuff", "base", "core")
 TEST_NAME = re.compile(r"test_[a-z0-9]+(_[a-z0-9]+){2,}\Z")
 
 
-def test_modules_stay_short(tree) -> None:
+def test_modules_stay_short(tree: Tree) -> None:
     lengths = {str(path): len((tree.root / path).read_text().splitlines()) for path in tree.modules()}
     assert not {path: lines for path, lines in lengths.items() if lines > MODULE_LINES_MAX}
 
 
-def test_functions_stay_short(tree) -> None:
+def test_functions_stay_short(tree: Tree) -> None:
     long = {}
     for path in tree.modules():
         for node in ast.walk(tree.parse(path)):
@@ -28,27 +32,28 @@ def test_functions_stay_short(tree) -> None:
     assert not long, long
 
 
-def test_modules_have_telling_names(tree) -> None:
+def test_modules_have_telling_names(tree: Tree) -> None:
     vague = [str(path) for path in tree.modules() if any(word in (path.stem.rstrip("s"), path.stem) for word in VAGUE)]
     assert not vague, vague
 
 
-def test_modules_say_why_they_exist(tree) -> None:
+def test_modules_say_why_they_exist(tree: Tree) -> None:
     mute = [str(path) for path in tree.modules() if not ast.get_docstring(tree.parse(path))]
     assert not mute, mute
 
 
-def test_tests_carry_telling_names(tree) -> None:
+def test_tests_carry_telling_names(tree: Tree) -> None:
     found = []
     for path in tree.modules("tests"):
         for node in ast.walk(tree.parse(path)):
-            is_test = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
-            if is_test and not TEST_NAME.match(node.name):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test"):
+                continue
+            if not TEST_NAME.match(node.name):
                 found.append(f"{path}:{node.name}")
     assert not found, found
 
 
-def test_unit_tests_mirror_modules(tree) -> None:
+def test_unit_tests_mirror_modules(tree: Tree) -> None:
     strange = []
     for path in tree.modules("tests/unit"):
         if not path.name.startswith("test_"):

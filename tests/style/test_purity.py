@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.style.conftest import Tree
 
 IMPURE = {
     "asyncio", "fcntl", "http", "io", "mmap", "multiprocessing", "os", "random", "secrets", "select", "selectors",
@@ -15,7 +19,7 @@ IMPURE = {
 ALLOWED = {"pathlib.PurePath", "pathlib.PurePosixPath"}
 
 
-def breaches(tree, source: ast.Module) -> list[str]:
+def breaches(tree: Tree, source: ast.Module) -> list[str]:
     """What a pure module must not do."""
     found = []
     for name in tree.imported(source):
@@ -43,18 +47,18 @@ def _names_datetime(node: ast.expr) -> bool:
     )
 
 
-def test_pure_modules_stay_pure(tree) -> None:
+def test_pure_modules_stay_pure(tree: Tree) -> None:
     found = {str(module): wrong for module in tree.pure_modules() if (wrong := breaches(tree, tree.parse(module)))}
     assert not found, found
 
 
-def test_pure_modules_are_listed_once_and_sorted(tree) -> None:
+def test_pure_modules_are_listed_once_and_sorted(tree: Tree) -> None:
     listed = [str(module) for module in tree.pure_modules()]
     assert len(set(listed)) == len(listed)
     assert not [name for name in listed if not (tree.root / name).is_file()]
 
 
-def test_pure_modules_have_tests_of_their_own(tree) -> None:
+def test_pure_modules_have_tests_of_their_own(tree: Tree) -> None:
     missing = []
     for module in tree.pure_modules():
         decides = any(isinstance(node, ast.FunctionDef) for node in ast.walk(tree.parse(module)))
@@ -78,5 +82,5 @@ def test_pure_modules_have_tests_of_their_own(tree) -> None:
         "from oca.common.clock import now_s",
     ],
 )
-def test_purity_refuses_effect(tree, source: str) -> None:
+def test_purity_refuses_effect(tree: Tree, source: str) -> None:
     assert breaches(tree, ast.parse(source))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.style.conftest import Tree
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError)\b")
 HOME_PATH = re.compile(r"(?<![\w.$~}/-])/(?:work|root|home/\w+|Users/\w+|mnt/\w+)/")
@@ -36,12 +40,12 @@ def strange_hosts(text: str) -> list[str]:
     return [host for host in HOST.findall(text) if not KNOWN_HOSTS.match(host.lower().rstrip("."))]
 
 
-def _texts(tree) -> dict[Path, str]:
+def _texts(tree: Tree) -> dict[Path, str]:
     here = Path("tests/style/test_words.py")
     return {path: (tree.root / path).read_text(errors="replace") for path in tree.texts() if path != here}
 
 
-def test_tree_holds_no_unfinished_work(tree) -> None:
+def test_tree_holds_no_unfinished_work(tree: Tree) -> None:
     sources = {
         path: text for path, text in _texts(tree).items() if path.suffix in (".py", ".js", ".html", ".sh", ".md")
     }
@@ -49,12 +53,12 @@ def test_tree_holds_no_unfinished_work(tree) -> None:
     assert not found, found
 
 
-def test_tree_holds_no_machine_paths(tree) -> None:
+def test_tree_holds_no_machine_paths(tree: Tree) -> None:
     found = {str(path): hits for path, text in _texts(tree).items() if (hits := HOME_PATH.findall(text))}
     assert not found, found
 
 
-def test_tree_names_no_strange_hosts(tree) -> None:
+def test_tree_names_no_strange_hosts(tree: Tree) -> None:
     texts = {path: text for path, text in _texts(tree).items() if path.name not in LOCKS}
     found = {str(path): hosts for path, text in texts.items() if (hosts := strange_hosts(text))}
     assert not found, found
