@@ -52,8 +52,14 @@ class FillTable(Table, frozen=True):
     """How assets are fetched."""
 
     parallel_assets: Annotated[
-        int, Meta(ge=1, le=64, description="Assets fetched side by side; the objects of one asset come in order.")
-    ] = 4
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Assets fetched side by side, the objects of each in order. More hide the latency of a far "
+            "source; a kill costs at most one object of each.",
+        ),
+    ] = 1
     rate_bytes_per_s_max: Annotated[
         int, Meta(ge=0, le=2**40, description="Cap on all fetching together; 0: none.", extra={"unit": "bytes/s"})
     ] = 0

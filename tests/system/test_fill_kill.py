@@ -1,0 +1,229 @@
+"""A fill killed with SIGKILL at ten moments ends with a store that verifies; at most one object per kill is refetched.
+
+The origin counts the bytes it hands to the network for each object. What it sends twice is what the kernel had taken
+from it and the agent had not written when it was killed: less than the object that was on its way. With several
+assets side by side there is one such object for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from fill.settings import FillTable
+from oca.common.digest import digest_hex, revision_of
+from oca.common.messages import (
+    AssetManifest,
+    FillPlan,
+    FillProgress,
+    FillSource,
+    ObjectDescription,
+    PlannedAsset,
+)
+from oca.store.reader import StoreReader
+
+pytestmark = pytest.mark.system
+
+SEED = 20261123
+KILLS = 10
+ASSETS = 3
+OBJECTS = 24
+OBJECT_BYTES = 400_000
+PIECE_BYTES = 16_384
+RATE_BYTES_PER_S = 12_000_000
+RESUMED_IN_OBJECT_MIN = 3
+
+
+class Provider:
+    """Origin and steering in one: real messages, real ranges, bytes counted per object as they are sent."""
+
+    def __init__(self, bodies: dict[str, bytes]) -> None:
+        self.bodies = bodies
+        self.sent: Counter[str] = Counter()
+        self.ranged = 0
+        self.progress: list[FillProgress] = []
+        self.moved = asyncio.Event()
+        application = web.Application()
+        application.router.add_get("/v1/appliances/{id}/fill-plan", self._plan)
+        application.router.add_get("/v1/appliances/{id}/assets/{asset:.+}", self._manifest)
+        application.router.add_post("/v1/appliances/{id}/fill-progress", self._progress)
+        application.router.add_get("/{path:.+}", self._object)
+        self.server = TestServer(application, host="127.0.0.1")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.port}"
+
+    @property
+    def total(self) -> int:
+        return sum(self.sent.values())
+
+    async def reach(self, count: int) -> None:
+        """Wait until so many bytes have been sent in all."""
+        while self.total < count:
+            self.moved.clear()
+            await self.moved.wait()
+
+    def manifest(self, asset: str) -> AssetManifest:
+        objects = [
+            ObjectDescription(path=path, bytes=len(body), digest=digest_hex(body), media_type="video/mp4")
+            for path, body in self.bodies.items()
+            if path.startswith(f"/{asset}/")
+        ]
+        return AssetManifest(
+            asset=asset,
+            revision=revision_of([(entry.path, entry.digest) for entry in objects]),
+            bytes=sum(entry.bytes for entry in objects),
+            modified_at_ns=1_700_000_000_000_000_000,
+            objects=objects,
+            sources=[FillSource(kind="origin", url=self.url)],
+        )
+
+    async def _plan(self, request: web.Request) -> web.Response:
+        manifests = [self.manifest(asset) for asset in sorted({path[1:].rpartition("/")[0] for path in self.bodies})]
+        planned = [
+            PlannedAsset(asset=m.asset, revision=m.revision, bytes=m.bytes, popularity=1.0, why="popular")
+            for m in manifests
+        ]
+        plan = FillPlan(
+            plan="c" * 32, appliance=request.match_info["id"], made_at_ns=1, capacity_bytes=10**9, assets=planned
+        )
+        return web.Response(body=msgspec.json.encode(plan), content_type="application/json")
+
+    async def _manifest(self, request: web.Request) -> web.Response:
+        body = msgspec.json.encode(self.manifest(request.match_info["asset"]))
+        return web.Response(body=body, content_type="application/json")
+
+    async def _progress(self, request: web.Request) -> web.Response:
+        self.progress.append(msgspec.json.decode(await request.read(), type=FillProgress))
+        return web.Response(status=204)
+
+    async def _object(self, request: web.Request) -> web.StreamResponse:
+        body = self.bodies[request.path]
+        start = request.http_range.start or 0
+        self.ranged += start > 0
+        headers = {"Content-Length": str(len(body) - start)}
+        if "Range" in request.headers:
+            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        response = web.StreamResponse(status=206 if "Range" in request.headers else 200, headers=headers)
+        await response.prepare(request)
+        for place in range(start, len(body), PIECE_BYTES):
+            piece = body[place : place + PIECE_BYTES]
+            try:
+                await response.write(piece)
+            except ConnectionError:
+                break
+            self.sent[request.path] += len(piece)
+            self.moved.set()
+        return response
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    source = random.Random(SEED)
+    bodies = {
+        f"/harbour/video-{asset}/seg-{number:05d}.m4s": source.randbytes(OBJECT_BYTES + source.randrange(5000))
+        for asset in range(ASSETS)
+        for number in range(OBJECTS)
+    }
+    running = Provider(bodies)
+    await running.server.start_server(shutdown_timeout=0.1)
+    yield running
+    await running.server.close()
+
+
+def write_settings(folder: Path, provider: Provider, parallel: int) -> Path:
+    (folder / "nvme0").mkdir()
+    (folder / "appliance.toml").write_text(
+        f'[appliance]\nid = "fra1-a"\nsite = "fra1"\n[store]\ndevices = ["{folder / "nvme0"}"]\n'
+        f'device_bytes_max = 1000000000\nreserve_ratio = 0.0\n[steering]\nurl = "{provider.url}"\n'
+    )
+    (folder / "fill.toml").write_text(
+        f"[fill]\nparallel_assets = {parallel}\nrate_bytes_per_s_max = {RATE_BYTES_PER_S}\nprogress_interval_s = 0.1\n"
+    )
+    return folder / "fill.toml"
+
+
+async def start_fill(config: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from fill.cli import main; main()",
+        *("run", "--config", str(config), "--now", "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+@pytest.mark.parametrize("parallel", [FillTable().parallel_assets, ASSETS])
+async def test_fill_killed_ten_times_refetches_at_most_one_object_a_kill(
+    provider: Provider, tmp_path: Path, parallel: int
+) -> None:
+    config = write_settings(tmp_path, provider, parallel)
+    bytes_total = sum(map(len, provider.bodies.values()))
+    chance = random.Random(SEED)
+    print(f"seed {SEED}")
+    for _ in range(KILLS):
+        process = await start_fill(config)
+        # Each moment lies well before the fill's end, so that every kill hits a fill at work.
+        moment = provider.total + chance.randrange(PIECE_BYTES, bytes_total // (KILLS + 2))
+        reaching = asyncio.get_running_loop().create_task(provider.reach(moment))
+        ended = asyncio.get_running_loop().create_task(process.wait())
+        await asyncio.wait({reaching, ended}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        assert not ended.done(), "the fill ended before it could be killed"
+        assert reaching.done(), "the fill made no progress"
+        process.send_signal(signal.SIGKILL)
+        assert await ended == -signal.SIGKILL
+        await process.communicate()
+
+    process = await start_fill(config)
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    assert msgspec.json.decode(output, type=FillProgress).state == "done"
+
+    refetched = {path: provider.sent[path] - len(body) for path, body in provider.bodies.items()}
+    overlong = {path: extra for path, extra in refetched.items() if extra > 0}
+    figures = {
+        "bytes": bytes_total,
+        "sent": provider.total,
+        "refetched": sum(overlong.values()),
+        "ranged": provider.ranged,
+    }
+    print(json.dumps(figures))
+    assert min(refetched.values()) >= 0, "every object came from the origin whole"
+    assert len(overlong) <= KILLS * parallel, overlong
+    assert sum(overlong.values()) <= KILLS * parallel * max(map(len, provider.bodies.values()))
+    assert provider.ranged >= RESUMED_IN_OBJECT_MIN, "a fill resumes inside an object"
+    assert provider.progress[-1].state == "done"
+    assert provider.progress[-1].bytes_done == provider.progress[-1].bytes_total
+    check_store(tmp_path / "nvme0", provider)
+
+
+def check_store(device: Path, provider: Provider) -> None:
+    """Every object is served with the origin's bytes, and nothing lies around in staging."""
+    reader = StoreReader.open([device])
+    try:
+        for path, body in provider.bodies.items():
+            found = reader.find(path.encode())
+            assert found is not None, path
+            opened = reader.pack(found.device, found.pack)
+            assert opened is not None
+            with open(opened.descriptor, "rb", closefd=False) as file:
+                file.seek(found.offset)
+                assert file.read(found.bytes) == body, path
+    finally:
+        reader.close()
+    assert list((device / "staging").iterdir()) == []
+    assert len(list((device / "packs").iterdir())) == ASSETS

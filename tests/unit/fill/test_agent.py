@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+
+from fill.agent import FillAgent
+from fill.fetch import ObjectFetcher
+from fill.settings import FillTable
+from fill.steering_client import SteeringClient
+from fill.tracker import FillTracker
+from oca.common.messages import FillPlan
+from oca.store.reader import StoreReader
+from oca.store.store import Store
+
+from .conftest import Source, SteeringDouble, behave, make_files, make_manifest
+
+QUICK = FillTable(
+    parallel_assets=2,
+    connect_timeout_s=0.5,
+    stall_timeout_s=0.3,
+    source_rate_bytes_per_s_min=0,
+    rounds_max=2,
+    backoff_s=0.01,
+    backoff_s_max=0.02,
+)
+NewSource = Callable[[Mapping[str, bytes]], Awaitable[Source]]
+FILES = {name: make_files(name, [50_000, 0, 70_001]) for name in ("t/a", "t/b", "t/c")}
+ALL = {path: body for files in FILES.values() for path, body in files.items()}
+
+
+class Filler:
+    """A store, a steering double and what is between them."""
+
+    def __init__(self, store: Store, steering: SteeringDouble, session: aiohttp.ClientSession) -> None:
+        self.store = store
+        self.steering = steering
+        self.session = session
+        self.tracker = FillTracker("fra1-a", started_at_ns=1)
+
+    def agent(self) -> FillAgent:
+        self.tracker = FillTracker("fra1-a", started_at_ns=1)
+        client = SteeringClient(self.session, self.steering.url, appliance="fra1-a", token="")
+        fetcher = ObjectFetcher(self.session, QUICK)
+        return FillAgent(self.store, client, fetcher, self.tracker, QUICK, dice=lambda: 0.5)
+
+    async def fill(self, plan: FillPlan) -> dict[str, str]:
+        await self.agent().fill(plan)
+        self.tracker.ended()
+        return self.tracker.failures
+
+    @property
+    def held(self) -> dict[str, str]:
+        return {pack.asset: pack.revision for pack in self.store.assets()}
+
+
+def open_store(device: Path, *, bytes_max: int = 10**9) -> Store:
+    return Store.open([device], device_bytes_max=bytes_max, reserve_ratio=0.0)
+
+
+@pytest.fixture
+def store(device: Path) -> Iterator[Store]:
+    opened = open_store(device)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def filler(store: Store, steering: SteeringDouble, session: aiohttp.ClientSession) -> Filler:
+    return Filler(store, steering, session)
+
+
+def small(filler: Filler, device: Path, bytes_max: int) -> None:
+    """Open the store anew with less room."""
+    filler.store.close()
+    filler.store = open_store(device, bytes_max=bytes_max)
+
+
+def read(device: Path, path: str) -> bytes | None:
+    """An object as delivery would send it."""
+    reader = StoreReader.open([device])
+    try:
+        found = reader.find(path.encode())
+        opened = reader.pack(found.device, found.pack) if found else None
+        if found is None or opened is None:
+            return None
+        with open(opened.descriptor, "rb", closefd=False) as file:
+            file.seek(found.offset)
+            return file.read(found.bytes)
+    finally:
+        reader.close()
+
+
+async def test_fill_brings_planned_assets_whole(filler: Filler, device: Path, new_source: NewSource) -> None:
+    origin = await new_source(ALL)
+    manifests = [make_manifest(asset, files, [origin.as_source()]) for asset, files in FILES.items()]
+    assert await filler.fill(filler.steering.offer(*manifests)) == {}
+    assert filler.held == {manifest.asset: manifest.revision for manifest in manifests}
+    assert {path: read(device, path) for path in ALL} == ALL
+    progress = filler.tracker.snapshot(9)
+    assert (progress.state, progress.assets_done, progress.bytes_done) == ("done", 3, sum(map(len, ALL.values())))
+    assert await filler.fill(filler.steering.offer(*manifests)) == {}
+    assert len(origin.requests) == 6, "a held asset is not fetched again, an empty object is not asked for"
+
+
+async def test_fill_takes_from_peer_and_leaves_it_when_it_lies(filler: Filler, new_source: NewSource) -> None:
+    peer, origin = await new_source(FILES["t/a"]), await new_source(FILES["t/a"])
+
+    async def lie(request: web.Request, body: bytes) -> web.StreamResponse:
+        return await behave(request, body[:-1] + b"\xff")
+
+    manifest = make_manifest("t/a", FILES["t/a"], [peer.as_source("peer"), origin.as_source()])
+    assert await filler.fill(filler.steering.offer(manifest)) == {}
+    assert (len(peer.requests), len(origin.requests)) == (2, 0)
+    filler.store.evict("t/a")
+    peer.behaviour = lie
+    assert await filler.fill(filler.steering.offer(manifest)) == {}
+    assert (len(peer.requests), len(origin.requests)) == (3, 2)
+    assert filler.held == {"t/a": manifest.revision}
+
+
+async def test_fill_never_commits_what_no_source_has_right(filler: Filler, device: Path, new_source: NewSource) -> None:
+    origin = await new_source({path: body[:-1] + b"\xff" for path, body in FILES["t/a"].items() if body})
+    origin.files.update(FILES["t/b"])
+    bad = make_manifest("t/a", FILES["t/a"], [origin.as_source()])
+    good = make_manifest("t/b", FILES["t/b"], [origin.as_source()])
+    failures = await filler.fill(filler.steering.offer(bad, good))
+    assert failures == {
+        "t/a": f"/t/a/seg-0.m4s: {origin.url}: sends other bytes than the digest says",
+    }
+    assert filler.held == {"t/b": good.revision}
+    assert read(device, "/t/a/seg-0.m4s") is None
+
+
+async def test_fill_goes_on_when_steering_does_not_know_an_asset(filler: Filler, new_source: NewSource) -> None:
+    origin = await new_source(ALL)
+    manifests = [make_manifest(asset, FILES[asset], [origin.as_source()]) for asset in ("t/a", "t/b")]
+    plan = filler.steering.offer(*manifests)
+    del filler.steering.manifests["t/a"]
+    failures = await filler.fill(plan)
+    assert list(failures) == ["t/a"]
+    assert "answers 404 to assets/t/a" in failures["t/a"]
+    assert list(filler.held) == ["t/b"]
+
+
+async def test_fill_asks_no_more_of_steering_that_stays_away(filler: Filler, new_source: NewSource) -> None:
+    plan = filler.steering.offer(*(make_manifest(asset, files, []) for asset, files in FILES.items()))
+    asked: list[str] = []
+
+    def fail(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=500)
+
+    filler.steering.answer = fail
+    failures = await filler.fill(plan)
+    assert sorted(failures) == ["t/a", "t/b", "t/c"]
+    assert all("answers 500" in why for why in failures.values())
+    assert len(asked) <= 8, "two assets at a time, four attempts each, none for the third"
+
+
+async def test_fill_refuses_manifest_that_contradicts_itself(filler: Filler, new_source: NewSource) -> None:
+    origin = await new_source(ALL)
+    manifest = make_manifest("t/a", FILES["t/a"], [origin.as_source()])
+    filler.steering.offer(msgspec.structs.replace(manifest, bytes=manifest.bytes + 1))
+    assert filler.steering.plan is not None
+    failures = await filler.fill(filler.steering.plan)
+    assert "add up" in failures["t/a"]
+    assert origin.requests == []
+
+
+async def test_fill_evicts_only_as_far_as_space_is_needed(filler: Filler, device: Path, new_source: NewSource) -> None:
+    origin = await new_source(ALL)
+    manifests = {asset: make_manifest(asset, files, [origin.as_source()]) for asset, files in FILES.items()}
+    await filler.fill(filler.steering.offer(manifests["t/a"]))
+    await filler.fill(filler.steering.offer(manifests["t/a"], manifests["t/b"]))
+    small(filler, device, 280_000)
+    assert await filler.fill(filler.steering.offer(manifests["t/c"])) == {}
+    assert sorted(filler.held) == ["t/b", "t/c"], "the longest held of the unwanted gave way, the other stayed"
+    assert filler.tracker.snapshot(9).assets_evicted == 1
+
+
+async def test_fill_skips_what_finds_no_room_and_goes_on(filler: Filler, device: Path, new_source: NewSource) -> None:
+    huge = make_files("t/huge", [400_000])
+    origin = await new_source({**ALL, **huge})
+    small(filler, device, 200_000)
+    manifests = [
+        make_manifest("t/huge", huge, [origin.as_source()]),
+        make_manifest("t/a", FILES["t/a"], [origin.as_source()]),
+    ]
+    failures = await filler.fill(filler.steering.offer(*manifests))
+    assert list(failures) == ["t/huge"]
+    assert failures["t/huge"].startswith("no room: needs 398.6 KiB")
+    assert list(filler.held) == ["t/a"]
+
+
+async def test_fill_replaces_older_revision_and_never_evicts_the_new_one(
+    filler: Filler, device: Path, new_source: NewSource
+) -> None:
+    renewed = {path: body[::-1] for path, body in FILES["t/a"].items()}
+    origin = await new_source(FILES["t/a"])
+    await filler.fill(filler.steering.offer(make_manifest("t/a", FILES["t/a"], [origin.as_source()])))
+    origin.files = {**renewed, **FILES["t/b"]}
+    small(filler, device, 260_000)
+    manifests = [
+        make_manifest("t/a", renewed, [origin.as_source()]),
+        make_manifest("t/b", FILES["t/b"], [origin.as_source()]),
+    ]
+    assert await filler.fill(filler.steering.offer(*manifests)) == {}
+    assert filler.held == {manifest.asset: manifest.revision for manifest in manifests}
+    assert read(device, "/t/a/seg-0.m4s") == renewed["/t/a/seg-0.m4s"]
+
+
+async def test_fill_makes_room_on_one_device_when_the_sum_would_do(
+    tmp_path: Path, steering: SteeringDouble, session: aiohttp.ClientSession, new_source: NewSource
+) -> None:
+    devices = [tmp_path / "nvme0", tmp_path / "nvme1"]
+    for folder in devices:
+        folder.mkdir()
+    store = Store.open(devices, device_bytes_max=150_000, reserve_ratio=0.0)
+    filler = Filler(store, steering, session)
+    old = {name: make_files(name, [60_000]) for name in ("t/x", "t/y")}
+    new = make_files("t/new", [110_000])
+    origin = await new_source({**old["t/x"], **old["t/y"], **new})
+    for name, files in old.items():
+        await filler.fill(steering.offer(make_manifest(name, files, [origin.as_source()])))
+    assert {pack.device for pack in store.assets()} == {0, 1}
+    assert await filler.fill(steering.offer(make_manifest("t/new", new, [origin.as_source()]))) == {}
+    assert len(store.assets()) == 2
+    store.close()
+
+
+async def test_fill_that_is_stopped_goes_on_inside_the_object(
+    filler: Filler, device: Path, new_source: NewSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = await new_source(FILES["t/a"])
+    arrived = asyncio.Event()
+
+    async def hang(request: web.Request, body: bytes) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+        await response.prepare(request)
+        await response.write(body[:30_000])
+        await origin.released.wait()
+        return response
+
+    origin.behaviour = hang
+    manifest = make_manifest("t/a", FILES["t/a"], [origin.as_source()])
+    plan = filler.steering.offer(manifest)
+    agent = filler.agent()
+    count_moves = filler.tracker.moved
+
+    def moved(asset: str, bytes_done: int) -> None:
+        count_moves(asset, bytes_done)
+        if bytes_done == 30_000:
+            arrived.set()
+
+    monkeypatch.setattr(filler.tracker, "moved", moved)
+    running = asyncio.get_running_loop().create_task(agent.fill(plan))
+    await arrived.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert filler.held == {}
+    origin.behaviour = behave
+    small(filler, device, 10**9)
+    assert await filler.fill(plan) == {}
+    assert origin.requests == [
+        ("/t/a/seg-0.m4s", ""),
+        ("/t/a/seg-0.m4s", "bytes=30000-49999"),
+        ("/t/a/seg-2.m4s", ""),
+    ]
+    assert filler.held == {"t/a": manifest.revision}
+
+
+async def test_fill_forgets_parts_that_the_plan_no_longer_names(
+    filler: Filler, device: Path, new_source: NewSource
+) -> None:
+    origin = await new_source(ALL)
+    left = filler.store.stage(make_manifest("t/c", FILES["t/c"], []))
+    left.write(b"x" * 1000)
+    left.close()
+    assert len(list((device / "staging").iterdir())) == 1
+    await filler.fill(filler.steering.offer(make_manifest("t/a", FILES["t/a"], [origin.as_source()])))
+    assert list((device / "staging").iterdir()) == []
+
+
+async def test_fill_names_asset_whose_path_another_holds(filler: Filler, new_source: NewSource) -> None:
+    origin = await new_source(ALL)
+    holder = make_manifest("t/a", FILES["t/a"], [origin.as_source()])
+    claimer = make_manifest("t/b", FILES["t/a"], [origin.as_source()])
+    await filler.fill(filler.steering.offer(holder))
+    failures = await filler.fill(filler.steering.offer(holder, claimer))
+    assert list(failures) == ["t/b"]
+    assert "t/a" in failures["t/b"]
+    assert list(filler.held) == ["t/a"]
