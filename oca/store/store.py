@@ -87,11 +87,13 @@ class Store:
         """Every asset held whole, by id."""
         return held_on(self._devices.values())
 
+    def devices(self) -> list[Device]:
+        """The devices that work."""
+        return list(self._devices.values())
+
     def use(self) -> StoreUse:
         """Space and contents, for reports."""
-        return use_of(
-            list(self._devices.values()), device_bytes_max=self._device_bytes_max, reserve_ratio=self._reserve_ratio
-        )
+        return use_of(self.devices(), device_bytes_max=self._device_bytes_max, reserve_ratio=self._reserve_ratio)
 
     def capacity_bytes(self) -> int:
         """Space for assets on all working devices."""

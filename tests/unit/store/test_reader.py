@@ -1,0 +1,192 @@
+"""Look-ups, open packs, and what a reader sees of a store that changes under it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from oca.common.errors import StoreError
+from oca.store.reader import OpenPack, StoreReader
+from oca.store.rebuild import rebuild
+from oca.store.store import Store
+from tests.unit.store.made_up import hold, make_contents
+
+ASSET = "harbour/video-240p"
+PATH = f"/{ASSET}/seg-00002.m4s".encode()
+
+
+@pytest.fixture
+def reader(store: Store, device: Path) -> Iterator[StoreReader]:
+    opened = StoreReader.open([device])
+    yield opened
+    opened.close()
+
+
+def body_of(reader: StoreReader, path: bytes) -> bytes:
+    located = reader.find(path)
+    assert located is not None
+    pack = reader.pack(located.device, located.pack)
+    assert pack is not None
+    return os.pread(pack.descriptor, located.bytes, located.offset)
+
+
+def is_open(pack: OpenPack) -> bool:
+    try:
+        os.fstat(pack.descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_reader_finds_every_object_of_every_asset(store: Store, reader: StoreReader) -> None:
+    hold(store)
+    hold(store, "harbour/audio")
+    for asset in (ASSET, "harbour/audio"):
+        for path, body in make_contents(asset).items():
+            assert body_of(reader, path.encode()) == body
+
+
+def test_reader_tells_validators_and_asset(store: Store, reader: StoreReader) -> None:
+    hold(store)
+    located = reader.find(PATH)
+    assert located is not None
+    assert (located.media_type, located.modified_at_s, len(located.digest)) == ("video/iso.segment", 1_700_000_000, 16)
+    pack = reader.pack(located.device, located.pack)
+    assert pack is not None
+    assert pack.asset == ASSET
+    assert reader.pack(located.device, located.pack) is pack
+
+
+@pytest.mark.parametrize("path", [b"", b"/", b"/nothing", b"/" + b"x" * 600, b"\xff\0", PATH + b"x", PATH[:-1]])
+def test_reader_misses_what_is_not_held(store: Store, reader: StoreReader, path: bytes) -> None:
+    hold(store)
+    assert reader.find(path) is None
+
+
+def test_reader_version_moves_with_commit_and_eviction(store: Store, reader: StoreReader) -> None:
+    before = reader.version()
+    assert reader.version() == before
+    hold(store)
+    held = reader.version()
+    store.evict(ASSET)
+    assert len({before, held, reader.version()}) == 3
+
+
+def test_reader_gives_no_pack_for_what_was_evicted_meanwhile(store: Store, reader: StoreReader) -> None:
+    hold(store)
+    located = reader.find(PATH)
+    assert located is not None
+    store.evict(ASSET)
+    assert reader.pack(located.device, located.pack) is None
+    assert reader.pack(7, 1) is None
+
+
+def test_reader_keeps_evicted_pack_open_until_its_last_send_ends(store: Store, reader: StoreReader) -> None:
+    hold(store)
+    located = reader.find(PATH)
+    assert located is not None
+    pack = reader.pack(located.device, located.pack)
+    assert pack is not None
+    pack.sends += 1
+    store.evict(ASSET)
+    reader.version()
+    reader.refresh()
+    assert os.pread(pack.descriptor, located.bytes, located.offset) == make_contents()[PATH.decode()]
+    pack.sends -= 1
+    reader.refresh()
+    assert not is_open(pack)
+
+
+def test_reader_closes_no_pack_before_its_version_was_seen_to_move(store: Store, reader: StoreReader) -> None:
+    hold(store)
+    reader.version()
+    reader.refresh()
+    located = reader.find(PATH)
+    assert located is not None
+    pack = reader.pack(located.device, located.pack)
+    assert pack is not None
+    store.evict(ASSET)
+    reader.refresh()  # whoever keeps look-ups has not been told yet
+    assert is_open(pack)
+    reader.version()
+    reader.refresh()
+    assert not is_open(pack)
+
+
+def test_reader_takes_up_index_that_was_rebuilt(device: Path) -> None:
+    store = Store.open([device])
+    hold(store)
+    store.close()
+    reader = StoreReader.open([device])
+    before = reader.version()
+    located = reader.find(PATH)
+    assert located is not None
+    old = reader.pack(located.device, located.pack)
+    assert old is not None
+    rebuild(0, device)
+    assert reader.version() != before
+    reader.refresh()
+    assert not is_open(old)
+    assert body_of(reader, PATH) == make_contents()[PATH.decode()]
+    reader.close()
+
+
+def test_reader_loses_only_assets_of_device_that_is_lost(make_device: Callable[[str], Path]) -> None:
+    devices = [make_device("nvme0"), make_device("nvme1")]
+    store = Store.open(devices)
+    held = {asset: hold(store, asset).device for asset in ("a/one", "b/two", "c/three", "d/four")}
+    store.close()
+    shutil.rmtree(devices[0])
+    reader = StoreReader.open(devices)
+    assert list(reader.failed) == [0]
+    assert "cannot use as a device" in str(reader.failed[0])
+    assert [pack.asset for pack in reader.assets()] == [asset for asset, device in held.items() if device == 1]
+    reader.close()
+
+
+def test_reader_passes_over_device_that_fails_later(
+    make_device: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = [make_device("nvme0"), make_device("nvme1")]
+    Store.open(devices[1:]).close()
+    store = Store.open(devices[1:])
+    hold(store)
+    store.close()
+
+    def fail(path: bytes) -> bytes | None:
+        raise StoreError("the device fails", remedy="replace it")
+
+    reader = StoreReader.open(devices)
+    monkeypatch.setattr(reader, "_indexes", [(0, fail), reader._indexes[1]])
+    assert reader.find(PATH) is not None
+    with pytest.raises(StoreError, match="the device fails"):
+        reader.find(b"/nothing")
+    reader.close()
+
+
+def test_reader_opens_fresh_device_as_empty(device: Path) -> None:
+    reader = StoreReader.open([device])
+    assert reader.assets() == []
+    assert reader.find(PATH) is None
+    reader.close()
+
+
+def test_reader_refuses_store_without_working_device(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="No such file") as caught:
+        StoreReader.open([tmp_path / "nvme9"])
+    assert "mount the device" in caught.value.remedy
+    with pytest.raises(StoreError, match="no device"):
+        StoreReader.open([])
+
+
+def test_reader_leaves_no_descriptor_behind(store: Store, device: Path) -> None:
+    hold(store)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    reader = StoreReader.open([device])
+    body_of(reader, PATH)
+    reader.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

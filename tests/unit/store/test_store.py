@@ -1,0 +1,219 @@
+"""Staging, committing, replacing and evicting assets, and whose paths are whose."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from oca.common.errors import StoreError, StoreFullError
+from oca.store.staging import pack_bytes
+from oca.store.store import Store
+from oca.store.verify import verify
+from tests.unit.store.made_up import fill, hold, make_contents, make_manifest
+
+ASSET = "harbour/video-240p"
+
+
+def packs_on(device: Path) -> list[str]:
+    return sorted(path.name for path in (device / "packs").iterdir())
+
+
+def test_store_replaces_older_revision_and_its_pack(store: Store, device: Path) -> None:
+    hold(store, seed=0, objects=6)
+    newer = hold(store, seed=1, objects=4)
+    assert store.assets() == [newer]
+    assert packs_on(device) == ["00000002.pack"]
+    assert (store.use().assets, store.use().objects) == (1, 4)
+    assert verify(store.devices()).faults == []
+
+
+def test_store_commits_same_revision_again_without_harm(store: Store) -> None:
+    hold(store)
+    hold(store)
+    assert len(store.assets()) == 1
+    assert verify(store.devices()).faults == []
+
+
+def test_store_evicts_asset_and_gives_its_space_back(store: Store, device: Path) -> None:
+    free = store.use().used_bytes
+    held = hold(store)
+    assert store.use().used_bytes == free + held.bytes
+    assert store.evict(ASSET) == held.bytes
+    assert (store.use().used_bytes, store.use().objects, packs_on(device)) == (free, 0, [])
+    assert store.evict(ASSET) == 0
+
+
+def test_store_evicts_asset_whose_pack_cannot_say_its_paths(store: Store, device: Path) -> None:
+    hold(store, "a/other")
+    hold(store)
+    (device / "packs" / "00000002.pack").write_bytes(b"damaged")
+    assert store.evict(ASSET) > 0
+    assert (store.use().assets, store.use().objects) == (1, 4)
+    assert verify(store.devices()).faults == []
+
+
+def test_store_never_gives_a_pack_number_twice(store: Store, device: Path) -> None:
+    hold(store)
+    store.evict(ASSET)
+    hold(store)
+    assert packs_on(device) == ["00000002.pack"]
+
+
+def test_store_refuses_path_that_another_asset_holds(store: Store) -> None:
+    hold(store)
+    with pytest.raises(StoreError, match=f"{ASSET}/seg-00000.m4s belongs to the asset {ASSET}"):
+        store.stage(make_manifest(make_contents(), "harbour/other"))
+    assert [held.asset for held in store.assets()] == [ASSET]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_store_refuses_path_on_whichever_device_it_is(make_device: Callable[[str], Path], first: int) -> None:
+    devices = [make_device("nvme0"), make_device("nvme1")]
+    store = Store.open(devices[first : first + 1])
+    hold(store)
+    store.close()
+    store = Store.open(devices)
+    with pytest.raises(StoreError, match="belongs to"):
+        store.stage(make_manifest(make_contents(), "harbour/other"))
+    store.close()
+
+
+def test_store_refuses_path_that_was_claimed_while_asset_was_staged(store: Store) -> None:
+    contents = make_contents()
+    late = fill(store.stage(make_manifest(contents, "harbour/late")), contents)
+    hold(store)
+    with pytest.raises(StoreError, match=f"belongs to the asset {ASSET}"):
+        late.commit()
+    assert [held.asset for held in store.assets()] == [ASSET]
+    assert verify(store.devices()).faults == []
+
+
+def test_store_refuses_asset_that_is_being_staged(store: Store) -> None:
+    staged = store.stage(make_manifest(make_contents()))
+    with pytest.raises(StoreError, match="being staged already"):
+        store.stage(make_manifest(make_contents(seed=1)))
+    staged.close()
+    store.stage(make_manifest(make_contents(seed=1))).close()
+
+
+def test_store_drops_part_of_older_revision_when_newer_is_staged(store: Store, device: Path) -> None:
+    store.stage(make_manifest(make_contents(seed=0))).close()
+    newer = store.stage(make_manifest(make_contents(seed=1)))
+    assert list((device / "staging").iterdir()) == [newer.path]
+
+
+def test_store_discards_parts_that_are_not_kept_nor_open(store: Store, device: Path) -> None:
+    parts = {asset: store.stage(make_manifest(make_contents(asset), asset)) for asset in ("a/kept", "b/gone", "c/open")}
+    parts["a/kept"].close()
+    parts["b/gone"].close()
+    (device / "staging" / "noise").write_bytes(b"?")
+    store.discard_staging({"a/kept"})
+    assert set((device / "staging").iterdir()) == {parts["a/kept"].path, parts["c/open"].path}
+
+
+def test_store_says_how_much_room_there_is_when_asset_does_not_fit(device: Path) -> None:
+    manifest = make_manifest(make_contents())
+    need = pack_bytes(manifest)
+    store = Store.open([device], device_bytes_max=need - 1, reserve_ratio=0)
+    with pytest.raises(StoreFullError, match="on one device") as caught:
+        store.stage(manifest)
+    assert caught.value.free_bytes == need - 1
+    store.close()
+    store = Store.open([device], device_bytes_max=need, reserve_ratio=0)
+    fill(store.stage(manifest), make_contents()).commit()
+    assert (store.free_bytes(), store.capacity_bytes()) == (0, need)
+    store.close()
+
+
+def test_store_promises_no_byte_twice(device: Path) -> None:
+    first, second = (make_manifest(make_contents(asset), asset) for asset in ("a/one", "b/two"))
+    store = Store.open([device], device_bytes_max=pack_bytes(first) + pack_bytes(second) - 1, reserve_ratio=0)
+    store.stage(first)
+    with pytest.raises(StoreFullError):
+        store.stage(second)
+    store.close()
+
+
+def test_store_spreads_assets_over_devices_by_room(make_device: Callable[[str], Path]) -> None:
+    store = Store.open([make_device("nvme0"), make_device("nvme1")], device_bytes_max=10**6, reserve_ratio=0)
+    for number in range(6):
+        hold(store, f"a/asset-{number}")
+    assert sorted(held.device for held in store.assets()) == [0, 0, 0, 1, 1, 1]
+    store.close()
+
+
+def test_store_keeps_one_revision_when_newer_had_to_go_to_another_device(make_device: Callable[[str], Path]) -> None:
+    devices = [make_device("nvme0"), make_device("nvme1")]
+    need = pack_bytes(make_manifest(make_contents()))
+    store = Store.open(devices, device_bytes_max=need + need // 2, reserve_ratio=0)
+    older = hold(store, seed=0)
+    newer = hold(store, seed=1)
+    assert older.device != newer.device
+    assert store.assets() == [newer]
+    assert (packs_on(devices[older.device]), verify(store.devices()).faults) == ([], [])
+    store.close()
+
+
+def test_store_resumes_part_on_device_where_it_lies(make_device: Callable[[str], Path]) -> None:
+    devices = [make_device("nvme0"), make_device("nvme1")]
+    store = Store.open(devices[1:])
+    contents = make_contents()
+    staged = store.stage(make_manifest(contents))
+    staged.write(contents[f"/{ASSET}/seg-00000.m4s"])
+    assert staged.finish_object()
+    store.close()
+    store = Store.open(devices)
+    staged = store.stage(make_manifest(contents))
+    assert (staged.device, staged.position()) == (1, (1, 0))
+    store.close()
+
+
+def test_store_refuses_second_writer_and_names_it(store: Store, device: Path) -> None:
+    script = f"""
+from pathlib import Path
+from oca.store.store import Store
+try:
+    Store.open([Path({str(device)!r})])
+except Exception as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert "another process writes to it (process " in run.stdout
+    assert "wait until it has ended" in run.stdout
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("a file")])
+def test_store_refuses_device_that_is_no_folder(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "nvme0")
+    with pytest.raises(StoreError, match="cannot use as a device"):
+        Store.open([tmp_path / "nvme0"])
+
+
+def test_store_works_on_with_device_that_is_left(make_device: Callable[[str], Path], tmp_path: Path) -> None:
+    store = Store.open([tmp_path / "missing", make_device("nvme1")])
+    assert list(store.failed) == [0]
+    assert hold(store).device == 1
+    store.close()
+
+
+def test_store_keeps_what_it_holds_over_reopening(device: Path) -> None:
+    store = Store.open([device])
+    held = hold(store)
+    store.close()
+    store = Store.open([device])
+    assert store.assets() == [held]
+    store.close()
+
+
+def test_store_names_what_to_do_about_damaged_index(store: Store, device: Path) -> None:
+    hold(store)
+    store.close()
+    data = device / "index" / "data.mdb"
+    data.write_bytes(b"\xff" * data.stat().st_size)
+    with pytest.raises(StoreError, match="index is damaged") as caught:
+        Store.open([device])
+    assert "oca store rebuild" in caught.value.remedy
