@@ -75,8 +75,10 @@ class Studio:
 
     def _run(self, arguments: list[str], bench: Path, film: Film, advance: Advance) -> None:
         log = self._bench / f"{film.title}.log"
-        with log.open("w") as errors:
-            encoder = spawn_tied([self._ffmpeg, *arguments], cwd=bench, stdout=subprocess.PIPE, stderr=errors)
+        with (
+            log.open("w") as errors,
+            spawn_tied([self._ffmpeg, *arguments], cwd=bench, stdout=subprocess.PIPE, stderr=errors) as encoder,
+        ):
             try:
                 assert encoder.stdout is not None
                 for line in encoder.stdout:
@@ -85,9 +87,7 @@ class Studio:
                         advance(min(int(value) / 1e6, self.seconds))
                 code = encoder.wait()
             finally:
-                if encoder.poll() is None:
-                    encoder.kill()
-                    encoder.wait()
+                encoder.kill()
         if code != 0:
             first = (log.read_text().strip().splitlines() or ["it said nothing"])[0]
             raise StudioError(
