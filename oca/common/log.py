@@ -37,7 +37,7 @@ def configure_logging(*, level: LogLevel = "info", style: LogFormat = "auto", **
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # looked up anew: it may be replaced
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.clear_contextvars()

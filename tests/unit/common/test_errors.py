@@ -1,0 +1,27 @@
+import pytest
+
+from oca.common.errors import ConfigError, FillError, OcaError, ProtocolError, SteeringError, StoreError
+
+
+def test_error_shows_message_and_remedy() -> None:
+    error = StoreError("disk.pack: cut short", remedy="run 'oca store verify'")
+    assert str(error) == "disk.pack: cut short; run 'oca store verify'"
+    assert (error.message, error.remedy) == ("disk.pack: cut short", "run 'oca store verify'")
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "retryable"),
+    [
+        (ConfigError, "operator", False),
+        (StoreError, "internal", False),
+        (FillError, "upstream", True),
+        (SteeringError, "upstream", True),
+    ],
+)
+def test_error_family_says_whose_doing_it_is(family: type[OcaError], source: str, retryable: bool) -> None:
+    assert (family.source, family.retryable) == (source, retryable)
+
+
+def test_protocol_error_carries_status_of_answer() -> None:
+    error = ProtocolError("two Host fields", status=400)
+    assert (error.status, error.source, error.remedy) == (400, "client", "send a well-formed request")
