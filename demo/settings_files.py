@@ -44,7 +44,7 @@ def _appliance(places: Places, appliance: Appliance, folder: Path, library_bytes
     store_bytes = int(library_bytes * appliance.store_ratio)
     return (
         f'[appliance]\nid = "{appliance.id}"\nsite = "{appliance.site}"\n\n'
-        f'[delivery]\nlisten = ["{appliance.delivery}"]\nworkers = {workers}\n\n'
+        f'[delivery]\nlisten = ["{appliance.delivery}"]\nworkers = {workers}\ndrain_s = 2\n\n'
         f'[admin]\nlisten = "{appliance.admin}"\n\n'
         f'[store]\ndevices = ["{folder / "device0"}"]\ndevice_bytes_max = {store_bytes}\n'
         f"reserve_ratio = 0.0\n\n"

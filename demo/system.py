@@ -82,6 +82,10 @@ class System:
             self._spawn(appliance.id, self.serve_command(appliance.id))
         await self._answers("origin", f"{self.places.origin_url}/-/sent")
         await self._answers("steering", f"{self.places.steering_url}/health")
+        await self.serve_all()
+
+    async def serve_all(self) -> None:
+        """Wait until every appliance reports and takes viewers; a drain from earlier is ended."""
         await self.until("every appliance reports", self._all_report, READY_S)
         for row in (await self.fleet())["appliances"]:
             if row["serving"] != "serving":  # drained in an earlier run; drains hold across restarts

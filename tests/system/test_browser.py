@@ -1,0 +1,112 @@
+"""Debian's Chromium plays the real page: where each segment came from, whose bytes it has, and what a kill does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from demo.studio import Studio
+from demo.system import System
+from oca.common.digest import digest_hex
+from tests.system.watching import Watched, watch
+
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    context = await browser.new_context(viewport={"width": 1280, "height": 900})
+    yield await context.new_page()
+    await context.close()
+
+
+def _hosts(system: System) -> dict[str, str]:
+    return {appliance.delivery.partition(":")[0]: appliance.id for appliance in system.places.appliances}
+
+
+def _assert_bytes_are_the_origins(watched: Watched, studio: Studio) -> None:
+    for segment in watched.segments:
+        wanted = digest_hex((studio.library / segment.path.lstrip("/")).read_bytes())
+        assert segment.digest == wanted, f"{segment.path} from {segment.host} is not the origin's"
+
+
+async def test_page_plays_film_from_nearest_appliance(whole: System, studio: Studio, page: Page) -> None:
+    title = whole.films[0]
+    nearest = (await whole.playback(title.title))["pathways"][0]["pathway"]
+    watched = await watch(page, whole.places.steering_url)
+    await page.get_by_role("button", name=title.name).click()
+    await watched.until_position(21, 45)
+    await watched.settle()
+    assert await watched.longest_stall_ms() < 500
+    assert len(watched.segments) >= 12
+    assert {_hosts(whole).get(segment.host, segment.host) for segment in watched.segments} == {nearest}
+    _assert_bytes_are_the_origins(watched, studio)
+    log = await watched.log()
+    assert {segment["pathway"] for segment in log["segments"]} == {nearest}
+    assert (log["errors"], log["stalls"], watched.console_errors) == ([], [], [])
+    await expect(page.locator("#from")).to_have_text(f"from {nearest}")
+    await expect(page.locator("#strip .cell.video").first).to_contain_text(nearest)
+
+
+async def test_page_plays_on_when_serving_appliance_is_killed(whole: System, studio: Studio, page: Page) -> None:
+    title = whole.films[0]
+    first, second = [way["pathway"] for way in (await whole.playback(title.title))["pathways"]][:2]
+    watched = await watch(page, f"{whole.places.steering_url}/#{title.title}")
+    await watched.until_position(6, 30)
+    whole.processes.pop(first).kill()
+    await watched.until_position(36, 60)
+    await watched.settle()
+    assert await watched.longest_stall_ms() < 1000
+    served = [segment["pathway"] for segment in (await watched.log())["segments"]]
+    assert set(served) == {first, second}
+    assert served[-1] == second
+    _assert_bytes_are_the_origins(watched, studio)
+    await expect(page.locator("#notice")).to_be_hidden()
+    assert watched.console_errors == []
+    box = page.locator(f"[data-appliance={first}]")
+    await expect(box).to_contain_text("no viewers", timeout=10_000)
+    await expect(page.locator("#rejected")).to_contain_text(first)
+
+
+async def test_page_watches_as_viewer_of_another_site(whole: System, page: Page) -> None:
+    watched = await watch(page, whole.places.steering_url)
+    await page.get_by_label("Watch as").select_option("203.0.113.10")
+    await page.get_by_role("button", name=whole.films[0].name).click()
+    await watched.until_position(4, 30)
+    assert {segment["pathway"] for segment in (await watched.log())["segments"]} == {"region-a"}
+    await page.get_by_text("Passed over").click()
+    await expect(page.locator("#rejected")).to_contain_text("metro-a")
+
+
+async def test_page_plays_by_keyboard_alone(whole: System, page: Page) -> None:
+    watched = await watch(page, whole.places.steering_url)
+    card = page.locator("#shelf button").first
+    await expect(card).to_be_visible()
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        if await card.evaluate("node => node === document.activeElement"):
+            break
+    await page.keyboard.press("Enter")
+    await watched.until_position(1, 30)
+    assert watched.console_errors == []
+
+
+async def test_page_fits_on_phone(whole: System, browser: Browser) -> None:
+    context = await browser.new_context(viewport={"width": 360, "height": 740}, is_mobile=True)
+    page = await context.new_page()
+    watched = await watch(page, f"{whole.places.steering_url}/#{whole.films[0].title}")
+    await watched.until_position(1, 30)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    await context.close()
+
+
+async def test_page_asks_nobody_but_system(whole: System, page: Page) -> None:
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url))
+    watched = await watch(page, f"{whole.places.steering_url}/#{whole.films[0].title}")
+    await watched.until_position(2, 30)
+    strange = [url for url in asked if not url.startswith((f"http://{whole.places.network}.", "blob:", "data:"))]
+    assert strange == []
