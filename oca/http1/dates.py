@@ -12,10 +12,12 @@ _LONG_DAYS = "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
 _CLOCK = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
 _FORMS = (
     re.compile(
-        rf"(?:{'|'.join(_DAYS)}), (?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?P<year>\d{{4}}) {_CLOCK} GMT", re.A
+        rf"(?:{'|'.join(_DAYS)}), (?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?P<year>\d{{4}}) {_CLOCK} GMT", re.ASCII
     ),
-    re.compile(rf"(?:{_LONG_DAYS}), (?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d\d) {_CLOCK} GMT", re.A),
-    re.compile(rf"(?:{'|'.join(_DAYS)}) (?P<month>[A-Z][a-z]{{2}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})", re.A),
+    re.compile(rf"(?:{_LONG_DAYS}), (?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d\d) {_CLOCK} GMT", re.ASCII),
+    re.compile(
+        rf"(?:{'|'.join(_DAYS)}) (?P<month>[A-Z][a-z]{{2}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})", re.ASCII
+    ),
 )
 _DAY_S = 86400
 
@@ -45,7 +47,7 @@ def _instant(match: re.Match[str]) -> int | None:
     month = _MONTHS.index(match["month"]) + 1
     year = int(match["year"])
     if len(match["year"]) == 2:
-        # RFC 9110 §5.6.7 reads a two-digit year as the past when it looks over 50 years ahead; 70 parts them till 2020+50.
+        # RFC 9110 §5.6.7 reads a two-digit year that looks over 50 years ahead as the past: 70 parts them.
         year += 1900 if year >= 70 else 2000
     day, hour, minute, second = (int(match[part]) for part in ("day", "hour", "minute", "second"))
     if year < 1 or not 1 <= day <= calendar.monthrange(year, month)[1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from oca.http1.request import FILL_AGENT, Fields, RequestRefused
+from oca.http1.request import FILL_AGENT, Fields, RequestError
 
 _KEPT = {
     b"range": "range",
@@ -28,10 +28,10 @@ def read_fields(pairs: Sequence[tuple[bytes, bytes]], *, minor: int, fields_max:
         fields_max: Most field lines.
 
     Raises:
-        RequestRefused: With the reason.
+        RequestError: With the reason.
     """
     if len(pairs) > fields_max:
-        raise RequestRefused("too-many-fields", f"{len(pairs)} header fields, limit {fields_max}", status=431)
+        raise RequestError("too-many-fields", f"{len(pairs)} header fields, limit {fields_max}", status=431)
     values: dict[bytes, bytes] = {}
     hosts = 0
     for name, value in pairs:
@@ -47,18 +47,18 @@ def read_fields(pairs: Sequence[tuple[bytes, bytes]], *, minor: int, fields_max:
         keep_alive=b"keep-alive" in connection,
         fill=values.get(b"user-agent", b"").startswith(FILL_AGENT),
         plain=not kept,
-        **kept,  # type: ignore[arg-type]
+        **kept,
     )
 
 
 def _check_host(hosts: int, host: bytes, minor: int) -> None:
     # RFC 9112 §3.2: a server MUST answer 400 to an HTTP/1.1 request that lacks Host, repeats it, or has a bad one.
     if hosts > 1:
-        raise RequestRefused("host-repeated", f"{hosts} Host fields, limit 1")
+        raise RequestError("host-repeated", f"{hosts} Host fields, limit 1")
     if hosts == 0 and minor >= 1:
-        raise RequestRefused("host-missing", "an HTTP/1.1 request without Host")
+        raise RequestError("host-missing", "an HTTP/1.1 request without Host")
     if _HOST.fullmatch(host) is None:
-        raise RequestRefused("host", f"Host {host[:80]!r} is no host and port")
+        raise RequestError("host", f"Host {host[:80]!r} is no host and port")
 
 
 def _check_framing(values: dict[bytes, bytes]) -> None:
@@ -66,15 +66,15 @@ def _check_framing(values: dict[bytes, bytes]) -> None:
     # GET, HEAD or OPTIONS here (RFC 9110 §9.3.1 allows to reject it), so no body is ever read.
     if b"transfer-encoding" in values:
         if b"content-length" in values:
-            raise RequestRefused("length-and-transfer-encoding", "Content-Length beside Transfer-Encoding")
-        raise RequestRefused("content", "a request with content, which this server never takes")
+            raise RequestError("length-and-transfer-encoding", "Content-Length beside Transfer-Encoding")
+        raise RequestError("content", "a request with content, which this server never takes")
     length = values.get(b"content-length")
     if length is not None:
         if not length.isdigit():
-            raise RequestRefused("content-length", f"Content-Length {length[:40]!r} is no number")
+            raise RequestError("content-length", f"Content-Length {length[:40]!r} is no number")
         if length.strip(b"0"):
-            raise RequestRefused("content", f"a request with {length[:20].decode()} bytes of content, limit 0")
+            raise RequestError("content", f"a request with {length[:20].decode()} bytes of content, limit 0")
     # RFC 9110 §10.1.1: without content nothing is to be continued; any other expectation cannot be met.
     expect = values.get(b"expect")
     if expect is not None and expect.lower() != b"100-continue":
-        raise RequestRefused("expectation", f"Expect {expect[:40]!r} cannot be met", status=417)
+        raise RequestError("expectation", f"Expect {expect[:40]!r} cannot be met", status=417)

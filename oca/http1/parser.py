@@ -1,7 +1,8 @@
 """Bytes of a connection → requests, by llhttp, strictly.
 
-A head is handed to llhttp only when all of it is here, each to a fresh parser: nothing is carried from one request
-to the next, so nothing can be smuggled. Requests with content are refused, so a message ends with its head.
+A head is read only when all of it is here: its request line by a strict pattern, its header block by a fresh llhttp
+parser. Nothing is carried from one request to the next, so nothing can be smuggled. Requests with content are
+refused, so a message ends with its head.
 
 Players repeat the same header block with every segment. A block that llhttp has passed once is known by its bytes
 from then on (``KnownBlocks``), which saves the 4.5 µs of parsing it again; the request line is read each time.
@@ -14,12 +15,13 @@ import re
 import httptools
 
 from oca.http1.fields import read_fields
-from oca.http1.request import Fields, Limits, Method, Request, RequestRefused
+from oca.http1.request import Fields, Limits, Method, Request, RequestError
 from oca.http1.target import TARGET_BYTES, decoded, path_of
 
 KNOWN_BLOCKS_MAX = 1024
 KNOWN_BLOCK_BYTES_MAX = 2048
 _END = b"\r\n\r\n"
+_ANY_LINE = b"GET / HTTP/1.1"
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,24}) ([^ \r\n]+) HTTP/([0-9])\.([0-9])")
 _SERVED: dict[bytes, Method] = {b"GET": "GET", b"HEAD": "HEAD", b"OPTIONS": "OPTIONS"}
 # RFC 9110 §9.1: a method we know but never allow is 405, one we do not know is 501.
@@ -64,7 +66,7 @@ class RequestReader:
         """The next whole request, or None until more arrives.
 
         Raises:
-            RequestRefused: What is there can never become an acceptable request. Answer and close.
+            RequestError: What is there can never become an acceptable request. Answer and close.
         """
         data = self._pending
         if not data:
@@ -83,15 +85,13 @@ class RequestReader:
         block = data[line_end:size]
         fields = self._known.fields.get(block)
         if fields is not None:
-            # The common request, without a regular expression or llhttp: anything unusual takes the full way.
+            # The common request, without a regular expression or llhttp; anything unusual takes the full way.
             parts = data[:line_end].split(b" ")
             if len(parts) == 3 and parts[0] == b"GET" and parts[2] == b"HTTP/1.1":
                 target = parts[1]
-                if target[:1] == b"/" and len(target) <= self._limits.target_bytes_max:
-                    if target.translate(None, TARGET_BYTES):
-                        raise RequestRefused("target", f"the target {target[:80]!r} holds a byte that no target may")
-                    path = target.partition(b"?")[0]
-                    return Request("GET", decoded(path) if b"%" in path else path, fields, not fields.close)
+                short = len(target) <= self._limits.target_bytes_max
+                if short and target[:1] == b"/" and not target.translate(None, TARGET_BYTES):
+                    return Request("GET", decoded(target.partition(b"?")[0]), fields, not fields.close)
         return self._read(data[:size], line_end, block)
 
     def _refuse_hopeless(self, data: bytes) -> None:
@@ -99,36 +99,36 @@ class RequestReader:
         limit = self._limits.head_bytes_max
         if len(data) > limit:
             if data.find(b"\r\n", 0, limit) < 0:
-                raise RequestRefused("target-too-long", f"no end of the request line in {limit} bytes", status=414)
-            raise RequestRefused("head-too-large", f"no end of the request head in {limit} bytes", status=431)
+                raise RequestError("target-too-long", f"no end of the request line in {limit} bytes", status=414)
+            raise RequestError("head-too-large", f"no end of the request head in {limit} bytes", status=431)
         if not (data[:1].isalpha() or data == b"\r"):
-            raise RequestRefused("request-line", f"{data[:20]!r} begins no request")
+            raise RequestError("request-line", f"{data[:20]!r} begins no request")
         if b"\0" in data:
-            raise RequestRefused("nul", "the request head holds a NUL")
+            raise RequestError("nul", "the request head holds a NUL")
         if data.count(b"\n") != data.count(b"\r\n"):
-            raise RequestRefused("line-ending", "a line of the request head ends with a bare LF")
+            raise RequestError("line-ending", "a line of the request head ends with a bare LF")
 
     def _read(self, head: bytes, line_end: int, block: bytes) -> Request:
         _check_lines(head)
         line = _LINE.fullmatch(head, 0, line_end)
         if line is None:
-            raise RequestRefused("request-line", f"the request line {head[: min(line_end, 80)]!r} is malformed")
+            raise RequestError("request-line", f"the request line {head[: min(line_end, 80)]!r} is malformed")
         name, target, major, minor = line[1], line[2], int(line[3]), int(line[4])
         if major != 1:
-            raise RequestRefused("version", f"HTTP/{major}.{minor}, spoken here: HTTP/1.1", status=505)
+            raise RequestError("version", f"HTTP/{major}.{minor}, spoken here: HTTP/1.1", status=505)
         if len(target) > self._limits.target_bytes_max:
             limit = self._limits.target_bytes_max
-            raise RequestRefused("target-too-long", f"a target of {len(target)} bytes, limit {limit}", status=414)
+            raise RequestError("target-too-long", f"a target of {len(target)} bytes, limit {limit}", status=414)
         method = _SERVED.get(name)
         if method is None:
             shown = name.decode()
             if name in _NOT_ALLOWED:
-                raise RequestRefused("method-not-allowed", f"{shown} is not allowed here", status=405)
-            raise RequestRefused("method-unknown", f"{shown} is no method known here", status=501)
+                raise RequestError("method-not-allowed", f"{shown} is not allowed here", status=405)
+            raise RequestError("method-unknown", f"{shown} is no method known here", status=501)
         # RFC 9110 §2.5: a higher minor version is read as the highest we know.
         minor = min(minor, 1)
         path = path_of(target, method=method)
-        fields = read_fields(_field_lines(head), minor=minor, fields_max=self._limits.fields_max)
+        fields = read_fields(_field_lines(block), minor=minor, fields_max=self._limits.fields_max)
         if minor == 1:
             self._known.learn(block, fields)
         persistent = not fields.close and (minor == 1 or fields.keep_alive)  # RFC 9112 §9.3
@@ -137,11 +137,11 @@ class RequestReader:
 
 def _check_lines(head: bytes) -> None:
     if b"\0" in head:
-        raise RequestRefused("nul", "the request head holds a NUL")
+        raise RequestError("nul", "the request head holds a NUL")
     if not head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"):  # RFC 9112 §2.2
-        raise RequestRefused("line-ending", "the request head holds a bare CR or LF")
+        raise RequestError("line-ending", "the request head holds a bare CR or LF")
     if b"\n " in head or b"\n\t" in head:  # RFC 9112 §5.2: obs-fold is answered with 400
-        raise RequestRefused("folded-field", "a header field is folded over lines")
+        raise RequestError("folded-field", "a header field is folded over lines")
 
 
 class _FieldLines:
@@ -154,10 +154,11 @@ class _FieldLines:
         self.pairs.append((name, value.strip(b" \t")))
 
 
-def _field_lines(head: bytes) -> list[tuple[bytes, bytes]]:
+def _field_lines(block: bytes) -> list[tuple[bytes, bytes]]:
+    """The field lines of a header block, as llhttp reads them behind a request line that is beyond doubt."""
     seen = _FieldLines()
     try:
-        httptools.HttpRequestParser(seen).feed_data(head)
+        httptools.HttpRequestParser(seen).feed_data(_ANY_LINE + block)
     except httptools.HttpParserUpgrade:
         # RFC 9110 §7.8: a server may ignore Upgrade; the whole head was seen.
         return seen.pairs
@@ -166,12 +167,12 @@ def _field_lines(head: bytes) -> list[tuple[bytes, bytes]]:
     return seen.pairs
 
 
-def _named(llhttp: str) -> RequestRefused:
-    """llhttp's words → our reason."""
+def _named(llhttp: str) -> RequestError:
+    """Our reason for what llhttp says."""
     if "Transfer-Encoding can't be present" in llhttp or "Content-Length can't be present" in llhttp:
-        return RequestRefused("length-and-transfer-encoding", "Content-Length beside Transfer-Encoding")
+        return RequestError("length-and-transfer-encoding", "Content-Length beside Transfer-Encoding")
     if "Content-Length" in llhttp:
-        return RequestRefused("content-length", llhttp)
+        return RequestError("content-length", llhttp)
     if "Transfer-Encoding" in llhttp:
-        return RequestRefused("content", llhttp)
-    return RequestRefused("field", llhttp)
+        return RequestError("content", llhttp)
+    return RequestError("field", llhttp)

@@ -78,7 +78,7 @@ class Request(Struct, frozen=True, gc=False):
     """HTTP/1.``minor``."""
 
 
-class RequestRefused(ProtocolError):
+class RequestError(ProtocolError):
     """The one error of the parser. ``reason`` is fixed text, fit for a metric's label."""
 
     def __init__(self, reason: Reason, message: str, *, status: int = 400) -> None:

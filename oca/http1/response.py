@@ -11,7 +11,7 @@ from msgspec import Struct
 from oca.http1.conditional import evaluate, range_applies
 from oca.http1.dates import format_date
 from oca.http1.ranges import select_range
-from oca.http1.request import Request, RequestRefused
+from oca.http1.request import Request, RequestError
 
 ALLOW = b"GET, HEAD, OPTIONS"
 PREFLIGHT_S = 86400
@@ -35,7 +35,7 @@ _REASONS = {
     501: b"Not Implemented",
     505: b"HTTP Version Not Supported",
 }
-# Players on other origins must read every answer, errors above all: an error they cannot read is a network error to them.
+# Players on other origins must read every answer, errors above all: one they cannot read is a network error.
 _CORS = (
     b"Access-Control-Allow-Origin: *\r\n"
     b"Access-Control-Expose-Headers: Content-Length, Content-Range, Date, ETag, Last-Modified\r\n"
@@ -53,7 +53,7 @@ _PREFLIGHT = (
 class Representation(Struct, frozen=True):
     """What HTTP says of one stored object; ``etag`` is strong and quoted, made from the digest."""
 
-    bytes: int
+    size: int
     etag: bytes
     modified_at_s: int
     media_type: str
@@ -82,8 +82,8 @@ def date_line(at_s: int) -> bytes:
 
 def whole(about: Representation) -> Reply:
     """The answer to a GET without Range or preconditions on a connection that persists; it never changes."""
-    head = _line(200) + b"Content-Length: %d\r\n" % about.bytes + _entity(about) + _CORS
-    return Reply(200, head, 0, about.bytes)
+    head = _line(200) + b"Content-Length: %d\r\n" % about.size + _entity(about) + _CORS
+    return Reply(200, head, 0, about.size)
 
 
 def answer(request: Request, about: Representation | None) -> Reply:
@@ -103,10 +103,10 @@ def answer(request: Request, about: Representation | None) -> Reply:
     if request.method == "GET" and request.fields.range is not None:
         return _ranged(request, about, request.fields.range, tail)
     reply = whole(about)
-    return Reply(200, reply.head + tail, 0, about.bytes if request.method == "GET" else 0, close=close)
+    return Reply(200, reply.head + tail, 0, about.size if request.method == "GET" else 0, close=close)
 
 
-def refuse(refused: RequestRefused) -> Reply:
+def refuse(refused: RequestError) -> Reply:
     """The answer to a request that could not be read: said plainly, then the connection closes."""
     extra = b"Allow: %b\r\n" % ALLOW if refused.status == 405 else b""  # RFC 9110 §15.5.6
     return _error(refused.status, refused.reason.encode() + b"\n", extra + b"Connection: close\r\n", close=True)
@@ -119,17 +119,17 @@ def _precondition(request: Request, about: Representation) -> str:
 def _ranged(request: Request, about: Representation, value: bytes, tail: bytes) -> Reply:
     close = not request.persistent
     applies = range_applies(request.fields, etag=about.etag, modified_at_s=about.modified_at_s)
-    selected = select_range(value, about.bytes) if applies else "whole"
+    selected = select_range(value, about.size) if applies else "whole"
     if selected == "whole":
-        return Reply(200, whole(about).head + tail, 0, about.bytes, close=close)
+        return Reply(200, whole(about).head + tail, 0, about.size, close=close)
     if selected == "unsatisfiable":  # RFC 9110 §15.5.17
-        return _error(416, b"", b"Content-Range: bytes */%d\r\n" % about.bytes + tail, close=close)
+        return _error(416, b"", b"Content-Range: bytes */%d\r\n" % about.size + tail, close=close)
     head = b"".join(
         (
             _line(206),
             b"Content-Length: %d\r\n" % selected.length,
             b"Content-Range: bytes %d-%d/%d\r\n"  # RFC 9110 §15.3.7.1
-            % (selected.first, selected.first + selected.length - 1, about.bytes),
+            % (selected.first, selected.first + selected.length - 1, about.size),
             _entity(about),
             _CORS,
             tail,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-from oca.http1.request import RequestRefused
+from oca.http1.request import RequestError
 
 TARGET_BYTES = bytes(byte for byte in range(0x21, 0x7F) if byte not in b'#"<>')
 """Every byte that may stand in a target: RFC 3986 §2, and those that browsers leave bare in a query."""
@@ -17,19 +17,19 @@ def path_of(target: bytes, *, method: str) -> bytes:
     """The decoded path that ``target`` names; its query is no part of the key (CMCD rides there).
 
     Raises:
-        RequestRefused: The target has none of the forms that ``method`` allows, or a byte no target holds.
+        RequestError: The target has none of the forms that ``method`` allows, or a byte no target holds.
     """
     if target.translate(None, TARGET_BYTES):
-        raise RequestRefused("target", f"the target {target[:80]!r} holds a byte that no target may")
+        raise RequestError("target", f"the target {target[:80]!r} holds a byte that no target may")
     if target == b"*":
         if method == "OPTIONS":  # RFC 9112 §3.2.4
             return target
-        raise RequestRefused("target", f"the asterisk form with {method}")
+        raise RequestError("target", f"the asterisk form with {method}")
     if target.startswith(b"/"):  # RFC 9112 §3.2.1
         return decoded(target.partition(b"?")[0])
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:  # RFC 9112 §3.2.3: the authority form is for CONNECT alone
-        raise RequestRefused("target", f"the target {target[:80]!r} is no path")
+        raise RequestError("target", f"the target {target[:80]!r} is no path")
     return decoded(absolute[1] or b"/")  # RFC 9112 §3.2.2: servers MUST accept the absolute form
 
 
@@ -37,13 +37,13 @@ def decoded(path: bytes) -> bytes:
     """``path`` percent-decoded once (RFC 3986 §2.4); ``%2541`` becomes ``%41`` and no more.
 
     Raises:
-        RequestRefused: For a cut-off escape or an encoded NUL.
+        RequestError: For a cut-off escape or an encoded NUL.
     """
     if b"%" not in path:
         return path
     if _BAD_ESCAPE.search(path):
-        raise RequestRefused("target", f"the target {path[:80]!r} holds a % that is no escape")
+        raise RequestError("target", f"the target {path[:80]!r} holds a % that is no escape")
     plain = unquote_to_bytes(path)
     if b"\0" in plain:
-        raise RequestRefused("nul", "the target holds an encoded NUL")
+        raise RequestError("nul", "the target holds an encoded NUL")
     return plain

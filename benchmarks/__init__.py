@@ -1,0 +1,1 @@
+"""Comparisons with other servers; each writes its figures to ``benchmarks/results``."""

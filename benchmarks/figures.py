@@ -1,0 +1,71 @@
+"""What every benchmark writes: machine, commit, method and figures with their bars, as JSON and as a table."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def figure(name: str, value: float, unit: str, *, bar: float | None = None) -> dict[str, Any]:
+    """One figure; with a ``bar``, whether it holds (at most the bar)."""
+    return {
+        "name": name,
+        "value": round(value, 4),
+        "unit": unit,
+        "bar": bar,
+        "holds": None if bar is None else value <= bar,
+    }
+
+
+def machine(**versions: str) -> dict[str, Any]:
+    """Where it ran, and the versions of what was compared."""
+    model = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?"
+    )
+    return {
+        "cpus": os.cpu_count(),
+        "cpu": model,
+        "kernel": platform.release(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def write(name: str, *, method: str, figures: Sequence[dict[str, Any]], **more: Any) -> Path:
+    """Write ``results/NAME.json``; ``more`` holds the machine and raw runs."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    document = {"commit": _commit(), "method": method, "figures": list(figures), **more}
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    return path
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    table = Table(title=title)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=120).print(table)
+
+
+def _commit() -> str:
+    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return run.stdout.strip() or "unknown"
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
