@@ -12,11 +12,11 @@ from rich.table import Table
 
 from fill.agent import PACK_OVERHEAD_BYTES, held_asset
 from fill.diff import diff_plan
+from fill.http import new_session
 from fill.preview import Preview, preview_fill
 from fill.progress import BarDisplay, Display, LogDisplay, summary
 from fill.service import FillService, new_client
 from fill.settings import HEADING, PREFIX, Configuration, FillSettings, load
-from fill.steering_client import new_session
 from oca import __version__
 from oca.common.command import (
     EXIT_FAILED,

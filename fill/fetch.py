@@ -13,6 +13,7 @@ from collections.abc import Callable
 import aiohttp
 from yarl import URL
 
+from fill.http import failure
 from fill.rate import ByteRate, PaceFloor
 from fill.settings import FillTable
 from fill.sources import Fault
@@ -55,11 +56,11 @@ class ObjectFetcher:
         except TimeoutError:
             return Fault("stalled", f"sent nothing for {self._settings.stall_timeout_s:g} s", lasting=False)
         except aiohttp.ClientConnectorError as error:
-            return Fault("unreachable", f"cannot be reached: {error.strerror or error}", lasting=False)
+            return Fault("unreachable", f"cannot be reached: {failure(error)}", lasting=False)
         except aiohttp.ClientPayloadError:
             return Fault("short", "ended in the middle of a body", lasting=False)
         except (aiohttp.ClientConnectionError, OSError) as error:
-            return Fault("reset", f"broke the connection off: {error}", lasting=False)
+            return Fault("reset", f"broke the connection off: {failure(error)}", lasting=False)
         except (aiohttp.ClientError, ValueError) as error:
             return Fault("not-http", f"does not speak HTTP as it should: {str(error)[:100]}", lasting=True)
 

@@ -12,9 +12,10 @@ import aiohttp
 
 from fill.agent import FillAgent
 from fill.fetch import ObjectFetcher
+from fill.http import new_session
 from fill.progress import Display, summary
 from fill.settings import Configuration
-from fill.steering_client import SteeringClient, new_session
+from fill.steering_client import SteeringClient
 from fill.tracker import FillTracker
 from fill.window import WindowState
 from oca.common import clock
@@ -133,7 +134,7 @@ class FillService:
     async def _until_stopped(self, work: Coroutine[None, None, None]) -> str:
         """Run ``work`` until it ends, the window closes or a signal comes; why it was cut short, if it was."""
         tasks = Tasks()
-        working = tasks.start(work, name="fill")
+        working = tasks.start(_outcome(work), name="fill")
         stopped = tasks.start(self._stopped(), name="stop")
         try:
             await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -141,7 +142,9 @@ class FillService:
                 return str(stopped.result())
         finally:
             await tasks.close()
-        working.result()
+        error = working.result()
+        if error is not None:
+            raise error
         return ""
 
     async def _stopped(self) -> str:
@@ -200,6 +203,15 @@ class FillService:
     def _take_signal(self, number: signal.Signals) -> None:
         self._stopped_by = number
         self._stop.set()
+
+
+async def _outcome(work: Coroutine[None, None, None]) -> OcaError | None:
+    """Await ``work``; what it cannot do is a value, since a task that fails is logged as a fault of ours."""
+    try:
+        await work
+    except OcaError as error:
+        return error
+    return None
 
 
 def new_client(session: aiohttp.ClientSession, configuration: Configuration) -> SteeringClient:

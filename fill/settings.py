@@ -24,7 +24,9 @@ HEADING = """Settings of the fill agent, oca-fill.
 Each key is shown with its default. Who the box is, where it stores and where steering is stand in appliance.toml."""
 
 MACHINE_ZONE = Path("/etc/localtime")
-WallTime = Annotated[str, Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z")]
+WallTime = Annotated[
+    str, Meta(pattern=r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z", extra={"form": "a time of day, 00:00 to 23:59"})
+]
 
 
 class BoxTable(Table, frozen=True):
@@ -38,10 +40,10 @@ class BoxTable(Table, frozen=True):
 class WindowTable(Table, frozen=True):
     """The fill window: hours in which few people watch."""
 
-    start: Annotated[WallTime, Meta(description="Opens at this wall-clock time, HH:MM.")] = "02:00"
+    start: Annotated[WallTime, Meta(description="Opens at this wall-clock time.")] = "02:00"
     end: Annotated[
         WallTime,
-        Meta(description="Closes at this wall-clock time, HH:MM; before start: on the next day; as start: never."),
+        Meta(description="Closes at this wall-clock time; before start: on the next day; as start: never."),
     ] = "14:00"
     time_zone: Annotated[
         str, Meta(max_length=80, description="Time zone of both, as in Europe/Berlin; empty: that of the machine.")
@@ -61,13 +63,16 @@ class FillTable(Table, frozen=True):
         ),
     ] = 1
     rate_bytes_per_s_max: Annotated[
-        int, Meta(ge=0, le=2**40, description="Cap on all fetching together; 0: none.", extra={"unit": "bytes/s"})
+        int,
+        Meta(ge=0, le=2**40, description="Cap on all fetching together; 0: none.", extra={"unit": "bytes per second"}),
     ] = 0
     connect_timeout_s: Annotated[
-        float, Meta(gt=0, le=300, description="A source that takes longer to connect is left.", extra={"unit": "s"})
+        float,
+        Meta(gt=0, le=300, description="A source that takes longer to connect is left.", extra={"unit": "seconds"}),
     ] = 5.0
     stall_timeout_s: Annotated[
-        float, Meta(gt=0, le=600, description="A source that sends nothing for so long is left.", extra={"unit": "s"})
+        float,
+        Meta(gt=0, le=600, description="A source that sends nothing for so long is left.", extra={"unit": "seconds"}),
     ] = 10.0
     source_rate_bytes_per_s_min: Annotated[
         int,
@@ -75,7 +80,7 @@ class FillTable(Table, frozen=True):
             ge=0,
             le=2**40,
             description="A source slower than this over a whole stall_timeout_s is left; 0: none is too slow.",
-            extra={"unit": "bytes/s"},
+            extra={"unit": "bytes per second"},
         ),
     ] = 16_384
     rounds_max: Annotated[
@@ -88,13 +93,15 @@ class FillTable(Table, frozen=True):
     ] = 4
     backoff_s: Annotated[
         float,
-        Meta(gt=0, le=60, description="Wait before the second round; doubles with each round.", extra={"unit": "s"}),
+        Meta(
+            gt=0, le=60, description="Wait before the second round; doubles with each round.", extra={"unit": "seconds"}
+        ),
     ] = 0.5
     backoff_s_max: Annotated[
-        float, Meta(gt=0, le=3600, description="Longest wait between rounds or attempts.", extra={"unit": "s"})
+        float, Meta(gt=0, le=3600, description="Longest wait between rounds or attempts.", extra={"unit": "seconds"})
     ] = 30.0
     progress_interval_s: Annotated[
-        float, Meta(ge=0.1, le=60, description="How often steering is told of progress.", extra={"unit": "s"})
+        float, Meta(ge=0.1, le=60, description="How often steering is told of progress.", extra={"unit": "seconds"})
     ] = 1.0
     replan_interval_s: Annotated[
         float,
@@ -102,7 +109,7 @@ class FillTable(Table, frozen=True):
             ge=1,
             le=86_400,
             description="With --forever: how long after a finished fill the plan is asked for again in the window.",
-            extra={"unit": "s"},
+            extra={"unit": "seconds"},
         ),
     ] = 900.0
 

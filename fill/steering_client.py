@@ -8,12 +8,11 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from oca import __version__
+from fill.http import failure
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, FillPlan, FillProgress, Problem
 
-READ_BUFFER_BYTES = 2**18
 ANSWER_BYTES_MAX = 256 * 2**20
 PROBLEM_BYTES_MAX = 2**16
 ASK_TIMEOUT_S = 60.0
@@ -80,7 +79,7 @@ class SteeringClient:
             ) as response:
                 heard, why = response.status < 300, f"it answers {response.status}"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            heard, why = False, str(error) or type(error).__name__
+            heard, why = False, failure(error) or f"no answer in {PROGRESS_TIMEOUT_S:g} s"
         if heard != self._heard:
             self._heard = heard
             if heard:
@@ -98,7 +97,7 @@ class SteeringClient:
                     raise await self._refused(what, response)
                 body = await _read(response, ANSWER_BYTES_MAX)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            why = str(error) or f"no answer in {ASK_TIMEOUT_S:g} s"
+            why = failure(error) or f"no answer in {ASK_TIMEOUT_S:g} s"
             raise SteeringError(
                 f"steering at {self._url} cannot be reached: {why}",
                 remedy="check that it runs and that steering.url in appliance.toml is right",
@@ -146,14 +145,3 @@ async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes | Non
             response.close()
             return None
     return bytes(body)
-
-
-def new_session() -> aiohttp.ClientSession:
-    """A client that keeps no cookies, undoes no encoding and reads no proxy settings; for steering and sources."""
-    return aiohttp.ClientSession(
-        auto_decompress=False,
-        connector=aiohttp.TCPConnector(limit=0),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": f"oca-fill/{__version__}"},
-        read_bufsize=READ_BUFFER_BYTES,
-    )

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from fill.steering_client import new_session
+from fill.http import new_session
 from oca.common.digest import digest_hex, revision_of
 from oca.common.messages import AssetManifest, FillPlan, FillProgress, FillSource, ObjectDescription, PlannedAsset
 
