@@ -96,7 +96,7 @@ def _start_logging(configuration: Configuration) -> None:
 def _new_display(configuration: Configuration) -> Display:
     if not sys.stderr.isatty():
         return LogDisplay()
-    return BarDisplay(lambda: _start_logging(configuration))
+    return BarDisplay(lambda: _start_logging(configuration), Console(stderr=True))
 
 
 async def _ask_plan(configuration: Configuration) -> FillPlan:

@@ -77,9 +77,10 @@ class BarDisplay:
 
     Args:
         renew_log: Called when standard error has changed, which while the bars are up prints lines above them.
+        console: Where the bars are drawn.
     """
 
-    def __init__(self, renew_log: Callable[[], None]) -> None:
+    def __init__(self, renew_log: Callable[[], None], console: Console) -> None:
         self._renew_log = renew_log
         self._bars = Progress(
             TextColumn("{task.description}", justify="left"),
@@ -88,7 +89,7 @@ class BarDisplay:
             TransferSpeedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
+            console=console,
         )
         self._whole: TaskID | None = None
         self._assets: dict[str, TaskID] = {}

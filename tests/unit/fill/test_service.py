@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from fill.progress import LogDisplay
+from fill.service import FillService
+from fill.settings import Configuration, FillSettings, FillTable
+from fill.window import Window
+from oca.common import clock
+from oca.common.box import ApplianceTable, Box, SteeringTable, StoreTable
+from oca.common.errors import SteeringError, StoreError
+from oca.common.messages import FillProgress
+from oca.store.store import Store
+
+from .conftest import Source, SteeringDouble, behave, make_files, make_manifest
+
+NewSource = Callable[[Mapping[str, bytes]], Awaitable[Source]]
+FILES = make_files("t/a", [50_000, 20_000])
+NIGHT = Window(start=time(2), end=time(14), zone=UTC)
+
+
+class WallClock:
+    """A wall clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> WallClock:
+    wall_clock = WallClock()
+    monkeypatch.setattr(clock, "utc_now", wall_clock)
+    monkeypatch.setattr("fill.service.LOOK_INTERVAL_S", 0.01)
+    return wall_clock
+
+
+def service(steering_url: str, device: Path, *, now: bool = True) -> FillService:
+    table = FillTable(progress_interval_s=0.1, backoff_s=0.01, backoff_s_max=0.02, rounds_max=2, replan_interval_s=1)
+    configuration = Configuration(
+        own=FillSettings(fill=table),
+        box=Box(
+            appliance=ApplianceTable(id="fra1-a", site="fra1"),
+            store=StoreTable(devices=(str(device),), reserve_ratio=0.0),
+            steering=SteeringTable(url=steering_url),
+        ),
+        window=NIGHT,
+        devices=(device,),
+        token="",
+    )
+    return FillService(configuration, LogDisplay, ignore_window=now)
+
+
+class Hanging:
+    """Sends the first bytes of a body, tells so, and hangs until the source ends."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.reached = asyncio.Event()
+
+    async def __call__(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+        await response.prepare(request)
+        await response.write(body[:10_000])
+        self.reached.set()
+        await self.source.released.wait()
+        return response
+
+
+async def test_service_fills_and_reports_progress(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    origin = await new_source(FILES)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    progress = await service(steering.url, device).run_once()
+    assert isinstance(progress, FillProgress)
+    assert (progress.state, progress.assets_done, progress.bytes_done) == ("done", 1, 70_000)
+    assert steering.progress[-1] == progress
+    Store.open([device]).close()  # and its lock is given back
+
+
+async def test_service_waits_for_window(
+    steering: SteeringDouble, device: Path, new_source: NewSource, wall: WallClock
+) -> None:
+    origin = await new_source(FILES)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    wall.now = datetime(2026, 1, 10, 20, 0, tzinfo=UTC)
+    running = asyncio.get_running_loop().create_task(service(steering.url, device, now=False).run_once())
+    await asyncio.wait({running}, timeout=0.1)
+    assert not running.done()
+    assert steering.tokens == [], "steering was not asked before the window"
+    wall.now += timedelta(hours=6)
+    progress = await running
+    assert progress is not None
+    assert progress.state == "done"
+
+
+async def test_service_stops_when_window_closes(
+    steering: SteeringDouble, device: Path, new_source: NewSource, wall: WallClock
+) -> None:
+    origin = await new_source(FILES)
+    hanging = origin.behaviour = Hanging(origin)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    running = asyncio.get_running_loop().create_task(service(steering.url, device, now=False).run_once())
+    await hanging.reached.wait()
+    wall.now += timedelta(hours=3)
+    progress = await running
+    assert progress is not None
+    assert (progress.state, progress.reason) == (
+        "incomplete",
+        "the fill window has closed; the next fill goes on from here",
+    )
+
+
+async def test_service_stops_on_sigterm_and_keeps_what_came(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    origin = await new_source(FILES)
+    hanging = origin.behaviour = Hanging(origin)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    running = asyncio.get_running_loop().create_task(service(steering.url, device).run_once())
+    await hanging.reached.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    progress = await running
+    assert progress is not None
+    assert progress.reason == "stopped by SIGTERM; the next fill goes on from here"
+    assert steering.progress[-1].state == "incomplete"
+    origin.behaviour = behave
+    assert (await service(steering.url, device).run_once()) is not None
+    assert origin.requests[-2:] == [("/t/a/seg-0.m4s", "bytes=10000-49999"), ("/t/a/seg-1.m4s", "")]
+
+
+async def test_service_passes_ctrl_c_on_once_it_has_ended(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    origin = await new_source(FILES)
+    hanging = origin.behaviour = Hanging(origin)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+
+    async def press() -> None:
+        await hanging.reached.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = asyncio.get_running_loop().create_task(press())
+    caught = False
+    try:  # pytest.raises and tasks both treat KeyboardInterrupt as the end of the run
+        await service(steering.url, device).run_once()
+    except KeyboardInterrupt:
+        caught = True
+    await pressing
+    assert caught
+    Store.open([device]).close()
+
+
+async def test_service_stopped_before_window_does_nothing(
+    steering: SteeringDouble, device: Path, wall: WallClock
+) -> None:
+    wall.now = datetime(2026, 1, 10, 20, 0, tzinfo=UTC)
+    running = asyncio.get_running_loop().create_task(service(steering.url, device, now=False).run_once())
+    await asyncio.wait({running}, timeout=0.05)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert await running is None
+
+
+async def test_service_fails_once_when_steering_is_away(steering: SteeringDouble, device: Path) -> None:
+    url = steering.url
+    await steering.close()
+    with pytest.raises(SteeringError, match="Connection refused"):
+        await service(url, device).run_once()
+
+
+async def test_service_fails_when_store_is_held(steering: SteeringDouble, device: Path) -> None:
+    steering.offer()
+    holder = Store.open([device])
+    with pytest.raises(StoreError, match="another process writes to it"):
+        await service(steering.url, device).run_once()
+    holder.close()
+
+
+async def test_service_goes_on_for_ever_once_steering_is_back(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    origin = await new_source(FILES)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    failed = asyncio.Event()
+
+    def fail(_request: web.Request) -> web.Response:
+        failed.set()
+        return web.Response(status=500)
+
+    steering.answer = fail
+    running = asyncio.get_running_loop().create_task(service(steering.url, device).run_forever())
+    await failed.wait()
+    steering.answer = lambda _: None
+    while not steering.progress or steering.progress[-1].state != "done":
+        await asyncio.wait({running}, timeout=0.02)
+        assert not running.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running

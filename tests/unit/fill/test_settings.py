@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from datetime import UTC
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from fill.settings import load, read_token, read_zone
+from oca.common.errors import ConfigError
+
+APPLIANCE = (
+    '[appliance]\nid = "fra1-a"\nsite = "fra1"\n[delivery]\nworkers = 1\n[steering]\nurl = "http://127.0.0.1:8090"\n'
+)
+
+
+def write(folder: Path, fill: str = "", appliance: str = APPLIANCE) -> Path:
+    (folder / "box").mkdir()
+    (folder / "box" / "appliance.toml").write_text(appliance)
+    (folder / "fill.toml").write_text('[box]\nconfig = "box/appliance.toml"\n' + fill)
+    return folder / "fill.toml"
+
+
+def test_settings_take_box_from_appliance_file_beside_them(tmp_path: Path) -> None:
+    loaded = load(write(tmp_path, '[window]\nstart = "01:30"\n'), ["fill.parallel_assets=3"])
+    assert (loaded.box.appliance.id, loaded.box.steering.url) == ("fra1-a", "http://127.0.0.1:8090")
+    assert loaded.own.fill.parallel_assets == 3
+    assert loaded.window.start.isoformat() == "01:30:00"
+    assert loaded.window.end.isoformat() == "14:00:00"
+    assert loaded.devices == (Path("/var/lib/oca/nvme0"),)
+
+
+@pytest.mark.parametrize(
+    ("fill", "appliance", "says"),
+    [
+        ("[fil]\n", APPLIANCE, "unknown table fil"),
+        ("[fill]\nrounds_max = 0\n", APPLIANCE, "fill.rounds_max = 0"),
+        ('[window]\nend = "24:00"\n', APPLIANCE, 'window.end = "24:00"'),
+        ('[window]\ntime_zone = "Mars/Olympus"\n', APPLIANCE, "knows no such time zone"),
+        ('[window]\ntime_zone = "../../etc/passwd"\n', APPLIANCE, "knows no such time zone"),
+        ("", APPLIANCE.replace("http://127.0.0.1:8090", ""), "steering.url is empty"),
+        ("", APPLIANCE + 'token_file = "/nowhere/token"\n', "/nowhere/token: cannot be read"),
+    ],
+)
+def test_settings_name_what_is_wrong(tmp_path: Path, fill: str, appliance: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, fill, appliance), [])
+    assert says in str(caught.value)
+
+
+def test_settings_name_missing_appliance_file(tmp_path: Path) -> None:
+    (tmp_path / "fill.toml").write_text("")
+    with pytest.raises(ConfigError, match=r"appliance\.toml: cannot be read"):
+        load(tmp_path / "fill.toml", [])
+
+
+def test_token_is_read_without_its_line_end(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n")
+    assert read_token(str(tmp_path / "token")) == "s3cret"
+    assert read_token("") == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"\xff\xfe", b"x" * 5000])
+def test_token_that_is_no_token_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "token").write_bytes(content)
+    with pytest.raises(ConfigError, match="must hold one token"):
+        read_token(str(tmp_path / "token"))
+
+
+def test_zone_is_the_named_one_or_the_machines(tmp_path: Path) -> None:
+    assert read_zone("Europe/Berlin") == ZoneInfo("Europe/Berlin")
+    assert read_zone("", machine_zone=tmp_path / "none") is UTC
+    (tmp_path / "localtime").write_bytes(b"not a zone")
+    with pytest.raises(ConfigError):
+        read_zone("", machine_zone=tmp_path / "localtime")
