@@ -60,6 +60,20 @@ class PlaybackAnswer(Struct, frozen=True):
     assets: dict[str, list[str]]
 
 
+class Explanation(Struct, frozen=True):
+    """``/v1/explain``: the decision and everything that led to it."""
+
+    title: str
+    client: str
+    client_from: str
+    prefix: str
+    site: str
+    region: str
+    barred: str
+    pathways: list[PathwayAnswer]
+    rejected: list[RejectedAnswer]
+
+
 class SteeringAnswer(Struct, frozen=True):
     """The body of HLS and DASH content steering (RFC 8216bis §7.3, ETSI TS 103 998).
 
@@ -82,6 +96,26 @@ def source_of(asset: str, pathways: Sequence[Pathway], index: int) -> Pathway:
     return pathways[index]
 
 
+def pathway_answers(ranking: Ranking) -> list[PathwayAnswer]:
+    """The pathways as told outside."""
+    return [
+        PathwayAnswer(
+            pathway=pathway.pathway,
+            url=pathway.url,
+            source_class=pathway.source_class,
+            site=pathway.site,
+            distance_km=round(pathway.distance_km, 1) if pathway.distance_km is not None else None,
+            why=pathway.why,
+        )
+        for pathway in ranking.pathways
+    ]
+
+
+def rejected_answers(ranking: Ranking) -> list[RejectedAnswer]:
+    """Who lost, as told outside."""
+    return [RejectedAnswer(pathway=lost.pathway, why=lost.why) for lost in ranking.rejected]
+
+
 def playback_answer(
     title: Title, ranking: Ranking, *, client: str, client_from: str, prefix: str, site: str, base_url: str, query: str
 ) -> PlaybackAnswer:
@@ -98,18 +132,8 @@ def playback_answer(
         site=site,
         hls_url=f"{manifests}/master.m3u8{suffix}" if pathways else "",
         dash_url=f"{manifests}/manifest.mpd{suffix}" if pathways and title.mpd is not None else "",
-        pathways=[
-            PathwayAnswer(
-                pathway=pathway.pathway,
-                url=pathway.url,
-                source_class=pathway.source_class,
-                site=pathway.site,
-                distance_km=round(pathway.distance_km, 1) if pathway.distance_km is not None else None,
-                why=pathway.why,
-            )
-            for pathway in pathways
-        ],
-        rejected=[RejectedAnswer(pathway=lost.pathway, why=lost.why) for lost in ranking.rejected],
+        pathways=pathway_answers(ranking),
+        rejected=rejected_answers(ranking),
         assets={
             asset.asset: [
                 pathway.url + asset.entry

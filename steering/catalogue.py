@@ -122,7 +122,7 @@ class Catalogue:
         self._version = -1
         self._generation: bytes | None = b"none read yet"
         self.titles: Mapping[str, Title] = {}
-        self.assets: Mapping[str, tuple[Title, AssetSummary]] = {}
+        self.assets: Mapping[str, AssetSummary] = {}
         self.refresh()
 
     def refresh(self) -> bool:
@@ -137,8 +137,12 @@ class Catalogue:
         self._generation = generation
         titles = {title.title: title for title in read_titles(self._state)}
         self.titles = titles
-        self.assets = {asset.asset: (title, asset) for title in titles.values() for asset in title.assets}
+        self.assets = {asset.asset: asset for title in titles.values() for asset in title.assets}
         return True
+
+    def title_of(self, asset: str) -> Title | None:
+        """The title an asset belongs to."""
+        return self.titles.get(asset.partition("/")[0])
 
     def asset(self, asset: str) -> StoredAsset | None:
         """An asset with its objects, from the state."""

@@ -47,9 +47,11 @@ def _media(track: Track, stable_id: str, pathway: str, url: str) -> str:
 
 
 def _stream(title: Title, variant: Variant, stable_id: str, pathway: str) -> str:
+    average, peak = _measured(title, variant)
     attributes = [
-        f"BANDWIDTH={variant.bandwidth}",
-        f"AVERAGE-BANDWIDTH={variant.average_bandwidth or _average_bandwidth(title, variant)}",
+        # Packagers often declare what they aimed at; the RFC wants an upper bound of what is there.
+        f"BANDWIDTH={max(variant.bandwidth, peak)}",
+        f"AVERAGE-BANDWIDTH={variant.average_bandwidth or average}",
         *([f'CODECS="{_quoted(variant.codecs)}"'] if variant.codecs else []),
         *([f"RESOLUTION={variant.width}x{variant.height}"] if variant.height else []),
         *([f"FRAME-RATE={variant.frame_rate:.3f}"] if variant.frame_rate else []),
@@ -62,11 +64,15 @@ def _stream(title: Title, variant: Variant, stable_id: str, pathway: str) -> str
     return "#EXT-X-STREAM-INF:" + ",".join(attributes)
 
 
-def _average_bandwidth(title: Title, variant: Variant) -> int:
-    """As measured at publishing: the rendition and the costliest track of its audio group."""
-    measured = {asset.asset: asset.bitrate_bits_per_s for asset in title.assets}
-    audio = [measured[track.asset] for track in title.tracks if track.group == variant.audio and track.type == "AUDIO"]
-    return measured[variant.asset] + max(audio, default=0)
+def _measured(title: Title, variant: Variant) -> tuple[int, int]:
+    """Average and peak bits per second as measured: the rendition with the costliest track of its audio group."""
+    assets = {asset.asset: asset for asset in title.assets}
+    video = assets[variant.asset]
+    audio = [assets[track.asset] for track in title.tracks if track.group == variant.audio and track.type == "AUDIO"]
+    return (
+        video.bitrate_bits_per_s + max((track.bitrate_bits_per_s for track in audio), default=0),
+        video.peak_bits_per_s + max((track.peak_bits_per_s for track in audio), default=0),
+    )
 
 
 def _stable_ids(title: Title) -> tuple[list[str], list[str]]:

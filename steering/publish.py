@@ -141,7 +141,7 @@ def _stored(
     )
 
 
-def _digest(source: Path, kind: AssetKind, path: str, advance: Callable[[int], None]) -> tuple[ObjectDescription, int]:
+def _digest(source: Path, path: str, advance: Callable[[int], None]) -> tuple[ObjectDescription, int]:
     try:
         msgspec.convert(path, UrlPath)
     except msgspec.ValidationError:

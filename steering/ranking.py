@@ -1,8 +1,9 @@
 """The decision: which sources may serve this title to this client, in what order, and why the others lost.
 
-One ranking answers playback, both manifests, both steering answers and redirects. Pure: the world comes in
-as arguments. Order: class (embedded, peering, regional), the client's own prefixes first, longer prefix, distance; within a site
-well before degraded, whole ladders before partial ones, then rendezvous, so that one title lands on few boxes.
+One ranking answers playback, both manifests, both steering answers and redirects. Pure: the world comes in as
+arguments. Order: class (embedded, peering, regional), the client's own prefixes first, longer prefix, distance;
+within a site well before degraded, whole ladders before partial ones, then rendezvous, so that one title lands on few
+boxes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from oca.common.digest import rendezvous_score
+from oca.common.messages import FillSource
 from steering.catalogue import Title
 from steering.geography import distance_km
 from steering.liveness import Liveness
@@ -21,6 +23,7 @@ from steering.settings import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY, Site
 
 _CLASS_RANK = {"embedded": 0, "peering": 1, "regional": 2}
 REJECTED_MAX = 200
+FILL_SOURCES_MAX = 16
 
 
 class Candidate(NamedTuple):
@@ -147,7 +150,8 @@ def rank(
         return Ranking((), (), barred)
     pathways: list[Pathway] = []
     rejected: list[Rejected] = []
-    wanted = {asset.asset: asset.revision for asset in title.assets if asset.kind != "manifests"}
+    wanted = {asset.asset: asset.revision for asset in title.assets}
+    playable = frozenset(asset.asset for asset in title.media())
     for ranked in sites:
         if len(rejected) >= REJECTED_MAX or (len(pathways) >= appliances_max and not explain):
             break
@@ -155,7 +159,7 @@ def rank(
             break
         fits = []
         for candidate in candidates(ranked.site.id):
-            holds, why_not = _consider(title, ranked, candidate, wanted)
+            holds, why_not = _consider(title, ranked, candidate, wanted, playable)
             if why_not:
                 rejected.append(Rejected(candidate.appliance, why_not))
             else:
@@ -171,7 +175,7 @@ def rank(
 
 
 def _consider(
-    title: Title, ranked: RankedSite, candidate: Candidate, wanted: Mapping[str, str]
+    title: Title, ranked: RankedSite, candidate: Candidate, wanted: Mapping[str, str], playable: frozenset[str]
 ) -> tuple[list[str], str]:
     """What of the title a candidate holds, and why it cannot serve it, if so."""
     if ranked.why_not:
@@ -182,8 +186,8 @@ def _consider(
         return [], candidate.liveness.why
     held = candidate.held
     holds = [asset for asset, revision in wanted.items() if held.get(asset) == revision]
-    if not holds:
-        other = any(asset in held for asset in wanted)
+    if playable.isdisjoint(holds):
+        other = any(asset in held for asset in playable)
         return [], "holds only an earlier revision of this title" if other else "does not hold this title"
     return holds, ""
 
@@ -211,3 +215,33 @@ def _origins(url: str, *, alone: bool) -> list[Pathway]:
         return [origin]
     again = "the origin once more: players give up without a second pathway"
     return [origin, Pathway(ORIGIN_RETRY_PATHWAY, url, "fallback", "", None, again, None)]
+
+
+def fill_sources(
+    sites: Mapping[str, Site],
+    site_of: Mapping[str, str],
+    appliance: str,
+    holders: Sequence[tuple[str, str]],
+    *,
+    asset: str,
+    origin_url: str,
+) -> list[FillSource]:
+    """Where ``appliance`` should fetch an asset: its site's peers, then other sites by distance, then the origin.
+
+    Args:
+        sites: Site id → site.
+        site_of: Appliance → site id.
+        appliance: Who asks.
+        holders: (appliance, base URL) of those that are up and hold the asset's present revision.
+        asset: Spreads fetches over equally near holders, by rendezvous.
+        origin_url: The last source; empty: none.
+    """
+    home = sites[site_of[appliance]]
+    ordered = []
+    for name, url in holders:
+        site = sites[site_of[name]]
+        away = distance_km(home.latitude, home.longitude, site.latitude, site.longitude)
+        key = (site.id != home.id, away, -rendezvous_score(f"{asset}\0{appliance}", name))
+        ordered.append((key, FillSource(kind="peer" if site is home else "tier", url=url, appliance=name)))
+    sources = [source for _, source in sorted(ordered, key=lambda pair: pair[0])][:FILL_SOURCES_MAX]
+    return sources + ([FillSource(kind="origin", url=origin_url)] if origin_url else [])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -11,9 +13,12 @@ from msgspec import Meta, field
 from oca.common.addresses import ListenAddress
 from oca.common.log import LogTable
 from oca.common.messages import Name
-from oca.common.settings import Table
+from oca.common.settings import Table, load
 
-ENVIRONMENT_PREFIX = "OCASTEERING"
+PREFIX = "OCASTEERING"
+HEADING = """Settings of steering: oca-steering serve --config steering.toml
+Each key is shown with its default. Any key outside [[site]] can also be set by the environment, as
+OCASTEERING_TABLE__KEY, or by --set table.key=value. 'oca-steering config check FILE' checks a file."""
 ORIGIN_PATHWAY = "origin"
 ORIGIN_RETRY_PATHWAY = "origin-retry"
 SiteClass = Literal["embedded", "peering", "regional"]
@@ -161,6 +166,15 @@ class SteeringSettings(Table, frozen=True):
         """Refuse what contradicts itself across keys."""
         for contradiction in _contradictions(self):
             raise ValueError(contradiction)
+
+
+def load_settings(path: Path | None, sets: Sequence[str] = ()) -> SteeringSettings:
+    """The settings from ``path``, the environment and ``sets``.
+
+    Raises:
+        ConfigError: Naming file, key, value and limit.
+    """
+    return load(SteeringSettings, path, environment=os.environ, prefix=PREFIX, sets=sets)
 
 
 def prefix_fault(prefix: str) -> str:

@@ -64,7 +64,7 @@ class SteeringTable(Table, frozen=True):
             description="Time between reports; steering must know it too ([fleet] report_interval_s there).",
             extra={"unit": "seconds"},
         ),
-    ] = 5.0
+    ] = 2.0
     timeout_s: Annotated[
         float,
         Meta(ge=0.1, le=120, description="How long steering may take to answer.", extra={"unit": "seconds"}),

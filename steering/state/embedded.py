@@ -10,6 +10,7 @@ from typing import Any
 import lmdb
 
 from oca.common.errors import ConfigError, SteeringError
+from steering.settings import StateTable
 
 _FORMAT_KEY = "about/format"
 _FORMAT = b"1"
@@ -118,3 +119,12 @@ class EmbeddedState:
                 f"state.path = {str(self._path)!r} has format {found.decode(errors='replace')}, wanted 1",
                 remedy="use the release that wrote it, or another folder",
             )
+
+
+def open_state(table: StateTable) -> EmbeddedState:
+    """The state that the settings name.
+
+    Raises:
+        ConfigError: It cannot be opened for writing.
+    """
+    return EmbeddedState.open(Path(table.path), bytes_max=table.bytes_max)

@@ -1,0 +1,197 @@
+"""The endpoints that appliances and their fill agents use. Each may speak only for itself."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from oca.common.clock import monotonic_s, now_ns
+from oca.common.log import get_logger
+from oca.common.messages import (
+    REPORT_BYTES_MAX,
+    AssetManifest,
+    FillPlan,
+    FillProgress,
+    FillSource,
+    Report,
+    ReportAnswer,
+)
+from oca.common.problem import Refusal, json_response, read_body
+from steering.address import Trust, parse_address
+from steering.catalogue import StoredAsset
+from steering.decision import Decider
+from steering.fleet import delivery_url_fault
+from steering.intake import Intake
+from steering.planner import compute_plans, stored_plan
+from steering.ranking import fill_sources
+from steering.state.store import StateReader
+
+PROGRESS_BYTES_MAX = 2**20
+_reports = msgspec.json.Decoder(Report)
+_progress = msgspec.json.Decoder(FillProgress)
+_log = get_logger("fleet")
+
+
+class Appliances:
+    """Handlers for the fleet."""
+
+    def __init__(
+        self, decider: Decider, intake: Intake, state: StateReader, tokens: Mapping[str, str], open_to: Trust
+    ) -> None:
+        self._decider = decider
+        self._intake = intake
+        self._state = state
+        self._tokens = tokens
+        self._open_to = open_to
+
+    def routes(self) -> list[web.RouteDef]:
+        """What to mount."""
+        base = "/v1/appliances/{appliance}"
+        return [
+            web.post(f"{base}/report", self.report),
+            web.post(f"{base}/fill-progress", self.fill_progress),
+            web.get(f"{base}/fill-plan", self.fill_plan),
+            web.get(base + "/assets/{asset:.+}", self.asset),
+        ]
+
+    async def report(self, request: web.Request) -> web.Response:
+        """Take a report in."""
+        appliance = self._authorised(request, REPORT_BYTES_MAX)
+        try:
+            report = await read_body(request, _reports)
+            self._check(appliance, report)
+        except Refusal:
+            self._decider.counts.add("steering_reports:refused")
+            raise
+        before = self._decider.liveness(appliance)
+        outcome = self._decider.fleet.observe(report, monotonic_s())
+        self._decider.counts.add(f"steering_reports:{outcome}")
+        after = self._decider.liveness(appliance)
+        if before.standing != after.standing:
+            _log.info("appliance changed", appliance=appliance, standing=after.standing, why=after.why)
+        acknowledged = await self._keep(appliance, report)
+        return json_response(
+            ReportAnswer(
+                contents_wanted=outcome == "taken" and self._decider.fleet.contents_wanted(report),
+                demand_sequence=acknowledged,
+            )
+        )
+
+    async def fill_progress(self, request: web.Request) -> web.Response:
+        """Remember how a fill goes."""
+        appliance = self._authorised(request, PROGRESS_BYTES_MAX)
+        progress = await read_body(request, _progress)
+        if progress.appliance != appliance:
+            raise Refusal(400, "An appliance speaks only for itself", field="$.appliance")
+        self._decider.fleet.progress(progress)
+        return web.Response(status=204)
+
+    async def fill_plan(self, request: web.Request) -> web.Response:
+        """The night's plan, or one made now if there is none yet."""
+        appliance = self._authorised(request, 0)
+        plan = stored_plan(self._state, appliance, self._decider.catalogue.assets) or self._computed(appliance)
+        return json_response(plan)
+
+    async def asset(self, request: web.Request) -> web.Response:
+        """An asset's objects and its sources as they rank now for this appliance."""
+        appliance = self._authorised(request, 0)
+        stored = self._decider.catalogue.asset(request.match_info["asset"])
+        title = self._decider.catalogue.title_of(stored.asset) if stored is not None else None
+        if stored is None or title is None:
+            raise Refusal(404, "No such asset", remedy="fetch the plan again: it may have been withdrawn")
+        return json_response(
+            AssetManifest(
+                asset=stored.asset,
+                revision=stored.revision,
+                bytes=stored.bytes,
+                modified_at_ns=stored.modified_at_ns,
+                objects=stored.objects,
+                sources=self._sources(appliance, stored, self._decider.origin_of(title)),
+            )
+        )
+
+    def _authorised(self, request: web.Request, body_bytes_max: int) -> str:
+        """The appliance that the URL names, if the caller may speak for it; before its body is read."""
+        appliance = request.match_info["appliance"]
+        if appliance not in self._decider.site_of:
+            raise Refusal(403, "Unknown appliance", remedy="add it to its [[site]] in steering.toml")
+        token = self._tokens.get(appliance)
+        if token is None:
+            peer = parse_address(request.remote or "")
+            if peer is None or not self._open_to.covers(peer):
+                raise Refusal(
+                    403,
+                    "This address may not speak for an appliance without a token",
+                    remedy="give the appliance a token_file, or add its prefix to api.open_to",
+                )
+        else:
+            scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+            right = hmac.compare_digest(shown.strip().encode("utf-8", "surrogateescape"), token.encode())
+            if scheme.lower() != "bearer" or not right:
+                raise Refusal(
+                    401, "The token is missing or wrong", remedy="check steering.token_file in appliance.toml"
+                )
+        if request.content_length is not None and request.content_length > body_bytes_max:
+            raise Refusal(413, f"The body is larger than {body_bytes_max} bytes")
+        return appliance
+
+    def _check(self, appliance: str, report: Report) -> None:
+        if report.appliance != appliance:
+            raise Refusal(400, "An appliance speaks only for itself", field="$.appliance")
+        site = self._decider.site_of[appliance]
+        if report.site != site:
+            raise Refusal(
+                400,
+                f"{appliance} belongs to site {site}",
+                field="$.site",
+                remedy="correct appliance.site in appliance.toml, or move it in steering.toml",
+            )
+        for index, url in enumerate(report.delivery_urls):
+            if fault := delivery_url_fault(url):
+                raise Refusal(400, f"{url}: {fault}", field=f"$.delivery_urls[{index}]")
+
+    async def _keep(self, appliance: str, report: Report) -> int | None:
+        """Make demand durable; the sequence to acknowledge."""
+        site = self._decider.site_of[appliance]
+        folded = await self._intake.take(appliance, site, report.demand, report.store.capacity_bytes)
+        if report.demand is None:
+            return None
+        counts = self._decider.counts
+        if folded is None:
+            counts.add("steering_demand_batches:unwritten")
+            return None
+        counts.add(f"steering_demand_batches:{folded.outcome}")
+        counts.add("steering_demand_items_dropped:unknown-asset", folded.unknown_assets)
+        counts.add("steering_demand_items_dropped:absurd", folded.absurd_items)
+        if folded.outcome in ("future", "backwards"):
+            _log.warning("demand left out: its times cannot be", appliance=appliance, outcome=folded.outcome)
+        return report.demand.sequence
+
+    def _computed(self, appliance: str) -> FillPlan:
+        site = self._decider.sites[self._decider.site_of[appliance]]
+        plan = compute_plans(self._state, self._decider.settings, [site], now_ns=now_ns()).get(appliance)
+        if plan is None:
+            raise Refusal(
+                409,
+                f"{appliance} has not reported yet, so its capacity is not known",
+                remedy="start oca serve on it, then ask again",
+            )
+        return plan
+
+    def _sources(self, appliance: str, stored: StoredAsset, origin_url: str) -> list[FillSource]:
+        fleet = self._decider.fleet
+        now_s = monotonic_s()
+        holders = [
+            (name, member.report.delivery_urls[0].rstrip("/"))
+            for name, member in fleet.members.items()
+            if name != appliance
+            and member.report is not None
+            and member.held.get(stored.asset) == stored.revision
+            and fleet.liveness(name, now_s).standing in ("up", "draining")
+        ]
+        return fill_sources(
+            self._decider.sites, self._decider.site_of, appliance, holders, asset=stored.asset, origin_url=origin_url
+        )

@@ -1,0 +1,60 @@
+"""The page: its files as they lie in steering/page, under a strict Content-Security-Policy."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from aiohttp import web
+
+from oca.common.digest import digest_hex
+from oca.common.media_types import media_type_of
+from oca.common.problem import Refusal
+
+PAGE = Path(__file__).parent / "page"
+FILE_BYTES_MAX = 16 * 2**20
+# Segments and playlists come from appliances and origins of any name; hls.js works in a blob worker and feeds the
+# video by a blob.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data: http: https:; "
+    "connect-src 'self' http: https:; media-src 'self' blob: http: https:; worker-src 'self' blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_SCRIPT = "text/javascript"
+_TYPES = {".html": "text/html", ".js": _SCRIPT, ".mjs": _SCRIPT, ".css": "text/css", ".map": "application/json"}
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}){0,3}")
+
+
+def page_routes(folder: Path = PAGE) -> list[web.RouteDef]:
+    """The page's endpoints over the files in ``folder``."""
+
+    async def index(request: web.Request) -> web.Response:
+        return _file(request, folder, "index.html")
+
+    async def part(request: web.Request) -> web.Response:
+        return _file(request, folder, request.match_info["name"])
+
+    async def vendor(request: web.Request) -> web.Response:
+        return _file(request, folder / "vendor", request.match_info["name"])
+
+    return [web.get("/", index), web.get("/page/{name:.+}", part), web.get("/vendor/{name:.+}", vendor)]
+
+
+def _file(request: web.Request, folder: Path, name: str) -> web.Response:
+    path = folder / name
+    if not _NAME.fullmatch(name) or not path.is_file() or path.stat().st_size > FILE_BYTES_MAX:
+        remedy = "run 'make setup', which fetches the player" if folder.name == "vendor" else ""
+        raise Refusal(404, "The page has no such file", remedy=remedy)
+    body = path.read_bytes()
+    headers = {
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+        "ETag": f'"{digest_hex(body)}"',
+    }
+    if headers["ETag"] in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    media_type = _TYPES.get(path.suffix) or media_type_of(name)
+    charset = "utf-8" if media_type.startswith("text/") else None
+    return web.Response(body=body, content_type=media_type, charset=charset, headers=headers)

@@ -1,0 +1,189 @@
+"""The endpoints that players and their services use: playback, manifests, content steering, redirects."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from oca.common.problem import Refusal, json_response, read_body
+from steering.address import Address, Client, Trust, client_of
+from steering.answer import (
+    Explanation,
+    PlaybackRequest,
+    declared_pathways,
+    pathway_answers,
+    playback_answer,
+    rejected_answers,
+    source_of,
+    steering_answer,
+    steering_url,
+)
+from steering.catalogue import Title
+from steering.decision import Decider, Decision
+from steering.manifests_dash import media_presentation
+from steering.manifests_hls import multivariant_playlist
+
+BODY_BYTES_MAX = 64 * 1024
+FRESH = {"Cache-Control": "no-store"}
+_requests = msgspec.json.Decoder(PlaybackRequest)
+_UNKNOWN = Address("0.0.0.0", 4, 0)
+
+
+class Players:
+    """Handlers over one decision."""
+
+    def __init__(self, decider: Decider, trusted: Trust) -> None:
+        self._decider = decider
+        self._trusted = trusted
+        self._settings = decider.settings.api
+
+    def routes(self) -> list[web.RouteDef]:
+        """What to mount."""
+        return [
+            web.post("/v1/playback", self.playback),
+            web.get("/v1/playback/{title}/master.m3u8", self.hls),
+            web.get("/v1/playback/{title}/manifest.mpd", self.dash),
+            web.get("/v1/explain", self.explain),
+            web.get("/steer/hls", self.steer_hls),
+            web.get("/steer/dash", self.steer_dash),
+            web.get("/r/{path:.*}", self.redirect),
+        ]
+
+    async def playback(self, request: web.Request) -> web.Response:
+        """Where this viewer gets a title from, and why."""
+        if request.content_length is None or request.content_length > BODY_BYTES_MAX:
+            raise Refusal(413, f"The body must have a length, of {BODY_BYTES_MAX} bytes at most")
+        asked = await read_body(request, _requests)
+        client = self._client(request, asked.client)
+        decision = self._decide(asked.title, client, kind="playback")
+        return json_response(
+            playback_answer(
+                decision.title,
+                decision.ranking,
+                client=client.address.text,
+                client_from=client.source,
+                prefix=decision.match.prefix if decision.match is not None else "",
+                site=decision.match.site if decision.match is not None else "",
+                base_url=self._base_url(request),
+                query=_carried(client),
+            ),
+            headers=FRESH,
+        )
+
+    async def hls(self, request: web.Request) -> web.Response:
+        """The multivariant playlist made for this viewer."""
+        client = self._client(request)
+        decision = self._decide(request.match_info["title"], client, kind="hls")
+        text = multivariant_playlist(
+            decision.title, decision.ranking.pathways, self._steering_url(request, decision, client, "hls")
+        )
+        return web.Response(text=text, content_type="application/vnd.apple.mpegurl", headers=FRESH)
+
+    async def dash(self, request: web.Request) -> web.Response:
+        """The MPD made for this viewer."""
+        client = self._client(request)
+        decision = self._decide(request.match_info["title"], client, kind="dash")
+        template = decision.title.mpd
+        if template is None:
+            raise Refusal(404, f"{decision.title.title} was published without an MPD", remedy="play it by HLS")
+        url = self._steering_url(request, decision, client, "dash")
+        text = media_presentation(template, decision.ranking.pathways, url)
+        return web.Response(text=text, content_type="application/dash+xml", headers=FRESH)
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """The whole decision, with every source that lost."""
+        client = self._client(request)
+        title = self._title(request.query.get("title", ""))
+        decision = self._decider.decide(title, client.address, kind="explain", explain=True)
+        return json_response(
+            Explanation(
+                title=title.title,
+                client=client.address.text,
+                client_from=client.source,
+                prefix=decision.match.prefix if decision.match is not None else "",
+                site=decision.match.site if decision.match is not None else "",
+                region=decision.region,
+                barred=decision.ranking.barred,
+                pathways=pathway_answers(decision.ranking),
+                rejected=rejected_answers(decision.ranking),
+            ),
+            headers=FRESH,
+        )
+
+    async def steer_hls(self, request: web.Request) -> web.Response:
+        """HLS Content Steering."""
+        return self._steer(request, "steer-hls")
+
+    async def steer_dash(self, request: web.Request) -> web.Response:
+        """DASH Content Steering."""
+        return self._steer(request, "steer-dash")
+
+    async def redirect(self, request: web.Request) -> web.Response:
+        """To one object at the best source that holds it, for what plays no manifest of ours."""
+        path = "/" + request.match_info["path"]
+        asset = self._decider.catalogue.asset_of_object(path)
+        title = self._decider.catalogue.title_of(asset) if asset is not None else None
+        if asset is None or title is None:
+            raise Refusal(404, "No published object has this path")
+        decision = self._decide(title.title, self._client(request), kind="redirect")
+        source = source_of(asset, decision.ranking.pathways, 0)
+        if not source.has(asset):
+            raise Refusal(404, f"Nobody can serve {asset} now", detail="no source holds it and it has no origin")
+        passed_on = request.rel_url.query.copy()
+        passed_on.popall("client", None)
+        query = f"?{request.rel_url.with_query(passed_on).raw_query_string}" if passed_on else ""
+        return web.Response(status=302, headers={**FRESH, "Location": source.url + path + query})
+
+    def _steer(self, request: web.Request, kind: str) -> web.Response:
+        """Always 200 with a usable list: hls.js ends steering on a 429, dash.js on a 404."""
+        query = request.query
+        title = self._decider.catalogue.titles.get(query.get("title", ""))
+        try:
+            address = self._client(request).address
+        except Refusal:
+            address = _UNKNOWN
+        ranking = self._decider.decide(title, address, kind=kind).ranking if title is not None else None
+        answer = steering_answer(
+            declared_pathways(query.get("pathways", "")),
+            ranking,
+            self._decider.standing,
+            ttl_s=self._settings.steering_ttl_s,
+        )
+        return json_response(answer, headers=FRESH)
+
+    def _title(self, name: str) -> Title:
+        title = self._decider.catalogue.titles.get(name)
+        if title is None:
+            raise Refusal(404, "No such title", field="$.title", remedy="GET /v1/titles lists them")
+        return title
+
+    def _decide(self, name: str, client: Client, *, kind: str) -> Decision:
+        decision = self._decider.decide(self._title(name), client.address, kind=kind)
+        if decision.ranking.barred:
+            raise Refusal(403, f"{name} may not be served to this client", detail=decision.ranking.barred)
+        if not decision.ranking.pathways:
+            lost = "; ".join(f"{pathway}: {why}" for pathway, why in decision.ranking.rejected[:10])
+            raise Refusal(
+                404, f"Nobody can serve {name} now", detail=lost or "no appliance and no origin is configured"
+            )
+        return decision
+
+    def _client(self, request: web.Request, parameter: str = "") -> Client:
+        return client_of(
+            request.remote or "",
+            request.headers.getall("X-Forwarded-For", ()),
+            parameter or request.query.get("client", ""),
+            self._trusted,
+        )
+
+    def _base_url(self, request: web.Request) -> str:
+        return self._settings.public_url.rstrip("/") or f"{request.scheme}://{request.host}"
+
+    def _steering_url(self, request: web.Request, decision: Decision, client: Client, protocol: str) -> str:
+        pathways = decision.ranking.pathways
+        return steering_url(self._base_url(request), protocol, decision.title.title, pathways, _carried(client))
+
+
+def _carried(client: Client) -> str:
+    """What later requests of the same player must say again: the client, where it was named and not seen."""
+    return f"client={client.address.text}" if client.source == "parameter" else ""

@@ -1,0 +1,72 @@
+"""The ``oca-steering`` command: its commands put together; serving and explaining."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oca import __version__
+from oca.common.command import (
+    ConfigOption,
+    JsonOption,
+    RequiredConfigOption,
+    SetOption,
+    new_app,
+    print_json,
+    print_line,
+    run_app,
+)
+from oca.common.config_command import config_app
+from steering.cli_catalogue import publish, titles
+from steering.cli_plan import demand_app, plan
+from steering.settings import HEADING, PREFIX, SteeringSettings, load_settings
+
+app = new_app("oca-steering", __version__, "Steer viewers to the nearest appliance that holds what they watch.")
+app.add_typer(config_app(SteeringSettings, prefix=PREFIX, heading=HEADING), name="config")
+app.add_typer(demand_app, name="demand")
+app.command()(publish)
+app.command()(titles)
+app.command()(plan)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app, "oca-steering")
+
+
+@app.command()
+def serve(config: RequiredConfigOption, sets: SetOption = None) -> None:
+    """Serve players, appliances and the page until SIGTERM or Ctrl-C."""
+    settings = load_settings(config, sets or ())
+    from steering.service import serve as run_service  # noqa: PLC0415 - the other commands start without its parts
+
+    run_service(settings)
+
+
+@app.command()
+def explain(
+    title: Annotated[str, typer.Option("--title", help="Which title.")],
+    client: Annotated[str, typer.Option("--client", help="The viewer's IP address; without it, this machine's.")] = "",
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask the running service where it would send a viewer, and why the other sources lost."""
+    settings = load_settings(config, sets or ())
+    from steering.client import ask_explanation  # noqa: PLC0415 - loads an HTTP client
+
+    answer = ask_explanation(settings.api, title=title, client=client)
+    if json:
+        print_json(answer)
+        return
+    place = f"in {answer.prefix} of site {answer.site}" if answer.prefix else "in no configured prefix"
+    print_line(f"{answer.title} for {answer.client} ({place}{', region ' + answer.region if answer.region else ''})")
+    if answer.barred:
+        print_line(f"nobody may serve it: {answer.barred}")
+    for number, pathway in enumerate(answer.pathways, start=1):
+        print_line(f"{number:>3}. {pathway.pathway}  {pathway.url}\n     {pathway.why}")
+    if answer.rejected:
+        print_line("not offered:")
+    for lost in answer.rejected:
+        print_line(f"   - {lost.pathway}: {lost.why}")

@@ -1,0 +1,50 @@
+"""Asks the running service, for the commands that need what only it knows: the fleet."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import msgspec
+
+from oca.common.errors import SteeringError
+from oca.common.messages import Problem
+from steering.answer import Explanation
+from steering.settings import ApiTable
+
+ANSWER_BYTES_MAX = 16 * 2**20
+TIMEOUT_S = 10.0
+_explanations = msgspec.json.Decoder(Explanation)
+_problems = msgspec.json.Decoder(Problem)
+
+
+def ask_explanation(api: ApiTable, *, title: str, client: str) -> Explanation:
+    """``GET /v1/explain`` of the service that listens as ``api`` says.
+
+    Raises:
+        SteeringError: It does not answer, or refuses.
+    """
+    return asyncio.run(_ask(f"http://{api.listen}/v1/explain", {"title": title, "client": client}))
+
+
+async def _ask(url: str, query: dict[str, str]) -> Explanation:
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+            session.get(url, params={name: value for name, value in query.items() if value}) as response,
+        ):
+            body = await response.content.read(ANSWER_BYTES_MAX)
+            if response.status != 200:
+                problem = _problems.decode(body)
+                why = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
+                raise SteeringError(
+                    f"steering answered {response.status}: {why}", remedy=problem.remedy or "correct it"
+                )
+            return _explanations.decode(body)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        reason = str(error) or f"no answer within {TIMEOUT_S:.0f} s"
+        raise SteeringError(
+            f"{url} cannot be reached: {reason}", remedy="start oca-steering serve, or name its --config"
+        ) from None
+    except msgspec.DecodeError:
+        raise SteeringError(f"{url} is not steering", remedy="check [api] listen") from None

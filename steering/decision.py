@@ -1,0 +1,94 @@
+"""Brings what steering knows to the ranking: catalogue, fleet, prefixes and rights, for one client and title."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from oca.common.clock import monotonic_s, now_ns
+from steering.address import Address
+from steering.catalogue import Catalogue, Title
+from steering.fleet import Fleet
+from steering.liveness import Liveness, Standing, report_age_limit_s
+from steering.metrics import Counts
+from steering.prefixes import Match, PrefixTable
+from steering.ranking import Candidate, RankedSite, Ranking, order_sites, rank
+from steering.settings import SteeringSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A ranking, and the network the client was found in."""
+
+    title: Title
+    ranking: Ranking
+    match: Match | None
+    region: str
+
+
+class Decider:
+    """Everything a decision needs, in memory."""
+
+    def __init__(self, settings: SteeringSettings, catalogue: Catalogue, counts: Counts) -> None:
+        self.settings = settings
+        self.catalogue = catalogue
+        self.counts = counts
+        self.sites = {site.id: site for site in settings.site}
+        self.site_of = {entry.id: site.id for site in settings.site for entry in site.appliance}
+        self.fleet = Fleet(
+            self.site_of,
+            age_limit_s=report_age_limit_s(
+                settings.fleet.report_interval_s, settings.fleet.missed_reports_max, settings.fleet.report_grace_s
+            ),
+        )
+        self._prefixes = PrefixTable(
+            (ip_network(prefix), site.id) for site in settings.site for prefix in site.prefixes
+        )
+        self._orders: dict[Match | None, tuple[RankedSite, ...]] = {}
+
+    def liveness(self, appliance: str) -> Liveness:
+        """How an appliance stands now."""
+        return self.fleet.liveness(appliance, monotonic_s())
+
+    def standing(self, appliance: str) -> Standing:
+        """How a pathway stands; what is no appliance of ours counts as gone."""
+        return self.liveness(appliance).standing if appliance in self.site_of else "gone"
+
+    def decide(self, title: Title, client: Address, *, kind: str, explain: bool = False) -> Decision:
+        """Rank the sources of ``title`` for a client now."""
+        match = self._prefixes.longest(client.version, client.number)
+        region = self.sites[match.site].region if match is not None else ""
+        ranking = rank(
+            title,
+            self._order(match),
+            self._candidates,
+            region=region,
+            now_ns=now_ns(),
+            origin_url=self.origin_of(title),
+            appliances_max=self.settings.api.pathways_max,
+            explain=explain,
+        )
+        self.counts.add(f"steering_decisions:{kind}")
+        first = ranking.pathways[0].source_class if ranking.pathways else "none"
+        self.counts.add(f"steering_first_choices:{first}")
+        return Decision(title, ranking, match, region)
+
+    def origin_of(self, title: Title) -> str:
+        """Base URL of the origin of ``title``; empty if it has none."""
+        return title.origin_url or self.settings.origin.url.rstrip("/")
+
+    def _order(self, match: Match | None) -> tuple[RankedSite, ...]:
+        # One entry per prefix that clients came from: bounded by the prefixes configured.
+        order = self._orders.get(match)
+        if order is None:
+            order = self._orders[match] = order_sites(self.settings.site, match)
+        return order
+
+    def _candidates(self, site: str) -> list[Candidate]:
+        now_s = monotonic_s()
+        candidates = []
+        for entry in self.sites[site].appliance:
+            member = self.fleet.members[entry.id]
+            url = member.report.delivery_urls[0].rstrip("/") if member.report is not None else ""
+            candidates.append(Candidate(entry.id, url, self.fleet.liveness(entry.id, now_s), member.held))
+        return candidates

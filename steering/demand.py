@@ -1,0 +1,185 @@
+"""Viewers' demand in the state, per site, day and asset: batches folded in exactly once, imports put in place.
+
+What is expected of it is popularity's business. Live and imported demand lie apart, so that an import can be repeated.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from oca.common.errors import ConfigError
+from oca.common.messages import AssetDemand, DemandBatch
+from steering.state.store import StateReader, StateStore, StateTransaction
+
+FoldOutcome = Literal["folded", "repeated", "future", "backwards"]
+_FUTURE_NS_MAX = 3600 * 10**9
+_ITEM_MAX = 2**50
+_TOTAL_MAX = 2**63 - 1
+_EPOCHS_REMEMBERED = 16
+_ROWS_MAX = 5_000_000
+_ERRORS_SHOWN = 10
+_COLUMNS = ["site", "asset", "day", "requests", "bytes"]
+_decode_pair = msgspec.msgpack.Decoder(tuple[int, int]).decode
+_decode_seen = msgspec.msgpack.Decoder(dict[str, int]).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What became of a batch. Every outcome is final, so every batch is acknowledged; only ``folded`` counts."""
+
+    outcome: FoldOutcome
+    unknown_assets: int = 0
+    absurd_items: int = 0
+
+
+def fold(
+    transaction: StateTransaction,
+    appliance: str,
+    site: str,
+    batch: DemandBatch,
+    *,
+    now_ns: int,
+    known: Collection[str],
+) -> Folded:
+    """Add a batch to its site's day, unless (appliance, epoch, sequence) was seen; in the caller's transaction."""
+    seen_key = f"seen/{appliance}"
+    found = transaction.get(seen_key)
+    seen = _decode_seen(found) if found is not None else {}
+    if batch.sequence <= seen.get(batch.epoch, -1):
+        return Folded("repeated")
+    seen[batch.epoch] = batch.sequence
+    while len(seen) > _EPOCHS_REMEMBERED:
+        del seen[next(iter(seen))]
+    transaction.put(seen_key, _encode(seen))
+    if batch.ended_at_ns < batch.started_at_ns:
+        return Folded("backwards")
+    if batch.ended_at_ns > now_ns + _FUTURE_NS_MAX:
+        return Folded("future")
+    day = datetime.fromtimestamp(batch.ended_at_ns / 1e9, tz=UTC).date()
+    unknown = absurd = 0
+    for item in batch.items:
+        if item.asset not in known:
+            unknown += 1
+        elif item.bytes > _ITEM_MAX or item.requests > _ITEM_MAX:
+            absurd += 1
+        else:
+            _add(transaction, f"demand/{site}/{day.isoformat()}/{item.asset}", item)
+    return Folded("folded", unknown_assets=unknown, absurd_items=absurd)
+
+
+def _add(transaction: StateTransaction, key: str, item: AssetDemand) -> None:
+    found = transaction.get(key)
+    requests, count = _decode_pair(found) if found is not None else (0, 0)
+    total = (min(requests + item.requests, _TOTAL_MAX), min(count + item.bytes, _TOTAL_MAX))
+    transaction.put(key, _encode(total))
+
+
+def daily_bytes(state: StateReader) -> dict[str, dict[str, dict[int, int]]]:
+    """All demand: site → asset → day (ordinal) → bytes, live and imported together."""
+    sites: dict[str, dict[str, dict[int, int]]] = {}
+    for kind in ("demand", "imported"):
+        for key, value in state.scan(f"{kind}/"):
+            _, site, day_text, asset = key.split("/", 3)
+            day = date.fromisoformat(day_text).toordinal()
+            days = sites.setdefault(site, {}).setdefault(asset, {})
+            days[day] = days.get(day, 0) + _decode_pair(value)[1]
+    return sites
+
+
+def drop_before(transaction: StateTransaction, day: date) -> int:
+    """Forget demand older than ``day``; how many entries went."""
+    old = [
+        key
+        for kind in ("demand", "imported")
+        for key, _ in transaction.scan(f"{kind}/")
+        if date.fromisoformat(key.split("/", 3)[2]) < day
+    ]
+    for key in old:
+        transaction.delete(key)
+    return len(old)
+
+
+def import_demand(
+    path: Path, state: StateStore, *, sites: Collection[str], known: Collection[str], today: date
+) -> tuple[int, int]:
+    """Take in past demand from a CSV file ``site,asset,day,requests,bytes``, as another CDN's logs sum up to.
+
+    Each row sets its (site, asset, day), so that the same file can be imported again. All rows or none.
+
+    Returns:
+        Rows taken and their bytes.
+
+    Raises:
+        ConfigError: Naming the first wrong lines; nothing was changed.
+    """
+    rows: dict[str, tuple[int, int]] = {}
+    faults: list[str] = []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for line, row in _rows(path, csv.reader(file, strict=True)):
+                fault = _take(row, rows, sites=sites, known=known, today=today)
+                if fault:
+                    faults.append(f"line {line}: {fault}")
+                if len(faults) >= _ERRORS_SHOWN:
+                    break
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}", remedy="give a UTF-8 CSV file") from None
+    if faults:
+        raise ConfigError(f"{path}: {'; '.join(faults)}", remedy="correct these lines; nothing was imported")
+    with state.write() as transaction:
+        for key, totals in rows.items():
+            transaction.put(key, _encode(totals))
+    return len(rows), sum(count for _, count in rows.values())
+
+
+def _rows(path: Path, reader: Iterator[Sequence[str]]) -> Iterator[tuple[int, Sequence[str]]]:
+    header = next(reader, None)
+    if header is None or [cell.strip() for cell in header] != _COLUMNS:
+        raise ConfigError(f"{path}: line 1 is not {','.join(_COLUMNS)}", remedy="start the file with that line")
+    for line, row in enumerate(reader, start=2):
+        if line > _ROWS_MAX:
+            raise ConfigError(f"{path}: more than {_ROWS_MAX} lines", remedy="import it in parts, by day")
+        if row:
+            yield line, row
+
+
+def _take(
+    row: Sequence[str],
+    rows: dict[str, tuple[int, int]],
+    *,
+    sites: Collection[str],
+    known: Collection[str],
+    today: date,
+) -> str:
+    """Put one row into ``rows``; why not, if it cannot be."""
+    if len(row) != len(_COLUMNS):
+        return f"{len(row)} columns, wanted {len(_COLUMNS)}"
+    site, asset, day_text, *numbers = (cell.strip() for cell in row)
+    if site not in sites:
+        return f"unknown site {site!r}"
+    if asset not in known:
+        return f"unknown asset {asset!r}"
+    try:
+        day = date.fromisoformat(day_text)
+    except ValueError:
+        return f"day {day_text!r} is not of the form 2026-11-30"
+    if day > today:
+        return f"day {day_text} lies ahead"
+    counts = []
+    for name, text in zip(_COLUMNS[3:], numbers, strict=True):
+        if not (text.isascii() and text.isdigit()) or len(text) > 16 or int(text) > _ITEM_MAX:
+            return f"{name} {text!r} is not a whole number from 0 to {_ITEM_MAX}"
+        counts.append(int(text))
+    key = f"imported/{site}/{day.isoformat()}/{asset}"
+    if key in rows:
+        return f"{site}, {asset}, {day_text} comes twice"
+    rows[key] = (counts[0], counts[1])
+    return ""

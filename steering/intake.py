@@ -1,0 +1,85 @@
+"""Writes what reports bring that must last: demand and capacities, many reports to one flush, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from oca.common.log import get_logger
+from oca.common.messages import DemandBatch
+from steering.demand import Folded, fold
+from steering.state.store import StateStore
+
+_QUEUE_MAX = 20_000
+_log = get_logger("intake")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    appliance: str
+    site: str
+    batch: DemandBatch | None
+    capacity_bytes: int
+    done: asyncio.Future[Folded | None]
+
+
+class Intake:
+    """Group commit: while one transaction is being written, the next reports gather for the one after it."""
+
+    def __init__(
+        self, state: StateStore, *, known: Callable[[], Mapping[str, object]], now_ns: Callable[[], int]
+    ) -> None:
+        self._state = state
+        self._known = known
+        self._now_ns = now_ns
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(_QUEUE_MAX)
+        self._capacities: dict[str, int] = {}
+
+    async def take(self, appliance: str, site: str, batch: DemandBatch | None, capacity_bytes: int) -> Folded | None:
+        """Make a report's demand and capacity durable.
+
+        Returns:
+            What became of the batch; None when there was none, or when it could not be written: then it is not to
+            be acknowledged, and the appliance sends it again.
+        """
+        if batch is None and self._capacities.get(appliance) == capacity_bytes:
+            return None
+        waiting = _Waiting(appliance, site, batch, capacity_bytes, asyncio.get_running_loop().create_future())
+        try:
+            self._queue.put_nowait(waiting)
+        except asyncio.QueueFull:
+            _log.warning("demand waits too long to be written; not acknowledged", appliance=appliance)
+            return None
+        return await waiting.done
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            gathered = [await self._queue.get()]
+            while not self._queue.empty():
+                gathered.append(self._queue.get_nowait())
+            try:
+                results = await asyncio.to_thread(self._write, gathered, self._now_ns(), self._known())
+            except Exception as error:  # noqa: BLE001 - whatever it is, the reports must get their answers
+                _log.error("demand cannot be written; appliances keep it and send it again", error=str(error))
+                results = [None] * len(gathered)
+            for waiting, result in zip(gathered, results, strict=True):
+                if not waiting.done.done():
+                    waiting.done.set_result(result)
+
+    def _write(self, gathered: list[_Waiting], now_ns: int, known: Mapping[str, object]) -> list[Folded | None]:
+        results: list[Folded | None] = []
+        with self._state.write() as transaction:
+            for item in gathered:
+                if self._capacities.get(item.appliance) != item.capacity_bytes:
+                    transaction.put(f"capacity/{item.appliance}", str(item.capacity_bytes).encode())
+                if item.batch is None:
+                    results.append(None)
+                else:
+                    outcome = fold(
+                        transaction, item.appliance, item.site, item.batch, now_ns=now_ns, known=known.keys()
+                    )
+                    results.append(outcome)
+        self._capacities.update({item.appliance: item.capacity_bytes for item in gathered})
+        return results

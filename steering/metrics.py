@@ -1,0 +1,78 @@
+"""What steering counts: declared once, kept in a plain dictionary, shown by the shared Prometheus collector."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from oca.common.metrics import Family
+
+DECISION_KINDS = ("playback", "hls", "dash", "steer-hls", "steer-dash", "redirect", "explain")
+
+STEERING = (
+    Family(
+        name="steering_decisions",
+        kind="counter",
+        unit="decisions",
+        help="Decisions made, by what asked for them.",
+        label="kind",
+        values=DECISION_KINDS,
+    ),
+    Family(
+        name="steering_first_choices",
+        kind="counter",
+        unit="decisions",
+        help="First pathway of each decision, by class of source; fallback means the origin, none that nobody could.",
+        label="class",
+        values=("embedded", "peering", "regional", "fallback", "none"),
+    ),
+    Family(
+        name="steering_reports",
+        kind="counter",
+        unit="reports",
+        help="Reports of appliances, by what became of them; stale ones came after a newer one.",
+        label="outcome",
+        values=("taken", "stale", "refused"),
+    ),
+    Family(
+        name="steering_demand_batches",
+        kind="counter",
+        unit="batches",
+        help="Demand batches by what became of them; only folded ones count as demand.",
+        label="outcome",
+        values=("folded", "repeated", "future", "backwards", "unwritten"),
+    ),
+    Family(
+        name="steering_demand_items_dropped",
+        kind="counter",
+        unit="items",
+        help="Items of folded batches that were left out, by reason.",
+        label="reason",
+        values=("unknown-asset", "absurd"),
+    ),
+    Family(
+        name="steering_plans_made",
+        kind="counter",
+        unit="plans",
+        help="Fill plans made and kept by this service.",
+    ),
+    Family(
+        name="steering_appliances",
+        kind="gauge",
+        unit="appliances",
+        help="Configured appliances by how they stand.",
+        label="standing",
+        values=("up", "draining", "drained", "failed", "gone", "unknown"),
+    ),
+    Family(name="steering_titles", kind="gauge", unit="titles", help="Titles in the catalogue."),
+)
+
+
+class Counts:
+    """Counters of this process, under the keys that ``STEERING`` declares."""
+
+    def __init__(self) -> None:
+        self.values: Counter[str] = Counter()
+
+    def add(self, key: str, count: int = 1) -> None:
+        """Count ``count`` more of ``key``."""
+        self.values[key] += count

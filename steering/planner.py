@@ -1,0 +1,134 @@
+"""Makes the plans: reads demand and capacities from the state, decides with plan.py, keeps the result for the night."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from oca.common.messages import FillPlan
+from steering.catalogue import AssetSummary, Title, read_titles
+from steering.demand import daily_bytes, drop_before
+from steering.plan import Offer, plan_appliance, plan_digest
+from steering.popularity import smoothed_bytes_per_day
+from steering.settings import PlanTable, Site, SteeringSettings
+from steering.state.store import StateReader, StateStore
+
+_MADE_KEY = "about/planned-at-ns"
+_decode_plan = msgspec.msgpack.Decoder(FillPlan).decode
+_encode = msgspec.msgpack.Encoder().encode
+Demand = Mapping[str, Mapping[str, Mapping[int, int]]]
+
+
+def make_plans(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> dict[str, FillPlan]:
+    """Plan for every appliance whose capacity is known, keep the plans, and drop demand past its time."""
+    plans = compute_plans(state, settings, settings.site, now_ns=now_ns)
+    oldest = _day(now_ns) - timedelta(days=settings.plan.history_days)
+    with state.write() as transaction:
+        for appliance, plan in plans.items():
+            transaction.put(f"plan/{appliance}", _encode(plan))
+        transaction.put(_MADE_KEY, str(now_ns).encode())
+        drop_before(transaction, oldest)
+    return plans
+
+
+def compute_plans(
+    state: StateReader, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int
+) -> dict[str, FillPlan]:
+    """The plans of these sites' appliances as they would be made now; nothing is kept."""
+    titles = read_titles(state)
+    demand = daily_bytes(state)
+    plans = {}
+    for site in sites:
+        capacities = {
+            entry.id: int(found) for entry in site.appliance if (found := state.get(f"capacity/{entry.id}")) is not None
+        }
+        if not capacities:
+            continue
+        offers = offers_for(site.id, titles, demand, settings.plan, now_ns=now_ns)
+        for appliance, capacity_bytes in capacities.items():
+            plans[appliance] = plan_appliance(
+                appliance,
+                offers,
+                capacity_bytes=capacity_bytes,
+                fill_ratio=settings.plan.capacity_ratio,
+                region=site.region,
+                now_ns=now_ns,
+            )
+    return plans
+
+
+def offers_for(site: str, titles: Sequence[Title], demand: Demand, settings: PlanTable, *, now_ns: int) -> list[Offer]:
+    """Every asset with the demand expected of it at ``site``: the site's own, and a share of the whole fleet's."""
+    today = _day(now_ns)
+    midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    elapsed = (now_ns / 1e9 - midnight.timestamp()) / 86400
+    oldest = today.toordinal() - settings.history_days
+
+    def expected(daily: Mapping[int, int], first_day: int) -> float:
+        return smoothed_bytes_per_day(
+            daily,
+            first_day=first_day,
+            today=today.toordinal(),
+            elapsed_of_today=elapsed,
+            half_life_days=settings.half_life_days,
+        )
+
+    begun = min((day for assets in demand.values() for days in assets.values() for day in days), default=oldest)
+    offers = []
+    for title in titles:
+        first_day = max(oldest, begun, min(_day(title.released_at_ns).toordinal(), today.toordinal()))
+        for asset in title.assets:
+            here = expected(demand.get(site, {}).get(asset.asset, {}), first_day)
+            everywhere = sum(expected(assets.get(asset.asset, {}), first_day) for assets in demand.values())
+            offers.append(
+                Offer(
+                    asset=asset.asset,
+                    kind=asset.kind,
+                    revision=asset.revision,
+                    bytes=asset.bytes,
+                    objects=asset.objects,
+                    released_at_ns=title.released_at_ns,
+                    regions=tuple(title.regions),
+                    site_bytes_per_day=here,
+                    fleet_bytes_per_day=settings.fleet_weight * everywhere,
+                )
+            )
+    return offers
+
+
+def stored_plan(state: StateReader, appliance: str, published: Mapping[str, AssetSummary]) -> FillPlan | None:
+    """Last night's plan, brought up to what is published now: withdrawn assets left out, new revisions named."""
+    found = state.get(f"plan/{appliance}")
+    if found is None:
+        return None
+    plan = _decode_plan(found)
+    assets = [
+        replace(item, revision=published[item.asset].revision, bytes=published[item.asset].bytes)
+        for item in plan.assets
+        if item.asset in published
+    ]
+    return replace(plan, assets=assets, plan=plan_digest(appliance, plan.capacity_bytes, assets))
+
+
+def planned_at_ns(state: StateReader) -> int:
+    """When plans were last made; 0: never."""
+    return int(state.get(_MADE_KEY) or b"0")
+
+
+def next_planning(at: str, after: datetime) -> datetime:
+    """The next instant after ``after`` (aware, local) at which the clock on the wall shows ``at``."""
+    hour, _, minute = at.partition(":")
+    due = after.replace(hour=int(hour), minute=int(minute), second=0, microsecond=0)
+    return due if due > after else due + timedelta(days=1)
+
+
+def last_planning(at: str, before: datetime) -> datetime:
+    """The last instant up to ``before`` at which the clock on the wall showed ``at``."""
+    return next_planning(at, before) - timedelta(days=1)
+
+
+def _day(instant_ns: int) -> date:
+    return datetime.fromtimestamp(instant_ns / 1e9, tz=UTC).date()
