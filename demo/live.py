@@ -72,8 +72,8 @@ async def _invite(system: System, title: str, took_s: float) -> None:
         ("start it again", again),
         (f"drain {other}: who plays there finishes, nobody new comes", _oca(system, "drain", other)),
         ("take it back into service", _oca(system, "undrain", other)),
-        ("ask steering why", _steering(system, "explain", title)),
-        ("see the plan of the night", _steering(system, "plan", "--show")),
+        ("ask steering why", _steering(system, "explain", "--title", title)),
+        ("see the plan of the night", _steering(system, "plan")),
     ):
         say(f"  {what}:\n      {shown(command)}")
     say()

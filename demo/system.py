@@ -122,7 +122,7 @@ class System:
         yesterday = utc_now().date() - timedelta(days=1)
         table.write_text(as_csv(made_up_day(mine, assets), yesterday))
         await self.command("oca-steering", "demand", "import", str(table))
-        await self.command("oca-steering", "plan")
+        await self.command("oca-steering", "plan", "--now")
 
     async def fill(self, advance: Advance) -> None:
         """Run the fill agent of every appliance, and tell how far they are."""
