@@ -1,0 +1,72 @@
+"""An appliance as the report sees it, made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from oca.common.messages import Health, Load, StoreUse
+from oca.report.contents import Held
+from oca.report.health import DeviceReading, LinkReading
+from oca.report.snapshot import Snapshot, StoreReading
+from oca.store.records import HeldPack
+
+
+@dataclass
+class FakeWorker:
+    pid: int = 10
+    ready: bool = True
+    restarts: int = 0
+    why: str = ""
+
+
+@dataclass
+class FakeDelivery:
+    """Stands in for the supervisor."""
+
+    urls: tuple[str, ...] = ("http://127.0.0.1:8080",)
+    counts: dict[str, int] = field(default_factory=dict)
+    states: list[FakeWorker] = field(default_factory=lambda: [FakeWorker()])
+    demand: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def counters(self) -> Mapping[str, int]:
+        return dict(self.counts)
+
+    def workers(self) -> list[FakeWorker]:
+        return self.states
+
+    def take_demand(self) -> Mapping[str, tuple[int, int]]:
+        taken, self.demand = self.demand, {}
+        return taken
+
+
+@pytest.fixture
+def delivery() -> FakeDelivery:
+    return FakeDelivery()
+
+
+@pytest.fixture
+def make_snapshot() -> Callable[..., Snapshot]:
+    def make(*packs: HeldPack, **changes: Any) -> Snapshot:
+        store = StoreReading(
+            version=1,
+            held=Held((pack.asset, pack.revision) for pack in packs),
+            packs=packs,
+            use=StoreUse(capacity_bytes=1000, used_bytes=100, assets=len(packs), objects=7),
+            devices=(DeviceReading("/d0", "", 2**30), DeviceReading("/d1", "gone", 0)),
+        )
+        plain = Snapshot(
+            at_ns=1_000_000_000,
+            health=Health(verdict="ok", reasons=[]),
+            load=Load(connections=3, sent_bytes_per_s=125_000, link_bytes_per_s=0, cpu_ratio=0.5),
+            store=store,
+            links=(LinkReading("eth0", up=True, why="", bytes_per_s=1.25e9), LinkReading("eth1", up=False, why="dark")),
+            workers=(FakeWorker(), FakeWorker(pid=11, ready=False, restarts=2, why="ended by SIGKILL")),
+            counters={},
+        )
+        return replace(plain, **changes)
+
+    return make
