@@ -53,8 +53,11 @@ def fill(staged: StagedAsset, contents: Contents, *, chunk: int = 1 << 16) -> St
 def hold(store: Store, asset: str = "harbour/video-240p", *, seed: int = 0, objects: int = 4) -> HeldPack:
     """Put a made-up asset into the store."""
     contents = make_contents(asset, seed=seed, objects=objects)
-    staged = fill(store.stage(make_manifest(contents, asset)), contents)
-    return staged.commit()
+    staged = store.stage(make_manifest(contents, asset))
+    try:
+        return fill(staged, contents).commit()
+    finally:
+        staged.close()
 
 
 def flip_byte(path: Path, offset: int) -> None:
