@@ -125,8 +125,10 @@ class BarDisplay:
 def summary(progress: FillProgress) -> str:
     """The fill in one line, once it is over."""
     took_s = max(1e-3, (progress.updated_at_ns - progress.started_at_ns) / 1e9)
-    line = (
-        f"{progress.assets_done} of {progress.assets_total} assets fetched, {format_bytes(progress.bytes_done)} "
-        f"in {format_duration(took_s)}, {progress.assets_evicted} evicted"
-    )
+    line = "everything that the plan names is held already"
+    if progress.assets_total or progress.reason:
+        line = (
+            f"{progress.assets_done} of {progress.assets_total} assets fetched, {format_bytes(progress.bytes_done)} "
+            f"in {format_duration(took_s)}, {progress.assets_evicted} evicted"
+        )
     return f"{line}; {progress.reason}" if progress.reason else line

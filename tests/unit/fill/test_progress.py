@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from typing import Literal
 
+import msgspec
 from rich.console import Console
 from structlog.testing import capture_logs
 
@@ -58,3 +59,10 @@ def test_bar_display_shows_whole_and_assets_on_their_way() -> None:
 def test_summary_is_one_line_with_reason() -> None:
     line = summary(progress(at_s=2, done=2**20))
     assert line == "1 of 2 assets fetched, 1.0 MiB in 2.0 s, 3 evicted"
+
+
+def test_summary_says_when_nothing_was_missing() -> None:
+    idle = msgspec.structs.replace(progress(at_s=1), assets_total=0, assets_done=0, bytes_total=0)
+    assert summary(idle) == "everything that the plan names is held already"
+    stopped = msgspec.structs.replace(idle, reason="stopped by SIGTERM")
+    assert summary(stopped).endswith("; stopped by SIGTERM")
