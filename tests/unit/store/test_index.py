@@ -1,0 +1,160 @@
+"""The index: sharing, formats, limits, and what it says when it cannot go on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import lmdb
+import pytest
+
+from oca.common.errors import StoreError
+from oca.store.index import Index, PackEntry, create_index, decode_entry, encode_entry
+
+ENTRY = PackEntry("a/one", "0" * 32, 100, 2, 5)
+OBJECTS = [
+    (f"/a/{number}".encode(), encode_entry(1, number, 10, digest=bytes(16), media_type="a/b", modified_at_s=3))
+    for number in range(2)
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    create_index(tmp_path / "index")
+    return tmp_path / "index"
+
+
+def test_entry_reads_back_what_was_written() -> None:
+    value = encode_entry(7, 4096, 10**12, digest=bytes(range(16)), media_type="video/mp4", modified_at_s=2**32 - 1)
+    located = decode_entry(value, 3)
+    assert (located.device, located.pack, located.offset, located.bytes) == (3, 7, 4096, 10**12)
+    assert (located.digest, located.media_type, located.modified_at_s) == (bytes(range(16)), "video/mp4", 2**32 - 1)
+
+
+def test_index_names_pack_and_objects_in_one_step(folder: Path) -> None:
+    index = Index.open(folder, writable=True)
+    before = index.last_transaction()
+    index.admit(1, ENTRY, OBJECTS, replaced={})
+    assert index.last_transaction() == before + 1
+    assert index.census() == ({1: ENTRY}, 2)
+    assert index.next_number() == 2
+    assert index.paths_of({1}) == [b"/a/0", b"/a/1"]
+    index.close()
+
+
+def test_index_changes_nothing_when_a_path_is_claimed(folder: Path) -> None:
+    index = Index.open(folder, writable=True)
+    index.admit(1, ENTRY, OBJECTS[:1], replaced={})
+    other = PackEntry("b/two", "0" * 32, 100, 2, 5)
+    with pytest.raises(StoreError, match="b/two: the path /a/0 belongs to the asset a/one"):
+        index.admit(2, other, [(b"/b/0", OBJECTS[0][1]), *OBJECTS], replaced={})
+    assert index.census() == ({1: ENTRY}, 1)
+    assert index.get(b"/b/0") is None
+    index.close()
+
+
+def test_index_dooms_only_paths_that_are_still_the_packs(folder: Path) -> None:
+    index = Index.open(folder, writable=True)
+    index.admit(1, ENTRY, OBJECTS, replaced={})
+    index.doom(9, [b"/a/0", b"/nothing"])
+    assert index.census() == ({1: ENTRY}, 2)
+    assert index.doomed() == {9}
+    index.bury([9])
+    assert index.doomed() == set()
+    index.close()
+
+
+def test_index_is_shared_within_process_and_turns_writable(folder: Path) -> None:
+    reading = Index.open(folder, writable=False)
+    before = reading.writable
+    writing = Index.open(folder, writable=True)
+    assert writing is reading
+    assert (before, reading.writable) == (False, True)
+    writing.admit(1, ENTRY, OBJECTS, replaced={})
+    writing.close()
+    assert reading.get(b"/a/0") == OBJECTS[0][1]
+    reading.close()
+    again = Index.open(folder, writable=False)
+    assert again is not reading
+    again.close()
+
+
+def test_index_shows_other_process_change_without_reopening(folder: Path) -> None:
+    index = Index.open(folder, writable=False)
+    before = index.last_transaction()
+    script = f"""
+from pathlib import Path
+from oca.store.index import Index
+index = Index.open(Path({str(folder)!r}), writable=True)
+index.doom(1, [])
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    assert index.last_transaction() > before
+    index.close()
+
+
+def test_index_keeps_pinned_file_format(folder: Path) -> None:
+    with lmdb.open(str(folder), readonly=True, max_dbs=8) as environment:
+        assert environment.lib_version()[0] == 0
+        assert environment.info()["max_readers"] >= 2048
+
+
+def test_index_of_other_format_is_refused(folder: Path) -> None:
+    with lmdb.open(str(folder), max_dbs=8) as environment, environment.begin(write=True) as transaction:
+        transaction.put(b"format", b"99", db=environment.open_db(b"about", txn=transaction))
+    for writable in (False, True):
+        with pytest.raises(StoreError, match="format 99, this version reads 1") as caught:
+            Index.open(folder, writable=writable)
+        assert "oca store rebuild" in caught.value.remedy
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 40960, b"\0" * 40960])
+@pytest.mark.parametrize("writable", [False, True])
+def test_index_that_is_damaged_is_one_clear_error(folder: Path, damage: bytes, writable: bool) -> None:
+    (folder / "data.mdb").write_bytes(damage)
+    if writable and not damage:
+        Index.open(folder, writable=True).close()  # LMDB makes a new one of an empty file
+        return
+    with pytest.raises(StoreError, match=str(folder)) as caught:
+        Index.open(folder, writable=writable)
+    assert caught.value.remedy
+
+
+def test_index_tells_that_pack_entry_is_damaged(folder: Path) -> None:
+    index = Index.open(folder, writable=True)
+    with index._environment.begin(index._packs, write=True) as transaction:
+        transaction.put(b"\0\0\0\1", b"\xc1")
+    with pytest.raises(StoreError, match="index is damaged"):
+        index.pack(1)
+    index.close()
+
+
+def test_index_tells_that_it_cannot_be_used(folder: Path) -> None:
+    index = Index.open(folder, writable=False)
+    with pytest.raises(StoreError, match="cannot be used"):
+        index.bury([1])
+    index.close()
+
+
+def test_index_is_created_once_by_many_at_a_time(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    script = f"from pathlib import Path; from oca.store.index import create_index; create_index(Path({str(folder)!r}))"
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(subprocess.run, [sys.executable, "-c", script], check=True, timeout=60) for _ in range(4)]
+        assert [run.result().returncode for run in runs] == [0] * 4
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+    Index.open(folder, writable=False).close()
+
+
+def test_index_left_by_killed_first_start_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / f"index.{os.getpid()}").mkdir()
+    create_index(tmp_path / "index")
+    Index.open(tmp_path / "index", writable=False).close()
+
+
+def test_index_refuses_folder_it_may_not_make(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="No such file"):
+        create_index(tmp_path / "missing" / "index")
