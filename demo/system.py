@@ -27,6 +27,7 @@ from oca.common.errors import OcaError
 READY_S = 30.0
 COMMAND_S = 120.0
 FILL_S = 240.0
+OUT_FOR_DAYS = 28
 PUBLISH_SIDE_BY_SIDE = 2
 COMMANDS = Path(sys.executable).parent
 
@@ -96,7 +97,9 @@ class System:
         """Publish each title that is new or was encoded anew, by the command an operator uses."""
         marks = self.places.run / "steering" / "published"
         marks.mkdir(exist_ok=True)
-        known = {title["title"] for title in (await self.ask("/v1/titles"))["titles"]}
+        known = await self._known()
+        # Films that came out today could not have been watched yesterday, and the plan would know it.
+        released = (utc_now() - timedelta(days=OUT_FOR_DAYS)).strftime("%Y-%m-%dT00:00:00Z")
         done = 0
 
         async def one(film: Film, turn: asyncio.Semaphore) -> None:
@@ -105,13 +108,19 @@ class System:
             if film.title not in known or not mark.exists() or mark.read_text() != self._recipes[film.title]:
                 async with turn:
                     folder = str(self._library / film.title)
-                    await self.command("oca-steering", "publish", folder, "--title", film.title, "--name", film.name)
+                    named = ("--title", film.title, "--name", film.name, "--release-at", released)
+                    await self.command("oca-steering", "publish", folder, *named)
                 mark.write_text(self._recipes[film.title])
             done += 1
             advance(done, film.name)
 
         turn = asyncio.Semaphore(PUBLISH_SIDE_BY_SIDE)
         await asyncio.gather(*(one(film, turn) for film in self.films))
+
+        async def taken_up() -> bool:
+            return {film.title for film in self.films} <= await self._known()
+
+        await self.until("steering knows every film", taken_up, READY_S)
 
     async def plan(self) -> None:
         """Import the made-up day and have steering plan by it."""
@@ -259,6 +268,9 @@ class System:
                 return bool(response.status < 500)
 
         await self.until(f"{name} answers", answer, READY_S)
+
+    async def _known(self) -> set[str]:
+        return {title["title"] for title in (await self.ask("/v1/titles"))["titles"]}
 
     async def _all_report(self) -> bool:
         rows = (await self.fleet())["appliances"]

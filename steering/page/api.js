@@ -21,13 +21,17 @@ export const titles = async () => (await ask("/v1/titles")).titles;
 
 export const fleet = () => ask("/v1/fleet");
 
-/** Where a viewer should get a title from: pathways best first, each with why, and who was passed over. */
+/** Where a viewer gets a title from: the address of a playlist made for that viewer. */
 export const playback = (title, client) =>
   ask("/v1/playback", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(client ? { title, client } : { title }),
   });
+
+/** The whole decision: pathways best first, each with why, and everyone who was passed over, with why. */
+export const explain = (title, client) =>
+  ask(`/v1/explain?${new URLSearchParams(client ? { title, client } : { title })}`);
 
 /** The address of one object for this viewer; steering redirects it to the best source. */
 export const objectUrl = (path, client) => `/r${path}${client ? `?client=${encodeURIComponent(client)}` : ""}`;

@@ -21,7 +21,7 @@ const viewer = new Viewer(byId("viewer"), () => playing && watch(playing));
 
 let playing = "";
 let serving = "";
-let answer = null;
+let decision = null;
 let titles = [];
 let appliances = [];
 
@@ -33,14 +33,15 @@ player.onSegment = (segment) => {
     serving = segment.pathway;
     byId("from").textContent = `from ${serving}`;
     byId("from").className = `from ${tone(serving)}`;
-    pathways.show(answer, serving);
+    pathways.show(decision, serving);
   }
 };
 player.onError = (message) => say(message);
 
 async function watch(title) {
+  let answer;
   try {
-    answer = await api.playback(title, viewer.client);
+    [answer, decision] = await Promise.all([api.playback(title, viewer.client), api.explain(title, viewer.client)]);
   } catch (error) {
     say(error.message);
     return;
@@ -53,7 +54,7 @@ async function watch(title) {
   byId("from").textContent = "";
   history.replaceState(null, "", `#${encodeURIComponent(title)}`);
   strip.clear();
-  pathways.show(answer, serving);
+  pathways.show(decision, serving);
   draw();
   if (!player.isSupported) {
     say("This browser cannot play adaptive streams (no Media Source Extensions).");
@@ -82,9 +83,9 @@ async function refresh() {
     viewer.show(shown.sites);
     draw();
     if (playing) {
-      answer = await api.playback(playing, viewer.client);
-      player.learn(answer);
-      pathways.show(answer, serving);
+      decision = await api.explain(playing, viewer.client);
+      player.learn(decision);
+      pathways.show(decision, serving);
     }
     if (byId("notice").dataset.of === "steering") quiet();
   } catch (error) {
