@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from oca.common.log import configure_logging
+from oca.report.drain import MARKER, Drain
+
+
+def test_drain_outlives_restart(tmp_path: Path) -> None:
+    first = Drain(tmp_path, drain_s_max=60)
+    assert first.drain()
+    assert not first.drain()
+    assert 0 < first.left_s() <= 60
+    second = Drain(tmp_path, drain_s_max=60)
+    states = [second.serving.state]
+    assert second.observe(connections=0)
+    assert [*states, second.serving.state] == ["draining", "drained"]
+    assert second.undrain()
+    assert Drain(tmp_path, drain_s_max=60).serving.state == "serving"
+
+
+def test_drain_ends_when_viewers_have_left(tmp_path: Path) -> None:
+    drain = Drain(tmp_path, drain_s_max=60)
+    assert not drain.observe(connections=0)
+    drain.drain()
+    assert not drain.observe(connections=1)
+    assert drain.observe(connections=0)
+    assert not drain.observe(connections=0)
+
+
+def test_drain_takes_effect_on_device_that_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(style="json")
+    drain = Drain(tmp_path / "gone", drain_s_max=60)
+    assert drain.drain()
+    assert drain.serving.state == "draining"
+    assert "will not outlive a restart" in capsys.readouterr().err
+
+
+def test_drain_undone_twice_says_so(tmp_path: Path) -> None:
+    drain = Drain(tmp_path, drain_s_max=60)
+    assert not drain.undrain()
+    drain.drain()
+    (tmp_path / MARKER).unlink()
+    assert drain.undrain()

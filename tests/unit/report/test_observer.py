@@ -1,0 +1,90 @@
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oca.common.box import StoreTable
+from oca.common.errors import OcaError, StoreError
+from oca.network.addressing import NO_ADDRESS, Link
+from oca.report import observer as observing
+from oca.report.inventory import Inventory
+from oca.report.observer import Observer
+
+LOOPBACK = Link(1, "lo", True, True, "UNKNOWN", 0, 0, 0, ("127.0.0.1/8",))
+DARK = Link(2, "eth0", False, True, "DOWN", 1.25e9, 0, 0, ("192.0.2.1/24",))
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Iterator[Inventory]:
+    made = Inventory(StoreTable(devices=(str(tmp_path),)))
+    yield made
+    made.close()
+
+
+def observe(delivery: Any, inventory: Any, *hosts: str, links: Any = lambda: [LOOPBACK, DARK]) -> Observer:
+    return Observer(delivery, inventory, hosts=hosts or ("127.0.0.11",), read_links=links)
+
+
+async def test_observer_sees_healthy_appliance(delivery: Any, inventory: Inventory) -> None:
+    observer = observe(delivery, inventory)
+    assert not await observer.observe()
+    assert [link.name for link in observer.snapshot.links] == ["lo"]
+    assert not [reason for reason in observer.snapshot.health.reasons if "CPU" not in reason]
+
+
+async def test_observer_names_link_that_is_down(delivery: Any, inventory: Inventory) -> None:
+    observer = observe(delivery, inventory, "127.0.0.11", "192.0.2.1", "198.51.100.7")
+    await observer.observe()
+    reasons = observer.snapshot.health.reasons
+    assert any(reason.startswith("link eth0: no carrier") for reason in reasons)
+    assert f"link 198.51.100.7: {NO_ADDRESS}" in reasons
+    assert observer.snapshot.load.link_bytes_per_s == 0
+
+
+async def test_observer_counts_own_faults_as_errors(delivery: Any, inventory: Inventory) -> None:
+    delivery.counts = {"delivery_responses:200": 0, "delivery_sends_cut:device": 0}
+    observer = observe(delivery, inventory)
+    delivery.counts = {"delivery_responses:200": 1000, "delivery_sends_cut:device": 20, "delivery_connections": 4}
+    await observer.observe()
+    assert observer.snapshot.health.verdict == "degraded"
+    assert "20 of the last 1000 requests failed on our side, limit 1%" in observer.snapshot.health.reasons
+    assert observer.snapshot.load.connections == 4
+
+
+async def test_observer_keeps_serving_view_when_store_hangs(
+    delivery: Any, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer = observe(delivery, inventory)
+    gate = threading.Event()
+    monkeypatch.setattr(observing, "PROBE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(observing, "HANG_S", 0.0)
+    monkeypatch.setattr(observer._store_probe, "_ask", lambda: gate.wait(10))
+    await observer.observe()
+    assert observer.snapshot.health.verdict == "failed"
+    assert any("has not answered for" in reason for reason in observer.snapshot.health.reasons)
+    gate.set()
+
+
+async def test_observer_tells_store_that_fails(
+    delivery: Any, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observer = observe(delivery, inventory)
+
+    def fail() -> None:
+        raise StoreError("index: Input/output error", remedy="replace the device")
+
+    monkeypatch.setattr(observer._store_probe, "_ask", fail)
+    await observer.observe()
+    assert any("Input/output error" in reason for reason in observer.snapshot.health.reasons)
+
+
+async def test_observer_lives_with_kernel_that_tells_nothing(delivery: Any, inventory: Inventory) -> None:
+    def refuse() -> list[Link]:
+        raise OcaError("netlink: denied", remedy="allow it")
+
+    observer = observe(delivery, inventory, links=refuse)
+    await observer.observe()
+    assert observer.snapshot.links == []
+    assert observer.snapshot.health.verdict != "failed"

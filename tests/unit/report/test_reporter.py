@@ -1,0 +1,220 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from oca.common.box import ApplianceTable, SteeringTable
+from oca.common.errors import ConfigError
+from oca.common.log import configure_logging
+from oca.common.messages import Report, ReportAnswer
+from oca.report.reporter import ANSWER_BYTES_MAX, Reporter, read_token
+from oca.report.snapshot import Snapshot
+from oca.store.records import HeldPack
+
+PACK = HeldPack("film/video", "a" * 32, 10, 1, 0, 1)
+
+
+class Steering:
+    """A steering that answers as it is told, and remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self.tokens: list[str] = []
+        self.known = ""
+        self.answer: Callable[[Report], web.StreamResponse] = self.take
+        self.came = asyncio.Event()
+
+    def take(self, report: Report) -> web.Response:
+        if report.contents.assets is not None:
+            self.known = report.contents.digest
+        demand = report.demand.sequence if report.demand else None
+        wanted = report.contents.digest != self.known
+        return web.Response(body=msgspec.json.encode(ReportAnswer(contents_wanted=wanted, demand_sequence=demand)))
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        report = msgspec.json.decode(await request.read(), type=Report)
+        self.reports.append(report)
+        self.tokens.append(request.headers.get("Authorization", ""))
+        self.came.set()
+        return self.answer(report)
+
+
+@pytest.fixture
+async def steering() -> AsyncIterator[tuple[Steering, str]]:
+    configure_logging(style="json")
+    made = Steering()
+    app = web.Application()
+    app.router.add_post("/v1/appliances/fra1-a/report", made.handle)
+    async with TestServer(app, host="127.0.0.1") as server:
+        yield made, str(server.make_url("")).rstrip("/")
+
+
+@pytest.fixture
+def make_reporter(delivery: Any, make_snapshot: Callable[..., Snapshot]) -> Callable[..., Reporter]:
+    def make(url: str, **settings: Any) -> Reporter:
+        snapshot = make_snapshot(PACK)
+        return Reporter(
+            ApplianceTable(id="fra1-a", site="fra1"),
+            SteeringTable(url=url, **{"report_interval_s": 300, "timeout_s": 5, **settings}),
+            boot_id="b" * 32,
+            delivery=delivery,
+            observe=lambda: (snapshot, "serving"),
+            chance=lambda: 0.5,
+        )
+
+    return make
+
+
+async def test_reporter_lists_contents_only_when_steering_wants_them(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter]
+) -> None:
+    service, url = steering
+    reporter = make_reporter(url)
+    async with aiohttp.ClientSession() as session:
+        await reporter.report(session)
+        await reporter.report(session)
+        service.known = "forgotten"
+        await reporter.report(session)
+    listed = [report.contents.assets is not None for report in service.reports]
+    assert listed == [False, True, False, False, True]
+    assert [report.sequence for report in service.reports] == [1, 2, 3, 4, 5]
+    first = service.reports[0]
+    assert (first.appliance, first.site, first.serving, first.boot_id) == ("fra1-a", "fra1", "serving", "b" * 32)
+    assert first.delivery_urls == ["http://127.0.0.1:8080"]
+    assert reporter.link.connected
+
+
+async def test_reporter_resends_demand_until_acknowledged(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter], delivery: Any
+) -> None:
+    service, url = steering
+    reporter = make_reporter(url)
+    service.answer = lambda _: web.Response(status=500, text="broken")
+    async with aiohttp.ClientSession() as session:
+        delivery.demand = {"film/video": (2, 200)}
+        await reporter.report(session)
+        delivery.demand = {"film/video": (1, 100)}
+        await reporter.report(session)
+        service.answer = service.take
+        await reporter.report(session)
+        await reporter.report(session)
+    batches = [report.demand for report in service.reports if report.demand]
+    assert [batch.sequence for batch in batches] == [1, 1, 1, 2]
+    assert batches[0].items == batches[1].items == batches[2].items
+    assert (batches[3].items[0].requests, batches[3].items[0].bytes) == (1, 100)
+
+
+def _oversized(_: Report) -> web.Response:
+    return web.Response(body=b" " * (ANSWER_BYTES_MAX + 1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda _: web.Response(status=403, text="unknown appliance"), "403 to the report: unknown appliance; enrol"),
+        (lambda _: web.Response(status=302, headers={"Location": "/"}), "steering answered 302"),
+        (lambda _: web.Response(text="<html>"), "the answer is not as agreed"),
+        (lambda _: web.Response(text="{}"), "the answer is not as agreed"),
+        (_oversized, "larger than"),
+    ],
+)
+async def test_reporter_says_why_steering_takes_no_report(
+    steering: tuple[Steering, str],
+    make_reporter: Callable[..., Reporter],
+    capsys: pytest.CaptureFixture[str],
+    answer: Callable[[Report], web.Response],
+    why: str,
+) -> None:
+    service, url = steering
+    service.answer = answer
+    reporter = make_reporter(url)
+    async with aiohttp.ClientSession() as session:
+        for _ in range(3):
+            await reporter.report(session)
+        assert (reporter.link.connected, why in reporter.link.why) == (False, True)
+        service.answer = service.take
+        await reporter.report(session)
+    assert reporter.link.connected
+    assert not reporter.link.why
+    logged = capsys.readouterr().err
+    assert logged.count("serving goes on") == 1
+    assert logged.count("steering takes reports") == 1
+
+
+async def test_reporter_names_address_that_refuses(make_reporter: Callable[..., Reporter]) -> None:
+    reporter = make_reporter("http://127.0.0.1:1")
+    await reporter.report_last()
+    assert "http://127.0.0.1:1/v1/appliances/fra1-a/report" in reporter.link.why
+
+
+async def test_reporter_gives_up_on_steering_that_hangs(make_reporter: Callable[..., Reporter]) -> None:
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    reporter = make_reporter(f"http://127.0.0.1:{port}", timeout_s=0.1)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.1)) as session:
+        await reporter.report(session)
+    assert "no answer within 0.1 s" in reporter.link.why
+    for writer in held:
+        writer.close()
+    server.close()
+
+
+async def test_reporter_reports_at_once_when_nudged(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter]
+) -> None:
+    service, url = steering
+    service.answer = lambda _: web.Response(body=b'{"contents_wanted": false}')
+    reporter = make_reporter(url)
+    running = asyncio.get_running_loop().create_task(reporter.run())
+    async with asyncio.timeout(5):
+        for expected in (1, 2, 3):
+            await service.came.wait()
+            service.came.clear()
+            assert len(service.reports) == expected
+            reporter.nudge()
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_reporter_goes_on_reporting_by_itself(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter]
+) -> None:
+    service, url = steering
+    reporter = make_reporter(url, report_interval_s=0.2)
+    running = asyncio.get_running_loop().create_task(reporter.run())
+    async with asyncio.timeout(5):
+        while len(service.reports) < 4:
+            await service.came.wait()
+            service.came.clear()
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_reporter_sends_its_token(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter], tmp_path: Path
+) -> None:
+    service, url = steering
+    (tmp_path / "token").write_text("s3cret\n")
+    reporter = make_reporter(url, token_file=str(tmp_path / "token"))
+    await reporter.report_last()
+    assert service.tokens == ["Bearer s3cret", "Bearer s3cret"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"two words", b"\xff", b"x" * 5000, b"a\nb"])
+def test_token_refuses_file_without_one_token(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match="token_file"):
+        read_token(str(path))
+
+
+def test_token_is_empty_where_no_file_is_set() -> None:
+    assert read_token("") == ""
