@@ -21,7 +21,7 @@ from steering.answer import (
 from steering.catalogue import Title
 from steering.decision import Decider, Decision
 from steering.manifests_dash import media_presentation
-from steering.manifests_hls import multivariant_playlist
+from steering.manifests_hls import follows_steering, multivariant_playlist
 
 BODY_BYTES_MAX = 64 * 1024
 FRESH = {"Cache-Control": "no-store"}
@@ -74,9 +74,9 @@ class Players:
         """The multivariant playlist made for this viewer."""
         client = self._client(request)
         decision = self._decide(request.match_info["title"], client, kind="hls")
-        text = multivariant_playlist(
-            decision.title, decision.ranking.pathways, self._steering_url(request, decision, client, "hls")
-        )
+        steered = follows_steering(request.headers.get("User-Agent", ""))
+        url = self._steering_url(request, decision, client, "hls") if steered else ""
+        text = multivariant_playlist(decision.title, decision.ranking.pathways, url)
         return web.Response(text=text, content_type="application/vnd.apple.mpegurl", headers=FRESH)
 
     async def dash(self, request: web.Request) -> web.Response:

@@ -1,6 +1,7 @@
 """The multivariant playlist made for one viewer: every candidate a pathway with the full ladder, best first.
 
-Players that know no content steering take the first variants, so those are on the best source.
+Players that know no content steering take the first variants, so those are on the best source. Of some we know that
+they mix pathways, or read every playlist before they start; they are given the best one alone.
 """
 
 from __future__ import annotations
@@ -9,20 +10,35 @@ from steering.answer import source_of
 from steering.catalogue import Title, Track, Variant
 from steering.ranking import Pathway
 
+_WITHOUT_STEERING = ("Lavf/", "VLC/", "LibVLC/")
+
+
+def follows_steering(user_agent: str) -> bool:
+    """Whether a player may know content steering: ffmpeg and VLC do not; browsers' own HLS cannot be told apart."""
+    return not user_agent.startswith(_WITHOUT_STEERING)
+
 
 def multivariant_playlist(title: Title, pathways: tuple[Pathway, ...], steering_url: str) -> str:
-    """The playlist, RFC 8216bis §4.4.6, with absolute URLs; ``pathways`` is not empty."""
+    """The playlist, RFC 8216bis §4.4.6, with absolute URLs.
+
+    Args:
+        title: What is played.
+        pathways: Where from, best first; not empty.
+        steering_url: What the player polls; empty: it does not, so only the first pathway is declared.
+    """
     entries = {asset.asset: asset for asset in title.assets}
     lines = ["#EXTM3U", "#EXT-X-VERSION:7"]
     if title.independent_segments:
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
-    lines.append(f'#EXT-X-CONTENT-STEERING:SERVER-URI="{steering_url}",PATHWAY-ID="{pathways[0].pathway}"')
+    declared = pathways if steering_url else pathways[:1]
+    if steering_url:
+        lines.append(f'#EXT-X-CONTENT-STEERING:SERVER-URI="{steering_url}",PATHWAY-ID="{pathways[0].pathway}"')
     track_ids, variant_ids = _stable_ids(title)
-    for index, pathway in enumerate(pathways):
+    for index, pathway in enumerate(declared):
         for track, stable_id in zip(title.tracks, track_ids, strict=True):
             url = source_of(track.asset, pathways, index).url + entries[track.asset].entry
             lines.append(_media(track, stable_id, pathway.pathway, url))
-    for index, pathway in enumerate(pathways):
+    for index, pathway in enumerate(declared):
         for variant, stable_id in zip(title.variants, variant_ids, strict=True):
             lines.append(_stream(title, variant, stable_id, pathway.pathway))
             lines.append(source_of(variant.asset, pathways, index).url + entries[variant.asset].entry)
