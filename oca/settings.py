@@ -12,6 +12,7 @@ from msgspec import Meta
 from oca.common import settings
 from oca.common.addresses import ListenAddress, parse_listen
 from oca.common.box import ApplianceTable, SteeringTable, StoreTable
+from oca.common.errors import ConfigError
 from oca.common.log import LogTable
 from oca.common.settings import Table
 from oca.delivery.settings import DeliveryTable
@@ -71,8 +72,11 @@ class ApplianceSettings(Table, frozen=True):
 
     def __post_init__(self) -> None:
         """Refuse what each table allows but not together."""
-        admin = parse_listen(self.admin.listen, setting="admin.listen")
-        listens = [parse_listen(text, setting="delivery.listen") for text in self.delivery.listen]
+        try:
+            admin = parse_listen(self.admin.listen, setting="admin.listen")
+            listens = [parse_listen(text, setting="delivery.listen") for text in self.delivery.listen]
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
         if admin.port and admin in listens:
             raise ValueError(f"admin.listen = {self.admin.listen} is a delivery address too")
         if len(set(listens)) < len(listens):

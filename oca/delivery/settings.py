@@ -6,16 +6,16 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from oca.common.addresses import ListenAddress
+from oca.common.messages import BaseUrl
 from oca.common.settings import Table
-
-Address = Annotated[str, Meta(pattern=r"\A(\[[0-9a-fA-F:.]+\]|[0-9]{1,3}(\.[0-9]{1,3}){3}):[0-9]{1,5}\Z")]
 
 
 class DeliveryTable(Table, frozen=True):
     """How viewers are served: addresses, workers and limits on every connection."""
 
     listen: Annotated[
-        tuple[Address, ...],
+        tuple[ListenAddress, ...],
         Meta(
             min_length=1,
             max_length=8,
@@ -23,7 +23,7 @@ class DeliveryTable(Table, frozen=True):
         ),
     ] = ("0.0.0.0:8080",)
     urls: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"\Ahttps?://[A-Za-z0-9.:\[\]_-]{1,253}\Z")], ...],
+        tuple[BaseUrl, ...],
         Meta(
             max_length=8,
             description="Base URLs that viewers reach this box by, as told to steering; none: made from listen.",

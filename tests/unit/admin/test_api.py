@@ -1,0 +1,130 @@
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
+
+from oca.admin.api import ENDPOINTS, admin_app
+from oca.admin.status import Status
+from oca.common.messages import Health, Serving
+from oca.common.metrics import DELIVERY, FamilyCollector
+from oca.report.snapshot import Snapshot
+from oca.store.records import HeldPack
+
+Client = TestClient[web.Request, web.Application]
+
+
+class FakeAppliance:
+    def __init__(self, snapshot: Snapshot, status: Status) -> None:
+        self.snapshot = snapshot
+        self._status = status
+        self.state: Serving = "serving"
+
+    def status(self) -> Status:
+        return msgspec.structs.replace(self._status, serving=self.state)
+
+    def drain(self) -> bool:
+        changed = self.state != "draining"
+        self.state = "draining"
+        return changed
+
+    def undrain(self) -> bool:
+        changed = self.state != "serving"
+        self.state = "serving"
+        return changed
+
+
+@pytest.fixture
+def appliance(make_snapshot: Callable[..., Snapshot], status: Status) -> FakeAppliance:
+    packs = [HeldPack(f"film/{name}", "a" * 32, 10, 2, 0, 5) for name in ("audio", "video")]
+    return FakeAppliance(make_snapshot(*packs), status)
+
+
+@pytest.fixture
+async def client(appliance: FakeAppliance) -> AsyncIterator[Client]:
+    registry = CollectorRegistry()
+    registry.register(FamilyCollector(DELIVERY, dict))
+    async with TestClient(TestServer(admin_app(appliance, registry, ("box.example",)), host="127.0.0.1")) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("verdict", "status"), [("ok", 200), ("degraded", 200), ("failed", 503)])
+async def test_health_answers_by_verdict(
+    client: Client, appliance: FakeAppliance, make_snapshot: Callable[..., Snapshot], verdict: Any, status: int
+) -> None:
+    appliance.snapshot = make_snapshot(health=Health(verdict=verdict, reasons=["why"]))
+    async with client.get("/health") as response:
+        assert response.status == status
+        assert await response.json() == {"verdict": verdict, "reasons": ["why"]}
+
+
+async def test_metrics_answer_in_text_format(client: Client) -> None:
+    async with client.get("/metrics") as response:
+        assert response.headers["Content-Type"].startswith("text/plain; version=")
+        assert 'oca_delivery_responses_total{status="200"} 0.0' in await response.text()
+
+
+async def test_index_names_every_endpoint_that_answers(client: Client) -> None:
+    async with client.get("/") as response:
+        assert (await response.json())["endpoints"] == ENDPOINTS
+    for endpoint in ENDPOINTS:
+        method, path = endpoint.split()
+        async with client.request(method, path, json={} if method == "POST" else None) as response:
+            assert response.status == 200, endpoint
+
+
+async def test_status_is_what_commands_read(client: Client, status: Status) -> None:
+    async with client.get("/v1/status") as response:
+        assert msgspec.json.decode(await response.read(), type=Status) == status
+
+
+async def test_drain_and_undrain_say_whether_anything_changed(client: Client) -> None:
+    answers = []
+    for path in ("/v1/drain", "/v1/drain", "/v1/undrain"):
+        async with client.post(path, json={}) as response:
+            answers.append(await response.json())
+    assert answers == [
+        {"serving": "draining", "changed": True},
+        {"serving": "draining", "changed": False},
+        {"serving": "serving", "changed": True},
+    ]
+
+
+async def test_assets_come_in_pages(client: Client) -> None:
+    async with client.get("/v1/assets?limit=1") as response:
+        first = await response.json()
+    assert ([each["asset"] for each in first["assets"]], first["next"]) == (["film/audio"], "film/audio")
+    async with client.get("/v1/assets", params={"after": first["next"]}) as response:
+        assert [each["asset"] for each in (await response.json())["assets"]] == ["film/video"]
+
+
+@pytest.mark.parametrize("limit", ["0", "10001", "-1", "x", "", "1" * 400, "٣"])
+async def test_assets_refuse_limit_out_of_bounds(client: Client, limit: str) -> None:
+    async with client.get("/v1/assets", params={"limit": limit}) as response:
+        assert response.status == 400
+        assert (await response.json())["field"] == "limit"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example", "Content-Type": "application/json"}, 421),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/json", "Origin": "http://evil.example"}, 403),
+    ],
+)
+async def test_drain_refuses_web_pages(
+    client: Client, appliance: FakeAppliance, headers: dict[str, str], status: int
+) -> None:
+    async with client.post("/v1/drain", headers=headers, data=b"{}") as response:
+        assert response.status == status
+        assert response.content_type == "application/problem+json"
+    assert appliance.state == "serving"
+
+
+async def test_unknown_path_answers_problem_details(client: Client) -> None:
+    async with client.get("/v1/nothing") as response:
+        assert (response.status, response.content_type) == (404, "application/problem+json")

@@ -1,0 +1,64 @@
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from oca.admin.screen import status_lines
+from oca.admin.status import DeviceStatus, LinkStatus, Status, SteeringStatus
+from oca.common.messages import Health, StoreUse
+
+MINUTE_NS = 60 * 10**9
+Screen = Callable[..., str]
+
+
+@pytest.fixture
+def screen(status: Status) -> Screen:
+    def show(**changes: Any) -> str:
+        return "\n".join(status_lines(msgspec.structs.replace(status, **changes)))
+
+    return show
+
+
+def test_screen_shows_healthy_appliance(screen: Screen) -> None:
+    assert screen() == (
+        "fra1-a at fra1, oca 0.1.0, up 1 h 30 min\n"
+        "state      serving; health ok\n"
+        "viewers    12 connections, 1.0 Gb/s sent\n"
+        "links      eth0 up 10.0 Gb/s\n"
+        "workers    1 of 1 ready, 1 restarts, CPU 25%\n"
+        "store      30 assets, 4000 objects, 1.0 TiB of 4.0 TiB (25%)\n"
+        "           /nvme0: good, 1.0 TiB free\n"
+        "steering   http://steer, takes reports for 1 h 0 min\n"
+        "delivery   http://192.0.2.1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"serving": "draining", "drain_left_s": 120.0}, "state      draining, at most 2 min 0 s more; health ok"),
+        ({"health": Health(verdict="failed", reasons=["no worker"])}, "           ! no worker"),
+        ({"links": []}, "links      not known"),
+        ({"links": [LinkStatus(name="eth0", up=False, why="dark", bytes_per_s=0)]}, "links      eth0 DOWN"),
+        ({"devices": [DeviceStatus(path="/nvme0", fault="gone", free_bytes=0)]}, "           /nvme0: gone"),
+        (
+            {"store": StoreUse(capacity_bytes=0, used_bytes=0, assets=0, objects=0)},
+            "store      0 assets, 0 objects, 0 B of 0 B",
+        ),
+        (
+            {"steering": SteeringStatus(url="", state="alone", why="[steering] url is empty", since_ns=0)},
+            "steering   none: stands alone, [steering] url is empty",
+        ),
+        (
+            {"steering": SteeringStatus(url="http://steer", state="starting", why="", since_ns=0)},
+            "steering   http://steer, no answer yet",
+        ),
+        (
+            {"steering": SteeringStatus(url="http://steer", state="away", why="refused", since_ns=89 * MINUTE_NS)},
+            "steering   http://steer, AWAY for 1 min 0 s: refused",
+        ),
+    ],
+)
+def test_screen_shows_what_is_out_of_order(screen: Screen, changes: dict[str, Any], line: str) -> None:
+    assert line in screen(**changes).splitlines()

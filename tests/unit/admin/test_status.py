@@ -1,0 +1,53 @@
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oca.admin.status import asset_page, device_statuses, link_statuses, steering_status, worker_statuses
+from oca.report.snapshot import Snapshot, SteeringLink
+from oca.store.records import HeldPack
+
+MakeSnapshot = Callable[..., Snapshot]
+PACKS = [HeldPack(f"film/{number:03}", "a" * 32, 10, 2, number % 2, 5) for number in range(20)]
+
+
+def test_status_shows_workers_devices_and_links(make_snapshot: MakeSnapshot) -> None:
+    snapshot = make_snapshot()
+    assert [(one.pid, one.ready, one.why) for one in worker_statuses(snapshot)] == [
+        (10, True, ""),
+        (11, False, "ended by SIGKILL"),
+    ]
+    assert [(one.path, one.fault) for one in device_statuses(snapshot)] == [("/d0", ""), ("/d1", "gone")]
+    assert [(one.name, one.up) for one in link_statuses(snapshot)] == [("eth0", True), ("eth1", False)]
+
+
+@pytest.mark.parametrize(
+    ("link", "state"),
+    [
+        (None, "alone"),
+        (SteeringLink("u"), "starting"),
+        (SteeringLink("u", connected=True), "connected"),
+        (SteeringLink("u", connected=False, why="refused"), "away"),
+    ],
+)
+def test_status_tells_how_it_stands_with_steering(link: SteeringLink | None, state: str) -> None:
+    assert steering_status(link).state == state
+
+
+@given(st.integers(1, 25))
+def test_asset_pages_follow_one_another_to_the_end(limit: int) -> None:
+    seen, after = [], ""
+    while True:
+        page = asset_page(PACKS, ["/d0", "/d1"], after=after, limit=limit)
+        assert len(page.assets) <= limit
+        seen += page.assets
+        if not page.next:
+            break
+        after = page.next
+    assert [each.asset for each in seen] == [pack.asset for pack in PACKS]
+    assert [each.device for each in seen[:2]] == ["/d0", "/d1"]
+
+
+def test_asset_page_of_empty_store_is_last() -> None:
+    assert asset_page([], [], after="", limit=1).next == ""
