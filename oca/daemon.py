@@ -29,8 +29,9 @@ from oca.notify import notify
 from oca.report.drain import Drain
 from oca.report.inventory import Inventory
 from oca.report.metrics import APPLIANCE, appliance_values
-from oca.report.observer import Observer, Snapshot
+from oca.report.observer import Observer
 from oca.report.reporter import Reporter
+from oca.report.snapshot import Snapshot
 from oca.settings import ApplianceSettings
 
 OBSERVE_INTERVAL_S = 1.0

@@ -13,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from oca.admin.guard import refusal
 from oca.admin.status import Status, asset_page
 from oca.common.problem import Refusal, json_response, problem_response, problems
-from oca.report.observer import Snapshot
+from oca.report.snapshot import Snapshot
 
 BODY_BYTES_MAX = 4096
 ASSETS_SHOWN = 1000

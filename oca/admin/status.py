@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from oca.common.messages import Health, Load, Message, Serving, StoreUse
-from oca.report.observer import Snapshot
-from oca.report.reporter import SteeringLink
+from oca.report.snapshot import Snapshot, SteeringLink
 from oca.store.records import HeldPack
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from oca.common.box import StoreTable
@@ -13,6 +11,7 @@ from oca.common.errors import StoreError
 from oca.common.messages import StoreUse
 from oca.report.contents import Held
 from oca.report.health import DeviceReading
+from oca.report.snapshot import StoreReading
 from oca.store import files
 from oca.store.reader import StoreReader
 from oca.store.records import HeldPack
@@ -20,17 +19,6 @@ from oca.store.use import store_use
 
 MEASURE_INTERVAL_S = 10.0
 """Measuring the store walks its packs; between changes of the index only staging and strangers' files move."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreReading:
-    """The store at one instant."""
-
-    version: int
-    held: Held
-    packs: Sequence[HeldPack]
-    use: StoreUse
-    devices: Sequence[DeviceReading]
 
 
 class Inventory:

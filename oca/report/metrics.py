@@ -7,8 +7,7 @@ from typing import get_args
 
 from oca.common.messages import Serving, Verdict
 from oca.common.metrics import Family
-from oca.report.observer import Snapshot
-from oca.report.reporter import SteeringLink
+from oca.report.snapshot import Snapshot, SteeringLink
 
 APPLIANCE: tuple[Family, ...] = (
     Family(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import psutil
 
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.errors import OcaError
 from oca.common.log import get_logger
-from oca.common.messages import Health, Load
+from oca.common.messages import Load
 from oca.network.addressing import NO_ADDRESS, Link, links_of
 from oca.report.health import LinkReading, Readings, WorkerReading, judge
-from oca.report.inventory import Inventory, StoreReading
+from oca.report.inventory import Inventory
 from oca.report.probe import Probe
+from oca.report.snapshot import Delivery, Snapshot, StoreReading
 from oca.report.window import Window
 
 RATE_SPAN_S = 10.0
@@ -26,56 +26,6 @@ PROBE_TIMEOUT_S = 0.5
 HANG_S = 5.0
 """A device or kernel that has not answered for this long is said to hang."""
 _log = get_logger("observer")
-
-
-class Worker(Protocol):
-    """What is asked of a delivery worker's state."""
-
-    @property
-    def pid(self) -> int:
-        """Its process."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether it serves."""
-
-    @property
-    def restarts(self) -> int:
-        """How often it was replaced."""
-
-    @property
-    def why(self) -> str:
-        """Why it is not ready, or was replaced."""
-
-
-class Delivery(Protocol):
-    """What the report needs of delivery."""
-
-    @property
-    def urls(self) -> Sequence[str]:
-        """Base URLs that viewers reach this box by."""
-
-    def counters(self) -> Mapping[str, int]:
-        """Every delivery counter, summed over workers."""
-
-    def workers(self) -> Sequence[Worker]:
-        """The workers' states."""
-
-    def take_demand(self) -> Mapping[str, tuple[int, int]]:
-        """(requests, bytes) per asset since last taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The appliance at one instant."""
-
-    at_ns: int
-    health: Health
-    load: Load
-    store: StoreReading
-    links: Sequence[LinkReading]
-    workers: Sequence[Worker]
-    counters: Mapping[str, int]
 
 
 class Observer:

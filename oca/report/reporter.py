@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -20,26 +19,14 @@ from oca.common.errors import ConfigError, SteeringError
 from oca.common.log import get_logger
 from oca.common.messages import Report, ReportAnswer, Serving
 from oca.report.demand import DemandLedger
-from oca.report.observer import Delivery, Snapshot
 from oca.report.schedule import next_report_in_s
+from oca.report.snapshot import Delivery, Snapshot, SteeringLink
 
 ANSWER_BYTES_MAX = 64 * 1024
 TOKEN_BYTES_MAX = 4096
 _log = get_logger("reporter")
 _decode = msgspec.json.Decoder(ReportAnswer).decode
 _encode = msgspec.json.Encoder().encode
-
-
-@dataclass(slots=True)
-class SteeringLink:
-    """How it stands with steering; ``why`` is empty while reports are taken, ``connected`` None before the first."""
-
-    url: str
-    connected: bool | None = None
-    why: str = ""
-    since_ns: int = 0
-    reports_taken: int = 0
-    reports_failed: int = 0
 
 
 class Reporter:

@@ -1,0 +1,85 @@
+"""The picture of the appliance that the report, the admin API and the metrics show. Pure: what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from oca.common.messages import Health, Load, StoreUse
+from oca.report.contents import Held
+from oca.report.health import DeviceReading, LinkReading
+from oca.store.records import HeldPack
+
+
+class Worker(Protocol):
+    """What is asked of a delivery worker's state."""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it serves."""
+
+    @property
+    def restarts(self) -> int:
+        """How often it was replaced."""
+
+    @property
+    def why(self) -> str:
+        """Why it is not ready, or was replaced."""
+
+
+class Delivery(Protocol):
+    """What the report needs of delivery."""
+
+    @property
+    def urls(self) -> Sequence[str]:
+        """Base URLs that viewers reach this box by."""
+
+    def counters(self) -> Mapping[str, int]:
+        """Every delivery counter, summed over workers."""
+
+    def workers(self) -> Sequence[Worker]:
+        """The workers' states."""
+
+    def take_demand(self) -> Mapping[str, tuple[int, int]]:
+        """(requests, bytes) per asset since last taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The appliance at one instant."""
+
+    at_ns: int
+    health: Health
+    load: Load
+    store: StoreReading
+    links: Sequence[LinkReading]
+    workers: Sequence[Worker]
+    counters: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReading:
+    """The store at one instant."""
+
+    version: int
+    held: Held
+    packs: Sequence[HeldPack]
+    use: StoreUse
+    devices: Sequence[DeviceReading]
+
+
+@dataclass(slots=True)
+class SteeringLink:
+    """How it stands with steering; ``why`` is empty while reports are taken, ``connected`` None before the first."""
+
+    url: str
+    connected: bool | None = None
+    why: str = ""
+    since_ns: int = 0
+    reports_taken: int = 0
+    reports_failed: int = 0
