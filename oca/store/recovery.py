@@ -18,22 +18,15 @@ class Mending(Struct, frozen=True):
     Attributes:
         bury: Have tombstones: unlink and forget.
         take_in: Lie there, but the index does not name them: index them if they are whole.
-        lost: Are indexed, but not there.
     """
 
     bury: list[int]
     take_in: list[int]
-    lost: list[int]
 
 
 def plan_mending(indexed: Collection[int], doomed: Collection[int], present: Iterable[int]) -> Mending:
     """Compare what the index names with what lies there. Oldest first, so that a newer revision wins."""
-    there = set(present) - set(doomed)
-    return Mending(
-        bury=sorted(doomed),
-        take_in=sorted(there.difference(indexed)),
-        lost=sorted(set(indexed).difference(there)),
-    )
+    return Mending(bury=sorted(doomed), take_in=sorted(set(present).difference(doomed, indexed)))
 
 
 def recover(device: Device) -> list[str]:
@@ -52,7 +45,7 @@ def recover(device: Device) -> list[str]:
     done = [f"unlinked the evicted pack {device.pack_path(number)}" for number in mending.bury]
     done += [_remove_file(device.packs / name) for name in strange]
     for number, entry in indexed.items():
-        if number in mending.lost or files.size(device.pack_path(number)) != entry.bytes:
+        if files.size(device.pack_path(number)) != entry.bytes:
             device.evict(number)
             done.append(f"forgot {entry.asset}: its pack {device.pack_path(number)} is gone or cut short")
     done += [_take_in(device, number) for number in mending.take_in]
