@@ -22,6 +22,7 @@ from oca.common.metrics import DELIVERY, Family
 from oca.common.settings import Key, keys, toml
 from oca.report.metrics import APPLIANCE
 from oca.settings import ApplianceSettings
+from steering.metrics import STEERING
 from steering.settings import SteeringSettings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,10 +58,14 @@ def settings_page() -> str:
 
 
 def metrics_page() -> str:
-    """Every metric that an appliance shows."""
-    lines = ["# Metrics", "", GENERATED, "", "An appliance shows them at `GET /metrics` of its admin API.", ""]
-    rows = (_metric_row(family) for family in (*APPLIANCE, *DELIVERY))
-    lines += _table(("metric", "kind", "unit", "labels", "meaning"), rows)
+    """Every metric that an appliance and steering show."""
+    lines = ["# Metrics", "", GENERATED]
+    for shown_by, families in (
+        ("An appliance shows these at `GET /metrics` of its admin API.", (*APPLIANCE, *DELIVERY)),
+        ("Steering shows these at `GET /metrics`.", STEERING),
+    ):
+        lines += ["", shown_by, ""]
+        lines += _table(("metric", "kind", "unit", "labels", "meaning"), map(_metric_row, families))
     return "\n".join(lines) + "\n"
 
 

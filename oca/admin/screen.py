@@ -44,12 +44,11 @@ def _link(name: str, up: bool, bytes_per_s: float) -> str:
 
 def _steering(status: Status) -> str:
     steering = status.steering
-    match steering.state:
-        case "alone":
-            return f"none: stands alone, {steering.why}"
-        case "starting":
-            return f"{steering.url}, no answer yet"
-        case "connected":
-            return f"{steering.url}, takes reports for {_since(status, steering.since_ns)}"
-        case "away":
-            return f"{steering.url}, AWAY for {_since(status, steering.since_ns)}: {steering.why}"
+    lasting = _since(status, steering.since_ns)
+    texts = {
+        "alone": f"none: stands alone, {steering.why}",
+        "starting": f"{steering.url}, no answer yet",
+        "connected": f"{steering.url}, takes reports for {lasting}",
+        "away": f"{steering.url}, AWAY for {lasting}: {steering.why}",
+    }
+    return texts[steering.state]

@@ -53,7 +53,7 @@ APPLIANCE: tuple[Family, ...] = (
         help="1 while steering takes reports; at 0 the appliance serves on but gets no new viewers.",
     ),
     Family(
-        name="steering_reports",
+        name="reports",
         kind="counter",
         unit="reports",
         help="Reports to steering, by outcome.",
@@ -80,6 +80,6 @@ def appliance_values(snapshot: Snapshot, serving: Serving, steering: SteeringLin
         "store_devices_failed": sum(bool(device.fault) for device in store.devices),
         "links_down": sum(not link.up for link in snapshot.links),
         "steering_connected": int(steering is not None and steering.connected is True),
-        "steering_reports:taken": steering.reports_taken if steering is not None else 0,
-        "steering_reports:failed": steering.reports_failed if steering is not None else 0,
+        "reports:taken": steering.reports_taken if steering is not None else 0,
+        "reports:failed": steering.reports_failed if steering is not None else 0,
     }

@@ -20,7 +20,7 @@ def test_metrics_show_appliance_at_a_glance(make_snapshot: MakeSnapshot) -> None
     assert (values["workers"], values["workers_ready"], values["worker_restarts"]) == (2, 1, 2)
     assert (values["store_devices"], values["store_devices_failed"], values["links_down"]) == (2, 1, 1)
     assert values["steering_connected"] == 1
-    assert (values["steering_reports:taken"], values["steering_reports:failed"]) == (5, 2)
+    assert (values["reports:taken"], values["reports:failed"]) == (5, 2)
 
 
 @pytest.mark.parametrize("link", [None, SteeringLink("u"), SteeringLink("u", connected=False)])
