@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from fill.asset import AssetFetch, Fetcher
@@ -19,7 +20,7 @@ from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, FillPlan
 from oca.common.tasks import Tasks
 from oca.store.records import HeldPack
-from oca.store.staging import StagedAsset
+from oca.store.staging import StagedAsset, pack_bytes
 from oca.store.store import Store
 
 PACK_OVERHEAD_BYTES = 8192
@@ -54,8 +55,7 @@ class FillAgent:
         self._dice = dice
         self._store_thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._staging = asyncio.Lock()
-        self._evictable: deque[Held] = deque()
-        self._spare: list[Held] = []
+        self._may_go: list[Held] = []
         self._brought: set[str] = set()
         self._barred: set[str] = set()
         self._full = False
@@ -83,7 +83,7 @@ class FillAgent:
         for skipped in diff.skipped:
             self._tracker.failed(skipped.asset, skipped.bytes, skipped.reason)
         await self._on_store(lambda: self._store.discard_staging({fetch.planned.asset for fetch in diff.fetches}))
-        self._evictable, self._spare = deque(diff.evictions), list(diff.spare)
+        self._may_go = [*diff.evictions, *diff.spare]
         self._full = bool(diff.skipped)
         brought_before = len(self._brought)
         queue = deque(fetches)
@@ -164,25 +164,22 @@ class FillAgent:
         raise SteeringError(self._steering_gone, remedy="the next fill goes on from here")
 
     async def _stage(self, manifest: AssetManifest) -> StagedAsset:
-        """Begin the asset; what the plan no longer wants gives way one by one, until the store takes it."""
+        """Begin the asset; what the plan no longer wants gives way, as far as the store says that it must."""
         async with self._staging:
-            while True:
-                try:
-                    return await self._on_store(lambda: self._store.stage(manifest))
-                except StoreFullError as full:
-                    if not self._evictable:
-                        self._evictable.extend(room_on_one_device(self._spare, manifest.bytes, full.free_bytes))
-                        self._spare = [entry for entry in self._spare if entry not in self._evictable]
-                    if not self._evictable:
-                        raise
-                    await self._evict(self._evictable.popleft())
-
-    async def _evict(self, held: Held) -> None:
-        if held.asset in self._brought:
-            return  # its older revision has given way to the new one already
-        freed = await self._on_store(lambda: self._store.evict(held.asset))
-        self._tracker.evicted()
-        _log.info("asset evicted", asset=held.asset, bytes=freed, why="the plan no longer wants it and space is needed")
+            try:
+                return await self._on_store(lambda: self._store.stage(manifest))
+            except StoreFullError as full:
+                # What has been brought anew since is no longer what was to give way.
+                may_go = [held for held in self._may_go if held.asset not in self._brought]
+                giving_way = room_on_one_device(may_go, pack_bytes(manifest), full.free_bytes)
+                if not giving_way:
+                    raise
+            for held in giving_way:
+                freed = await self._on_store(partial(self._store.evict, held.asset))
+                self._may_go.remove(held)
+                self._tracker.evicted()
+                _log.info("asset evicted", asset=held.asset, bytes=freed, why=f"makes room for {manifest.asset}")
+            return await self._on_store(lambda: self._store.stage(manifest))
 
     async def _on_store(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 import uvloop
 from rich.console import Console
-from rich.table import Table
 
 from fill.agent import PACK_OVERHEAD_BYTES, held_asset
 from fill.diff import diff_plan
@@ -127,10 +126,9 @@ def _print_outcome(progress: FillProgress) -> None:
 
 
 def _print_preview(preview: Preview) -> None:
-    rows = Table("", "asset", "size", "why", box=None, pad_edge=False)
+    width = max((len(step.asset) for step in preview.steps), default=0)
     for step in preview.steps:
-        rows.add_row(step.action, step.asset, format_bytes(step.bytes), step.why)
-    Console(soft_wrap=not sys.stdout.isatty()).print(rows)
+        print_line(f"{step.action:<5}  {step.asset:<{width}}  {format_bytes(step.bytes):>10}  {step.why}")
     print_line(
         f"{preview.appliance}: {format_bytes(preview.fetch_bytes)} to fetch, {format_bytes(preview.evict_bytes)} to "
         f"evict; {format_bytes(preview.free_bytes)} of {format_bytes(preview.capacity_bytes)} free"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -102,22 +102,26 @@ def diff_plan(
     return FillDiff(tuple(fetches), tuple(skipped), tuple(kept), tuple(may_go[gone:]))
 
 
-def room_on_one_device(spare: Iterable[Held], needed_bytes: int, free_bytes: int) -> list[Held]:
-    """What may still give way to an asset that fits the store but no single device; all of it on one device.
+def room_on_one_device(may_go: Sequence[Held], needed_bytes: int, free_bytes: Mapping[int, int]) -> tuple[Held, ...]:
+    """What gives way so that an asset finds room; a pack lies on one device, so all of it on one.
 
     Args:
-        spare: What could give way, in that order.
+        may_go: What could give way, in that order.
         needed_bytes: What the asset takes.
-        free_bytes: The most that one device has free.
+        free_bytes: What each device has free.
 
     Returns:
-        The entries on the device that can give most; none if even that is too little.
+        The entries on the device where the fewest bytes have to go; none where the asset fits on no device.
     """
-    by_device: dict[int, list[Held]] = {}
-    for entry in spare:
-        by_device.setdefault(entry.device, []).append(entry)
-    most = max(by_device.values(), key=_total, default=[])
-    return most if free_bytes + _total(most) >= needed_bytes else []
+    choices = []
+    for device, free in free_bytes.items():
+        chosen: list[Held] = []
+        for entry in may_go:
+            if entry.device == device and free + _total(chosen) < needed_bytes:
+                chosen.append(entry)
+        if free + _total(chosen) >= needed_bytes:
+            choices.append(tuple(chosen))
+    return min(choices, key=_total, default=())
 
 
 def _total(entries: Iterable[Held]) -> int:

@@ -6,6 +6,7 @@ belong here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 Source = Literal["operator", "client", "upstream", "internal"]
@@ -54,9 +55,9 @@ class StoreError(OcaError):
 
 
 class StoreFullError(StoreError):
-    """No device has room for an asset; ``free_bytes`` is the most that one of them has."""
+    """No device has room for an asset; ``free_bytes`` tells by a device's position what is free there."""
 
-    def __init__(self, message: str, *, remedy: str, free_bytes: int) -> None:
+    def __init__(self, message: str, *, remedy: str, free_bytes: Mapping[int, int]) -> None:
         super().__init__(message, remedy=remedy)
         self.free_bytes = free_bytes
 

@@ -216,12 +216,11 @@ class Store:
             preferred=numbers.index(holding[0]) if holding else None,
         )
         if chosen is None:
-            most_free = max(free.values())
             raise StoreFullError(
                 f"{manifest.asset}: needs {format_bytes(need_bytes)} on one device, "
-                f"at most {format_bytes(most_free)} are free",
+                f"at most {format_bytes(max(free.values()))} are free",
                 remedy="evict assets first, raise [store] device_bytes_max or add a device",
-                free_bytes=most_free,
+                free_bytes=free,
             )
         return numbers[chosen]
 

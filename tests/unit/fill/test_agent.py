@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -43,14 +45,15 @@ class Filler:
         self.session = session
         self.tracker = FillTracker("fra1-a", started_at_ns=1)
 
-    def agent(self) -> FillAgent:
+    def agent(self, **changes: int) -> FillAgent:
         self.tracker = FillTracker("fra1-a", started_at_ns=1)
         client = SteeringClient(self.session, self.steering.url, appliance="fra1-a", token="")
-        fetcher = ObjectFetcher(self.session, QUICK)
-        return FillAgent(self.store, client, fetcher, self.tracker, QUICK, dice=lambda: 0.5)
+        table = msgspec.structs.replace(QUICK, **changes)
+        fetcher = ObjectFetcher(self.session, table)
+        return FillAgent(self.store, client, fetcher, self.tracker, table, dice=lambda: 0.5)
 
-    async def fill(self, plan: FillPlan) -> dict[str, str]:
-        await self.agent().fill(plan)
+    async def fill(self, plan: FillPlan, **changes: int) -> dict[str, str]:
+        await self.agent(**changes).fill(plan)
         self.tracker.ended()
         return self.tracker.failures
 
@@ -297,3 +300,61 @@ async def test_fill_names_asset_whose_path_another_holds(filler: Filler, new_sou
     assert list(failures) == ["t/b"]
     assert "t/a" in failures["t/b"]
     assert list(filler.held) == ["t/a"]
+
+
+async def test_fill_gives_up_what_fits_on_no_single_device_and_evicts_nothing_for_it(
+    tmp_path: Path, steering: SteeringDouble, session: aiohttp.ClientSession, new_source: NewSource
+) -> None:
+    devices = [tmp_path / "nvme0", tmp_path / "nvme1"]
+    for folder in devices:
+        folder.mkdir()
+    store = Store.open(devices, device_bytes_max=100_000, reserve_ratio=0.0)
+    filler = Filler(store, steering, session)
+    origin = await new_source({})
+    kept, big = make_files("t/kept", [50_000]), make_files("t/big", [120_000])
+    origin.files = {**kept, **big}
+    await filler.fill(steering.offer(make_manifest("t/kept", kept, [origin.as_source()])))
+    failures = await filler.fill(steering.offer(make_manifest("t/big", big, [origin.as_source()])))
+    assert list(failures) == ["t/big"]
+    assert "on one device" in failures["t/big"]
+    assert list(filler.held) == ["t/kept"]
+    store.close()
+
+
+async def test_fill_leaves_new_revision_when_its_older_one_was_to_give_way(
+    filler: Filler, device: Path, new_source: NewSource
+) -> None:
+    renewed = {path: body[::-1] for path, body in FILES["t/a"].items()}
+    grown = make_files("t/b", [400_000])
+    origin = await new_source(FILES["t/a"])
+    await filler.fill(filler.steering.offer(make_manifest("t/a", FILES["t/a"], [origin.as_source()])))
+    origin.files = {**renewed, **grown}
+    small(filler, device, 260_000)
+    first = make_manifest("t/a", renewed, [origin.as_source()])
+    plan = filler.steering.offer(first, make_manifest("t/b", FILES["t/b"], []))
+    filler.steering.manifests["t/b"] = make_manifest("t/b", grown, [origin.as_source()])  # published anew since
+    failures = await filler.fill(plan, parallel_assets=1)
+    assert list(failures) == ["t/b"]
+    assert filler.held == {"t/a": first.revision}
+
+
+async def test_fill_names_asset_that_the_device_cannot_take_and_goes_on(
+    filler: Filler, new_source: NewSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = await new_source(ALL)
+    manifests = [make_manifest(asset, FILES[asset], [origin.as_source()]) for asset in ("t/a", "t/b")]
+    write, written, full = os.pwrite, 0, False
+
+    def pwrite(descriptor: int, data: bytes | memoryview, offset: int, /) -> int:
+        nonlocal written, full
+        written += len(data)
+        if written > 30_000 and not full:
+            full = True
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    failures = await filler.fill(filler.steering.offer(*manifests), parallel_assets=1)
+    assert list(failures) == ["t/a"]
+    assert "No space left on device" in failures["t/a"]
+    assert list(filler.held) == ["t/b"]

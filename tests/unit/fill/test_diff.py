@@ -63,15 +63,16 @@ def test_diff_counts_repeated_asset_once_at_its_best_place() -> None:
     assert [(fetch.planned.asset, fetch.planned.bytes) for fetch in diff.fetches] == [("t/a", 10), ("t/b", 10)]
 
 
-def test_room_is_made_on_the_device_that_can_give_most() -> None:
-    spare = [held("t/a", 10, device=0), held("t/b", 30, device=1), held("t/c", 5, device=1)]
-    assert [entry.asset for entry in room_on_one_device(spare, 60, 25)] == ["t/b", "t/c"]
+def test_room_is_made_where_fewest_bytes_have_to_go() -> None:
+    may_go = [held("t/a", 40, device=0), held("t/b", 20, device=1), held("t/c", 15, device=1), held("t/d", 9, device=1)]
+    assert [entry.asset for entry in room_on_one_device(may_go, 60, {0: 25, 1: 30})] == ["t/b", "t/c"]
+    assert [entry.asset for entry in room_on_one_device(may_go, 60, {0: 25, 1: 10})] == ["t/a"]
 
 
 def test_room_is_not_made_when_no_device_could_hold_the_asset() -> None:
-    spare = [held("t/a", 40, device=0), held("t/b", 30, device=1)]
-    assert room_on_one_device(spare, 60, 10) == []
-    assert room_on_one_device([], 60, 10) == []
+    may_go = [held("t/a", 40, device=0), held("t/b", 30, device=1)]
+    assert room_on_one_device(may_go, 60, {0: 10, 1: 10}) == ()
+    assert room_on_one_device([], 60, {0: 10}) == ()
 
 
 names = st.sampled_from([f"t/{letter}" for letter in "abcdefgh"])
