@@ -60,7 +60,7 @@ def test_unit_tests_mirror_modules(tree: Tree) -> None:
             continue
         below = Path(*path.parts[2:-1])
         name = path.name.removeprefix("test_")
-        candidates = [Path("oca") / below / name, below / name]
+        candidates = [Path("oca") / below / name, Path("oca") / name, below / name]
         if not any((tree.root / candidate).is_file() for candidate in candidates):
             strange.append(str(path))
     assert not strange, strange
