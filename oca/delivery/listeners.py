@@ -52,8 +52,8 @@ def parse(address: str) -> tuple[str, int]:
         ConfigError: It is neither.
     """
     host, _, port = address.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family = socket.AF_INET6 if host.startswith("[") and host.endswith("]") else socket.AF_INET
+    host = host[1:-1] if family == socket.AF_INET6 else host
     try:
         socket.inet_pton(family, host)
     except OSError:

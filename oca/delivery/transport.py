@@ -19,6 +19,9 @@ from oca.store.reader import OpenPack
 
 SLICE_BYTES = 2 * 2**20
 """Most bytes of one body per wake-up; a segment's worth, and about what a socket takes at once."""
+JOINED_BYTES_MAX = 60_000
+"""Bodies that leave in one piece with their head. The kernel hands 64 KiB at a time to the network; a head joined to a
+larger body pushes its last bytes into one more piece, which pacing (BBR) delays by a timer: 12 µs of CPU at 64 KiB."""
 SHORTAGE_PAUSE_S = 0.1
 """Wait when the kernel is short of memory for sockets: the socket would count as writable all the while."""
 
@@ -95,7 +98,7 @@ class Transport:
     def send_file(self, head: bytes, pack: OpenPack, offset: int, length: int) -> bool:
         """Send ``head``, then ``length`` bytes of ``pack`` from ``offset``."""
         try:
-            taken = self._send(head, socket.MSG_MORE)
+            taken = self._send(head, socket.MSG_MORE if length < JOINED_BYTES_MAX else 0)
         except OSError as error:
             return self._interrupted(head, pack, offset, length, error)
         if taken != len(head):

@@ -1,0 +1,89 @@
+"""One worker's service in this process, over a real store and real sockets."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from oca.common.metrics import Page, total
+from oca.delivery.acceptor import Acceptor
+from oca.delivery.service import Service
+from oca.delivery.settings import DeliveryTable
+from oca.store.importing import describe_folder, import_folder
+from oca.store.reader import StoreReader
+from oca.store.store import Store
+
+LARGE_BYTES = 24 * 2**20
+"""More than a socket pair takes at once, so that sending it has to wait for the reader."""
+SMALL = b"#EXTM3U\n" * 16
+CONTENT = {"small.m3u8": SMALL, "large.m4s": bytes(range(256)) * (LARGE_BYTES // 256), "empty.vtt": b""}
+
+
+def store_of(folder: Path, content: dict[str, bytes]) -> Path:
+    """A device that holds ``content`` as the asset harbour/v under /h."""
+    source, device = folder / "source", folder / "device"
+    source.mkdir()
+    device.mkdir()
+    for name, data in content.items():
+        (source / name).write_bytes(data)
+    store = Store.open([device])
+    manifest, files = describe_folder(source, asset="harbour/v", mount="/h")
+    import_folder(store, manifest, files)
+    store.close()
+    return device
+
+
+class Bench:
+    """One service behind one listening socket, as a worker has it."""
+
+    def __init__(self, device: Path, settings: DeliveryTable) -> None:
+        self.page = Page.create()
+        self._clients: list[asyncio.StreamWriter] = []
+        self.device = device
+        loop = asyncio.get_running_loop()
+        self.service = Service(loop, settings, self.page.counts, lambda: StoreReader.open([device]))
+        self.service.start()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listener.getsockname()
+        self.acceptor = Acceptor(self.listener, self.service)
+
+    def count(self, key: str) -> int:
+        return total([self.page])[key]
+
+    async def connect(self, *, receive_bytes: int = 0) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        client = socket.socket()
+        if receive_bytes:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, self.address)
+        reader, writer = await asyncio.open_connection(sock=client, limit=2**16)
+        self._clients.append(writer)
+        return reader, writer
+
+    async def close(self) -> None:
+        for client in self._clients:
+            client.close()
+            with contextlib.suppress(OSError):
+                await client.wait_closed()
+        self.acceptor.close()
+        self.service.close()
+        self.page.close()
+
+
+Benches = Callable[..., Bench]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop run until ``condition`` holds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - a counter in shared memory wakes nobody
+            await asyncio.sleep(0.005)
+
+
+async def read_reply(reader: asyncio.StreamReader, *, bodiless: bool = False) -> tuple[int, dict[str, str], bytes]:
+    """Status, fields and body of the next response."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode().removesuffix("\r\n\r\n").split("\r\n")
+    fields = dict(line.split(": ", 1) for line in head[1:])
+    length = 0 if bodiless else int(fields.get("Content-Length", "0"))
+    return int(head[0].split(" ")[1]), fields, await reader.readexactly(length)

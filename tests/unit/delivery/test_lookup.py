@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import pytest
+
+from oca.common.errors import StoreError
+from oca.common.metrics import DELIVERY_SLOTS
+from oca.delivery import lookup as module
+from oca.delivery.demand import Demand
+from oca.delivery.lookup import Lookup
+from oca.store.reader import StoreReader
+from oca.store.store import Store
+from tests.unit.delivery.bench import SMALL, store_of
+
+
+class Desk:
+    """A look-up and the counts it keeps."""
+
+    def __init__(self, device: Path) -> None:
+        self.counts = [0] * len(DELIVERY_SLOTS)
+        self.trouble: StoreError | None = None
+        self.device = device
+        self.lookup = Lookup(self.open, Demand(), self.counts)  # type: ignore[arg-type]
+
+    def open(self) -> StoreReader:
+        if self.trouble is not None:
+            raise self.trouble
+        return StoreReader.open([self.device])
+
+    def count(self, key: str) -> int:
+        return self.counts[DELIVERY_SLOTS[key]]
+
+
+def test_lookup_finds_object_and_keeps_the_answer(device: Path) -> None:
+    desk = Desk(device)
+    desk.lookup.refresh()
+    found = desk.lookup.find(b"/h/small.m3u8")
+    assert found is not None
+    assert found.size == len(SMALL)
+    assert found.head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert desk.lookup.find(b"/h/small.m3u8") is found
+    assert desk.count("delivery_index_reads") == 1
+    desk.lookup.close()
+
+
+@pytest.mark.parametrize("path", [b"/h/none", b"*", b"", b"/" + b"a" * 5000, b"/h/small.m3u8/", b"\xff"])
+def test_lookup_misses_what_is_not_held(device: Path, path: bytes) -> None:
+    desk = Desk(device)
+    desk.lookup.refresh()
+    assert desk.lookup.find(path) is None
+    assert not desk.lookup.kept
+    desk.lookup.close()
+
+
+def test_lookup_drops_answers_when_asset_is_evicted(tmp_path: Path) -> None:
+    desk = Desk(store_of(tmp_path, {"a.m4s": b"abc"}))
+    desk.lookup.refresh()
+    found = desk.lookup.find(b"/h/a.m4s")
+    assert found is not None
+    found.pack.sends += 1
+    store = Store.open([desk.device])
+    store.evict("harbour/v")
+    store.close()
+    desk.lookup.refresh()
+    assert desk.lookup.find(b"/h/a.m4s") is None
+    assert Path(f"/proc/self/fd/{found.pack.descriptor}").exists()  # a send goes on from it
+    descriptor, found.pack.sends = found.pack.descriptor, 0
+    desk.lookup.refresh()
+    assert not Path(f"/proc/self/fd/{descriptor}").exists()
+    desk.lookup.close()
+
+
+def test_lookup_misses_until_store_can_be_opened(device: Path) -> None:
+    desk = Desk(device)
+    desk.trouble = StoreError("nvme0: cannot be read", remedy="mount it")
+    desk.lookup.refresh()
+    desk.lookup.refresh()
+    assert desk.lookup.find(b"/h/small.m3u8") is None
+    desk.trouble = None
+    desk.lookup.refresh()
+    assert desk.lookup.find(b"/h/small.m3u8") is not None
+    desk.lookup.close()
+
+
+def test_lookup_answers_failing_device_as_miss(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(device)
+    desk.lookup.refresh()
+
+    def fail(self: StoreReader, path: bytes) -> None:
+        raise StoreError("nvme0: input/output error", remedy="replace the device")
+
+    monkeypatch.setattr(StoreReader, "find", fail)
+    assert desk.lookup.find(b"/h/small.m3u8") is None
+    assert desk.count("delivery_index_errors") == 1
+    desk.lookup.close()
+
+
+def test_lookup_bounds_the_answers_it_keeps(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_MAX", 1)
+    desk = Desk(device)
+    desk.lookup.refresh()
+    desk.lookup.find(b"/h/small.m3u8")
+    desk.lookup.find(b"/h/large.m4s")
+    assert list(desk.lookup.kept) == [b"/h/large.m4s"]
+    desk.lookup.close()

@@ -1,0 +1,258 @@
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oca.delivery.session import Session
+from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, Benches, read_reply, store_of, until
+
+GET = b"GET /h/%b HTTP/1.1\r\nHost: a\r\n\r\n"
+SMALL, LARGE = CONTENT["small.m3u8"], CONTENT["large.m4s"]
+
+
+async def test_session_sends_object_by_sendfile_and_counts_its_demand(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    writer.write(GET % b"small.m3u8" + b"GET /h/small.m3u8 HTTP/1.1\r\nHost: a\r\nRange: bytes=8-15\r\n\r\n")
+    assert (await read_reply(reader))[2] == SMALL
+    status, fields, body = await read_reply(reader)
+    assert (status, fields["Content-Range"], body) == (206, "bytes 8-15/128", b"#EXTM3U\n")
+    assert bench.count("delivery_sendfile_bytes") == bench.count("delivery_sent_bytes") == 128 + 8
+    assert bench.service.demand.take() == [("harbour/v", 2, 136)]
+    writer.close()
+    await until(lambda: bench.count("delivery_connections") == 0)
+
+
+async def test_session_sends_large_object_to_slow_reader(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect(receive_bytes=4096)
+    writer.write(GET % b"large.m4s" + GET % b"small.m3u8")
+    await until(lambda: bench.count("delivery_sends") == 1)
+    assert (await read_reply(reader))[2] == LARGE
+    assert (await read_reply(reader))[2] == SMALL
+    assert bench.count("delivery_sends") == 0
+    assert bench.count("delivery_sends_blocked") > 0
+    assert bench.service.demand.take() == [("harbour/v", 2, LARGE_BYTES + 128)]
+    writer.close()
+
+
+async def test_session_counts_no_demand_of_fill(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    writer.write(b"GET /h/small.m3u8 HTTP/1.1\r\nHost: a\r\nUser-Agent: oca-fill/0.1.0\r\n\r\n")
+    await read_reply(reader)
+    assert bench.service.demand.take() == []
+    writer.close()
+
+
+async def test_session_answers_miss_head_empty_and_preflight(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    writer.write(GET % b"none" + b"HEAD /h/small.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert (await read_reply(reader))[0] == 404
+    status, fields, _ = await read_reply(reader, bodiless=True)
+    assert (status, fields["Content-Length"]) == (200, "128")
+    writer.write(GET % b"empty.vtt" + b"OPTIONS /h/small.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n")
+    status, fields, _ = await read_reply(reader)
+    assert (status, fields["Content-Length"]) == (200, "0")
+    assert (await read_reply(reader))[0] == 204
+    writer.close()
+
+
+@pytest.mark.parametrize("piece", [1, 7, 4096])
+async def test_session_reads_requests_in_pieces(benches: Benches, piece: int) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    data = GET % b"small.m3u8" * 3
+    for at in range(0, len(data), piece):
+        writer.write(data[at : at + piece])
+        await asyncio.sleep(0)
+    for _ in range(3):
+        assert (await read_reply(reader))[0] == 200
+    writer.close()
+
+
+async def test_session_answers_many_pipelined_requests_in_order(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    writer.write(b"".join(GET % (b"small.m3u8" if number % 2 else b"none") for number in range(100)))
+    assert [(await read_reply(reader))[0] for _ in range(100)] == [404, 200] * 50
+    writer.close()
+
+
+async def test_session_refuses_malformed_request_and_closes(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    writer.write(GET % b"small.m3u8" + b"GET /h/small.m3u8 HTTP/1.1\r\n\r\n" + b"x" * 5000)
+    assert (await read_reply(reader))[0] == 200
+    status, fields, body = await read_reply(reader)
+    assert (status, fields["Connection"], body) == (400, "close", b"host-missing\n")
+    assert await reader.read() == b""
+    assert bench.count("delivery_refusals:host-missing") == 1
+    writer.close()
+    await until(lambda: bench.count("delivery_connections") == 0)
+
+
+async def test_session_closes_when_asked_to(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    writer.write(b"GET /h/large.m4s HTTP/1.0\r\n\r\n")
+    status, fields, body = await read_reply(reader)
+    assert (status, fields["Connection"], body) == (200, "close", LARGE)
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_session_answers_client_that_has_ended_its_side(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    writer.write(GET % b"large.m4s" + GET % b"small.m3u8")
+    writer.write_eof()
+    assert (await read_reply(reader))[2] == LARGE
+    assert (await read_reply(reader))[2] == SMALL
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def test_session_bounds_what_waits_behind_a_response(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect(receive_bytes=4096)
+    writer.write(GET % b"large.m4s")
+    await until(lambda: bench.count("delivery_sends") == 1)
+    flood = 20000
+    writer.write(GET % b"none" * flood)
+    (session,) = bench.service.sessions
+    assert isinstance(session, Session)
+    await until(lambda: not session._reading)
+    assert session._requests.pending_bytes < 64 * 1024
+    assert (await read_reply(reader))[0] == 200
+    for _ in range(flood):
+        assert (await read_reply(reader))[0] == 404
+    writer.close()
+
+
+async def test_session_ends_idle_connection(benches: Benches) -> None:
+    bench = benches(idle_timeout_s=0.1, head_timeout_s=60)
+    reader, writer = await bench.connect()
+    writer.write(GET % b"small.m3u8")
+    await read_reply(reader)
+    assert await reader.read() == b""
+    assert bench.count("delivery_time_outs:idle") == 1
+    writer.close()
+
+
+async def test_session_ends_connection_that_never_asks(benches: Benches) -> None:
+    bench = benches(head_timeout_s=0.1)
+    reader, writer = await bench.connect()
+    assert await reader.read() == b""
+    assert bench.count("delivery_connections") == 0
+    writer.close()
+
+
+async def test_session_refuses_head_that_takes_too_long(benches: Benches) -> None:
+    bench = benches(head_timeout_s=0.1)
+    reader, writer = await bench.connect()
+    writer.write(GET[:10])
+    status, _, body = await read_reply(reader)
+    assert (status, body) == (408, b"head-time-out\n")
+    assert bench.count("delivery_time_outs:head") == bench.count("delivery_refusals:head-time-out") == 1
+    writer.close()
+
+
+async def test_session_cuts_stalled_client_by_reset(benches: Benches) -> None:
+    bench = benches(stalled_timeout_s=0.2)
+    reader, writer = await bench.connect(receive_bytes=4096)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(GET % b"large.m4s")
+    await until(lambda: bench.count("delivery_sends_cut:stalled") == 1)
+    assert bench.count("delivery_sends") == bench.count("delivery_connections") == 0
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
+    with pytest.raises(ConnectionResetError):
+        await reader.readexactly(LARGE_BYTES)
+    writer.close()
+
+
+async def test_session_counts_client_that_leaves_amid_response(benches: Benches) -> None:
+    bench = benches()
+    _, writer = await bench.connect(receive_bytes=4096)
+    writer.write(GET % b"large.m4s")
+    await until(lambda: bench.count("delivery_sends") == 1)
+    writer.transport.abort()
+    await until(lambda: bench.count("delivery_connections") == 0)
+    assert bench.count("delivery_sends_cut:client") == 1
+    assert bench.count("delivery_sends") == 0
+
+
+async def test_session_resets_rather_than_send_less_than_promised(benches: Benches, tmp_path: Path) -> None:
+    device = store_of(tmp_path, {"a.m4s": bytes(200_000)})
+    (pack,) = (device / "packs").iterdir()
+    os.truncate(pack, 100_000)
+    bench = benches(on=device)
+    reader, writer = await bench.connect()
+    writer.write(GET % b"a.m4s")
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)) as caught:
+        await read_reply(reader)
+    assert caught.type is ConnectionResetError
+    assert bench.count("delivery_sends_cut:pack") == 1
+    writer.close()
+
+
+async def test_drain_closes_idle_and_finishes_responses(benches: Benches) -> None:
+    bench = benches()
+    idle_reader, idle_writer = await bench.connect()
+    reader, writer = await bench.connect(receive_bytes=4096)
+    writer.write(GET % b"large.m4s")
+    await until(lambda: bench.count("delivery_sends") == 1 and bench.count("delivery_connections") == 2)
+    draining = asyncio.get_running_loop().create_task(bench.service.drain())
+    assert await idle_reader.read() == b""
+    idle_writer.close()
+    assert (await read_reply(reader))[2] == LARGE
+    assert await reader.read() == b""
+    writer.close()
+    await draining
+    assert bench.count("delivery_connections") == 0
+
+
+async def test_acceptor_resets_connections_beyond_the_limit(benches: Benches) -> None:
+    bench = benches(connections_max=1)
+    reader, writer = await bench.connect()
+    writer.write(GET % b"small.m3u8")
+    await read_reply(reader)
+
+    def ask_again() -> bytes:
+        with socket.create_connection(bench.address, timeout=10) as second:
+            return second.recv(1)
+
+    with pytest.raises(ConnectionResetError):
+        await asyncio.to_thread(ask_again)
+    assert bench.count("delivery_connections_refused") == 1
+    writer.close()
+
+
+async def test_acceptor_rests_when_descriptors_run_out(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = benches()
+
+    class Short:
+        """A listener whose first accept finds no descriptor left."""
+
+        def __init__(self, listener: socket.socket) -> None:
+            self.listener, self.tries = listener, 0
+
+        def accept(self) -> Any:
+            self.tries += 1
+            if self.tries == 1:
+                raise OSError(24, "Too many open files")
+            return self.listener.accept()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.listener, name)
+
+    monkeypatch.setattr(bench.acceptor, "_listener", Short(bench.listener))
+    reader, writer = await bench.connect()
+    writer.write(GET % b"small.m3u8")
+    assert (await read_reply(reader))[0] == 200
+    assert bench.count("delivery_accept_pauses") == 1
+    writer.close()

@@ -1,0 +1,152 @@
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from oca.common.errors import ConfigError, OcaError
+from oca.delivery import supervisor as module
+from oca.delivery.settings import DeliveryTable
+from oca.delivery.supervisor import Supervisor
+from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, read_reply, until
+
+GET = b"GET /h/%b HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = url.removeprefix("http://").split(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def fetch(url: str, name: bytes) -> tuple[int, bytes]:
+    reader, writer = await connect(url)
+    writer.write(GET % name)
+    status, _, body = await read_reply(reader)
+    writer.close()
+    await writer.wait_closed()
+    return status, body
+
+
+@pytest.fixture
+async def running(device: Path) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=2), [device], appliance="fra1-a")
+    await supervisor.start()
+    yield supervisor
+    await supervisor.stop(0)
+
+
+def gone(pid: int) -> bool:
+    return not Path(f"/proc/{pid}").exists()
+
+
+async def test_supervisor_serves_and_gathers_counts_and_demand(running: Supervisor) -> None:
+    (url,) = running.urls
+    for _ in range(4):
+        assert await fetch(url, b"small.m3u8") == (200, CONTENT["small.m3u8"])
+    assert running.counters()["delivery_responses:200"] == 4
+    assert running.counters()["delivery_sendfile_bytes"] == 4 * 128
+    demand = {"harbour/v": (0, 0)}
+    async with asyncio.timeout(10):
+        while demand["harbour/v"][0] < 4:
+            await asyncio.sleep(0.05)
+            for asset, (requests, sent_bytes) in running.take_demand().items():
+                demand[asset] = (demand[asset][0] + requests, demand[asset][1] + sent_bytes)
+    assert demand == {"harbour/v": (4, 512)}
+    assert [state.restarts for state in running.workers()] == [0, 0]
+    assert all(state.ready for state in running.workers())
+
+
+async def test_supervisor_replaces_killed_worker_and_keeps_its_counts(running: Supervisor) -> None:
+    (url,) = running.urls
+    await fetch(url, b"small.m3u8")
+    killed = [state.pid for state in running.workers()]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    # The queue of a dead worker's socket stays open: the connection waits for the replacement, it is not refused.
+    assert await fetch(url, b"small.m3u8") == (200, CONTENT["small.m3u8"])
+    await until(lambda: all(state.restarts == 1 and state.ready for state in running.workers()))
+    assert {state.why for state in running.workers()} == {"ended by SIGKILL"}
+    assert not {state.pid for state in running.workers()} & set(killed)
+    assert running.counters()["delivery_responses:200"] == 2
+
+
+async def test_supervisor_kills_worker_that_hangs(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENCE_S_MAX", 2.5)
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
+    await supervisor.start()
+    os.kill(supervisor.workers()[0].pid, signal.SIGSTOP)
+    await until(lambda: supervisor.workers()[0].restarts == 1)
+    assert supervisor.workers()[0].why == "silent for 2 s"
+    await supervisor.stop(0)
+
+
+async def test_supervisor_finishes_what_is_being_sent_before_it_stops(device: Path) -> None:
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
+    await supervisor.start()
+    (url,), (state,) = supervisor.urls, supervisor.workers()
+    reader, writer = await connect(url)
+    writer.write(GET % b"large.m4s")
+    await until(lambda: supervisor.counters()["delivery_sends"] == 1)
+    stopping = asyncio.get_running_loop().create_task(supervisor.stop(20))
+    with pytest.raises(ConnectionRefusedError):
+        await fetch_until_refused(url)
+    status, _, body = await read_reply(reader)
+    assert (status, len(body)) == (200, LARGE_BYTES)
+    writer.close()
+    await stopping
+    assert gone(state.pid)
+    assert supervisor.counters()["delivery_sends_cut:drain"] == 0
+
+
+async def fetch_until_refused(url: str) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            _, writer = await connect(url)
+            writer.transport.abort()
+            await asyncio.sleep(0.01)
+
+
+async def test_supervisor_cuts_what_outlasts_the_drain(device: Path) -> None:
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
+    await supervisor.start()
+    reader, writer = await connect(supervisor.urls[0])
+    writer.write(GET % b"large.m4s")
+    await until(lambda: supervisor.counters()["delivery_sends"] == 1)
+    await supervisor.stop(0.2)
+    assert supervisor.counters()["delivery_sends_cut:drain"] == 1
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await read_reply(reader)
+    writer.close()
+
+
+async def test_supervisor_refuses_port_that_another_holds(running: Supervisor, device: Path) -> None:
+    address = running.urls[0].removeprefix("http://")
+    second = Supervisor(DeliveryTable(listen=(address,), workers=1), [device], appliance="fra1-b")
+    with pytest.raises(ConfigError, match="already in use"):
+        await second.start()
+    assert second.workers() == []
+
+
+async def test_supervisor_says_why_no_worker_starts(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READY_S_MAX", 1.5)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
+    with pytest.raises(OcaError, match="ended with status 1"):
+        await supervisor.start()
+
+
+async def test_worker_ends_when_its_supervisor_dies(device: Path) -> None:
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
+    await supervisor.start()
+    (state,) = supervisor.workers()
+    (slot,) = supervisor._slots
+    assert slot.down is not None
+    supervisor._stopping.set()
+    slot.down.close()
+    await until(lambda: gone(state.pid) or (slot.process is not None and slot.process.returncode is not None))
+    assert slot.process is not None
+    assert slot.process.returncode == 0
+    await supervisor.stop(0)

@@ -1,0 +1,211 @@
+"""The transport against a socket and a sendfile that take what the test says."""
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oca.common.metrics import DELIVERY_SLOTS
+from oca.delivery.transport import JOINED_BYTES_MAX, SLICE_BYTES, Transport
+from oca.store.reader import OpenPack
+
+Step = int | OSError
+AGAIN = BlockingIOError(errno.EAGAIN, "again")
+
+
+class Rig:
+    """A transport between a scripted kernel and a loop that the test turns by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, sends: list[Step], moves: list[Step]) -> None:
+        self.sends, self.moves = sends, moves
+        self.went: list[tuple[Any, ...]] = []
+        self.writer: Callable[[], None] | None = None
+        self.later: Callable[[], None] | None = None
+        self.ended: list[str] = []
+        self.counts = [0] * len(DELIVERY_SLOTS)
+        self.pack = OpenPack(9, "a/v")
+        monkeypatch.setattr(os, "sendfile", self.sendfile)
+        self.transport = Transport(
+            self,  # type: ignore[arg-type]
+            self,  # type: ignore[arg-type]
+            self.counts,  # type: ignore[arg-type]
+            sent=lambda: self.ended.append("sent"),
+            failed=self.ended.append,
+        )
+
+    def fileno(self) -> int:
+        return 5
+
+    def send(self, data: bytes, flags: int = 0) -> int:
+        step = self.sends.pop(0)
+        if isinstance(step, OSError):
+            raise step
+        self.went.append(("send", data[:step], flags))
+        return min(step, len(data))
+
+    def sendfile(self, out: int, descriptor: int, offset: int, length: int) -> int:
+        assert (out, descriptor) == (5, 9)
+        step = self.moves.pop(0)
+        if isinstance(step, OSError):
+            raise step
+        self.went.append(("sendfile", offset, min(step, length)))
+        return min(step, length)
+
+    def add_writer(self, fileno: int, callback: Callable[[], None]) -> None:
+        assert self.writer is None
+        self.writer = callback
+
+    def remove_writer(self, fileno: int) -> None:
+        self.writer = None
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> "Rig":
+        self.later = callback
+        return self
+
+    def cancel(self) -> None:
+        self.later = None
+
+    def turn(self) -> None:
+        """The socket has become writable."""
+        assert self.writer is not None
+        self.writer()
+
+    def count(self, key: str) -> int:
+        return self.counts[DELIVERY_SLOTS[key]]
+
+    def rests(self) -> bool:
+        """Whether nothing is left behind: no watcher, no pin on the pack, no gauge."""
+        return (
+            self.writer is None
+            and self.later is None
+            and self.pack.sends == 0
+            and self.count("delivery_sends") == 0
+            and not self.transport.waiting
+        )
+
+
+def test_transport_joins_head_and_small_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [10])
+    assert rig.transport.send_file(b"head", rig.pack, 100, 10)
+    assert rig.went == [("send", b"head", socket.MSG_MORE), ("sendfile", 100, 10)]
+    assert rig.count("delivery_sendfile_calls") == 1
+    assert rig.count("delivery_sendfile_bytes") == rig.count("delivery_sent_bytes") == 10
+    assert rig.rests()
+
+
+def test_transport_sends_head_of_large_body_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [JOINED_BYTES_MAX])
+    assert rig.transport.send_file(b"head", rig.pack, 0, JOINED_BYTES_MAX)
+    assert rig.went[0] == ("send", b"head", 0)
+
+
+def test_transport_goes_on_where_short_sendfile_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [4, AGAIN, 5, 1])
+    assert not rig.transport.send_file(b"head", rig.pack, 100, 10)
+    assert rig.pack.sends == rig.count("delivery_sends") == 1
+    rig.turn()
+    rig.turn()
+    assert rig.ended == []
+    rig.turn()
+    assert rig.went[1:] == [("sendfile", 100, 4), ("sendfile", 104, 5), ("sendfile", 109, 1)]
+    assert rig.ended == ["sent"]
+    assert rig.transport.moved_bytes == 6
+    assert rig.count("delivery_sent_bytes") == 10
+    assert rig.rests()
+
+
+@pytest.mark.parametrize("first", [2, AGAIN, InterruptedError(errno.EINTR, "interrupted")])
+def test_transport_goes_on_where_short_head_ended(monkeypatch: pytest.MonkeyPatch, first: Step) -> None:
+    rig = Rig(monkeypatch, [first, 1, AGAIN, 99], [10])
+    assert not rig.transport.send_file(b"head", rig.pack, 100, 10)
+    rig.turn()
+    rig.turn()
+    rig.turn()
+    assert b"".join(step[1] for step in rig.went if step[0] == "send") == b"head"
+    assert rig.went[-1] == ("sendfile", 100, 10)
+    assert rig.ended == ["sent"]
+    assert rig.rests()
+
+
+def test_transport_sends_rest_of_text_when_socket_takes_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [2, 99], [])
+    assert not rig.transport.send(b"head")
+    rig.turn()
+    assert [step[1] for step in rig.went] == [b"he", b"ad"]
+    assert rig.ended == ["sent"]
+    assert rig.rests()
+
+
+def test_transport_yields_after_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [2**40, 2**40, 2**40])
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 2 * SLICE_BYTES + 1)
+    rig.turn()
+    rig.turn()
+    assert [step[2] for step in rig.went[1:]] == [SLICE_BYTES, SLICE_BYTES, 1]
+    assert rig.ended == ["sent"]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [(errno.EPIPE, "client"), (errno.ECONNRESET, "client"), (errno.ETIMEDOUT, "client"), (errno.EIO, "device")],
+)
+@pytest.mark.parametrize("after", [[], [3]])
+def test_transport_tells_whose_doing_a_failure_is(
+    monkeypatch: pytest.MonkeyPatch, error: int, cause: str, after: list[Step]
+) -> None:
+    rig = Rig(monkeypatch, [99], [*after, OSError(error, "x")])
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 10)
+    if after:
+        rig.turn()
+    assert rig.ended == [cause]
+    assert rig.rests()
+
+
+@pytest.mark.parametrize("moves", [[0], [4, 0]])
+def test_transport_fails_on_pack_shorter_than_promised(monkeypatch: pytest.MonkeyPatch, moves: list[Step]) -> None:
+    rig = Rig(monkeypatch, [99], moves)
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 10)
+    if rig.ended == []:
+        rig.turn()
+    assert rig.ended == ["pack"]
+    assert not moves
+    assert rig.rests()
+
+
+@pytest.mark.parametrize("shortage", [errno.ENOBUFS, errno.ENOMEM])
+def test_transport_rests_while_kernel_is_short_of_memory(monkeypatch: pytest.MonkeyPatch, shortage: int) -> None:
+    rig = Rig(monkeypatch, [99], [OSError(shortage, "short"), OSError(shortage, "short"), 10])
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 10)
+    for _ in range(2):
+        assert rig.writer is None
+        assert rig.later is not None
+        resume, rig.later = rig.later, None
+        resume()
+        rig.turn()
+    assert rig.ended == ["sent"]
+    assert rig.rests()
+
+
+def test_transport_stops_amid_body_and_amid_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99, 99], [4, OSError(errno.ENOBUFS, "short")])
+    rig.transport.send_file(b"head", rig.pack, 0, 10)
+    rig.transport.stop()
+    assert rig.rests()
+    rig.transport.send_file(b"head", rig.pack, 0, 10)
+    rig.transport.stop()
+    assert rig.rests()
+    rig.transport.stop()
+    assert rig.ended == []
+
+
+def test_transport_fails_when_head_cannot_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [4, AGAIN, OSError(errno.EPIPE, "x")], [AGAIN])
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 10)
+    rig.transport.stop()
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 10)
+    rig.turn()
+    assert rig.ended == ["client"]
+    assert rig.rests()
