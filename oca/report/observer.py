@@ -21,7 +21,7 @@ from oca.report.window import Window
 RATE_SPAN_S = 10.0
 """Rates and error ratios cover this long: short enough to follow, long enough that one bad second is no verdict."""
 CPU_SPAN_S = 60.0
-"""A box that is busy for a few seconds is in use, not ill."""
+"""Before a verdict rests on it, the CPU must have been busy for so long: a box in use is not ill."""
 PROBE_TIMEOUT_S = 0.5
 HANG_S = 5.0
 """A device or kernel that has not answered for this long is said to hang."""
@@ -111,7 +111,7 @@ class Observer:
                 links=self._links,
                 requests=round(self._window.rise("responses")),
                 errors=round(self._window.rise("errors")),
-                cpu_ratio=cpu_ratio,
+                cpu_ratio=cpu_ratio if self._cpu.is_covered else 0.0,
                 memory_available_ratio=memory.available / memory.total,
             )
         )

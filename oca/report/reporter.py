@@ -6,6 +6,7 @@ Nothing here is needed to serve: while steering is away the appliance serves wha
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -154,8 +155,10 @@ class Reporter:
                 remedy="check that steering runs and can be reached",
             ) from None
         except aiohttp.ClientError as error:
+            told = isinstance(error, aiohttp.ClientConnectorError) and os.strerror(error.errno or 0)
             raise SteeringError(
-                f"{self._url}: {error}", remedy="check [steering] url, and that steering runs and can be reached"
+                f"{self._url}: {told or error or type(error).__name__}",
+                remedy="check [steering] url, and that steering runs and can be reached",
             ) from None
         try:
             return _decode(raw)

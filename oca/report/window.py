@@ -19,6 +19,11 @@ class Window:
         while len(self._readings) > 2 and self._readings[1][0] <= now - self._span_s:
             self._readings.popleft()
 
+    @property
+    def is_covered(self) -> bool:
+        """Whether the readings reach back over the whole span."""
+        return len(self._readings) > 1 and self._readings[-1][0] - self._readings[0][0] >= self._span_s
+
     def rise(self, key: str) -> float:
         """How much ``key`` rose; never below 0, whatever a counter that started anew says."""
         if len(self._readings) < 2:

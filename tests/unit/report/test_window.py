@@ -20,6 +20,15 @@ def test_window_forgets_what_is_older_than_span() -> None:
     assert window.rate_per_s("y") == pytest.approx(2)
 
 
+def test_window_says_whether_its_span_is_covered() -> None:
+    window = Window(10)
+    covered = []
+    for second in (0, 9, 10, 25):
+        window.observe(second, {})
+        covered.append(window.is_covered)
+    assert covered == [False, False, True, True]
+
+
 def test_window_gives_part_of_whole() -> None:
     window = Window(10)
     window.observe(0, {"part": 0, "whole": 0})
