@@ -74,18 +74,10 @@ def origin_differences(played: list[Played], library: Path) -> list[str]:
 
 async def play_by_ffmpeg(url: str) -> tuple[int, str]:
     """Decode what ``url`` names to nowhere; ffmpeg's exit code, and all it had to warn of."""
-    command = [
-        imageio_ffmpeg.get_ffmpeg_exe(),
-        "-hide_banner",
-        "-nostdin",
-        "-v",
-        "warning",
-        "-i",
-        url,
-        "-f",
-        "null",
-        "-",
-    ]
+    # Every rendition is decoded. Those it does not need ffmpeg drops in mid-segment and then complains of corrupt
+    # packets, for a folder on disk no less than for a server.
+    every = ["-map", "0", "-f", "null", "-"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-v", "warning", "-i", url, *every]
     with spawn_tied(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as child:
         try:
             if not await becomes_true(lambda: child.poll() is not None, FFMPEG_S):

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from oca.common.clock import monotonic_s
+
+PLAY_S_MAX = 90
 FLAGS = ["--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--autoplay-policy=no-user-gesture-required"]
 
 
@@ -35,7 +38,13 @@ def main() -> int:
             viewport={"width": options.width, "height": options.height}, color_scheme=options.scheme
         )
         page.goto(options.url)
-        page.wait_for_function(f"document.querySelector('video').currentTime > {options.at}", timeout=90_000)
+        # The page's policy allows no eval, which Playwright's own wait for a condition needs.
+        until = monotonic_s() + PLAY_S_MAX
+        while page.evaluate("document.querySelector('video').currentTime") < options.at:
+            if monotonic_s() > until:
+                print(f"demo.screenshot: the film did not reach {options.at} s", file=sys.stderr)
+                return 1
+            page.wait_for_timeout(200)
         page.evaluate("scrollTo(0, 0)")
         options.file.parent.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=options.file)

@@ -58,9 +58,10 @@ class Watched:
         return dict(await self.page.evaluate("window.oca"))
 
     async def until_position(self, seconds: float, timeout_s: float) -> None:
-        await self.page.wait_for_function(
-            f"document.querySelector('video').currentTime >= {seconds}", timeout=timeout_s * 1000
-        )
+        # The page's policy allows no eval, which Playwright's own wait for a condition needs.
+        async with asyncio.timeout(timeout_s):
+            while await self.position() < seconds:
+                await self.page.wait_for_timeout(100)
 
     async def settle(self) -> None:
         """Wait until every body that arrived has been read."""
