@@ -55,7 +55,10 @@ class StoreError(OcaError):
 
 
 class StoreFullError(StoreError):
-    """No device has room for an asset; ``free_bytes`` tells by a device's position what is free there."""
+    """No device has room for an asset; ``free_bytes`` tells by a device's position what is free there.
+
+    It is empty where the system itself ran out of space in the middle of a write.
+    """
 
     def __init__(self, message: str, *, remedy: str, free_bytes: Mapping[int, int]) -> None:
         super().__init__(message, remedy=remedy)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from oca.common.errors import StoreError
+from oca.common.errors import StoreError, StoreFullError
 from oca.common.log import get_logger
 from oca.store import files, pack
 from oca.store.index import MAP_BYTES, Index, PackEntry, create_index, encode_entry
@@ -150,8 +150,17 @@ class Device:
         return entry
 
     def evict(self, number: int) -> None:
-        """Un-name a pack, unlink it, forget it: in this order, so that a kill in between loses no space."""
-        self.index.doom(number, self.paths_of(number))
+        """Un-name a pack, unlink it, forget it: in this order, so that a kill in between loses no space.
+
+        A device without room even for the tombstone is the exception: there the pack goes first and makes that room.
+        After a kill in between, recovery forgets the pack that is gone.
+        """
+        paths = self.paths_of(number)
+        try:
+            self.index.doom(number, paths)
+        except StoreFullError:
+            files.remove(self.pack_path(number))
+            self.index.doom(number, paths)
         self.unlink([number])
 
     def unlink(self, doomed: Iterable[int]) -> None:

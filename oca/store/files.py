@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from oca.common.errors import StoreError
+from oca.common.errors import StoreError, StoreFullError
 
 _REMEDIES = {
     errno.ENOSPC: "free space on that device or lower [store] device_bytes_max",
@@ -36,8 +36,11 @@ def explained(path: Path, action: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        message = f"{path}: cannot {action}: {error.strerror or error}"
         remedy = _REMEDIES.get(error.errno or 0, "check the device and the kernel log")
-        raise StoreError(f"{path}: cannot {action}: {error.strerror or error}", remedy=remedy) from error
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreFullError(message, remedy=remedy, free_bytes={}) from error
+        raise StoreError(message, remedy=remedy) from error
 
 
 def make_folder(folder: Path) -> None:

@@ -8,6 +8,7 @@ LMDB may be opened once in a process, so those who open the same folder share on
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ import lmdb
 import msgspec
 from msgspec import Meta, Struct
 
-from oca.common.errors import StoreError
+from oca.common.errors import StoreError, StoreFullError
 from oca.common.messages import AssetId, Count, HexDigest, Nanoseconds
 from oca.store import files
 from oca.store.records import Located
@@ -272,7 +273,13 @@ class Index:
         except lmdb.Error as error:
             raise self._unusable(error) from error
 
-    def _unusable(self, error: Exception) -> StoreError:
+    def _unusable(self, error: lmdb.Error) -> StoreError:
+        if error.code == errno.ENOSPC:
+            return StoreFullError(
+                f"{self.folder}: the index cannot be written: no space is left on its device",
+                remedy="free space on that device, or remove assets with 'oca store remove'",
+                free_bytes={},
+            )
         return StoreError(
             f"{self.folder}: the index cannot be used: {error}",
             remedy="check the folder's owner, its space and the kernel log",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from oca.common.errors import StoreError, StoreFullError
+from oca.store.index import Index
 from oca.store.staging import pack_bytes
 from oca.store.store import Store
 from oca.store.verify import verify
@@ -54,6 +55,22 @@ def test_store_evicts_asset_whose_pack_cannot_say_its_paths(store: Store, device
     assert store.evict(ASSET) > 0
     assert (store.use().assets, store.use().objects) == (1, 4)
     assert verify(store.devices()).faults == []
+
+
+def test_store_evicts_from_device_with_no_room_for_a_tombstone(
+    store: Store, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = hold(store)
+    doom = Index.doom
+
+    def doom_with_room(index: Index, number: int, paths: list[bytes]) -> None:
+        if packs_on(device):
+            raise StoreFullError("no space is left", remedy="free some", free_bytes={})
+        doom(index, number, paths)
+
+    monkeypatch.setattr(Index, "doom", doom_with_room)
+    assert store.evict(ASSET) == held.bytes
+    assert (packs_on(device), verify(store.devices()).faults) == ([], [])
 
 
 def test_store_never_gives_a_pack_number_twice(store: Store, device: Path) -> None:
@@ -121,7 +138,7 @@ def test_store_says_how_much_room_there_is_when_asset_does_not_fit(device: Path)
     store = Store.open([device], device_bytes_max=need - 1, reserve_ratio=0)
     with pytest.raises(StoreFullError, match="on one device") as caught:
         store.stage(manifest)
-    assert caught.value.free_bytes == need - 1
+    assert caught.value.free_bytes == {0: need - 1}
     store.close()
     store = Store.open([device], device_bytes_max=need, reserve_ratio=0)
     fill(store.stage(manifest), make_contents()).commit()
