@@ -46,10 +46,12 @@ class KnownBlocks:
 class RequestReader:
     """The requests of one connection, in order. ``feed`` bytes as they come, then ``next`` until it gives None."""
 
-    __slots__ = ("_known", "_limits", "_pending")
+    __slots__ = ("_fields_max", "_head_bytes_max", "_known", "_pending", "_target_bytes_max")
 
     def __init__(self, limits: Limits, known: KnownBlocks) -> None:
-        self._limits = limits
+        self._head_bytes_max = limits.head_bytes_max
+        self._target_bytes_max = limits.target_bytes_max
+        self._fields_max = limits.fields_max
         self._known = known
         self._pending = b""
 
@@ -71,32 +73,36 @@ class RequestReader:
         data = self._pending
         if not data:
             return None
-        end = data.find(_END)
-        if data.startswith(b"\r\n"):
-            # RFC 9112 §2.2: ignore empty lines before the request line (how many, the head's time-out bounds).
-            self._pending = data[2:]
-            return self.next() if end != 0 or len(data) > 2 else None
-        if end < 0 or end + 4 > self._limits.head_bytes_max:
-            self._refuse_hopeless(data)
-            return None
-        size = end + 4
-        self._pending = data[size:] if size < len(data) else b""
         line_end = data.find(b"\r\n")
-        block = data[line_end:size]
-        fields = self._known.fields.get(block)
-        if fields is not None:
-            # The common request, without a regular expression or llhttp; anything unusual takes the full way.
+        fields = self._known.fields.get(data[line_end:])
+        if fields is not None and len(data) <= self._head_bytes_max:
+            # The common case: one request, and its block known. A known block ends at its first empty line, so this is
+            # one whole head, and the request line alone is left to read. Anything unusual takes the full way.
             parts = data[:line_end].split(b" ")
             if len(parts) == 3 and parts[0] == b"GET" and parts[2] == b"HTTP/1.1":
                 target = parts[1]
-                short = len(target) <= self._limits.target_bytes_max
+                short = len(target) <= self._target_bytes_max
                 if short and target[:1] == b"/" and not target.translate(None, TARGET_BYTES):
-                    return Request("GET", decoded(target.partition(b"?")[0]), fields, not fields.close)
-        return self._read(data[:size], line_end, block)
+                    self._pending = b""
+                    path = target.partition(b"?")[0]
+                    return Request("GET", decoded(path) if b"%" in path else path, fields, not fields.close)
+        return self._next(data)
+
+    def _next(self, data: bytes) -> Request | None:
+        while data.startswith(b"\r\n"):
+            # RFC 9112 §2.2: ignore empty lines before the request line (how many, the head's time-out bounds).
+            data = self._pending = data[2:]
+        size = data.find(_END) + 4
+        if size < 4 or size > self._head_bytes_max:
+            if data:
+                self._refuse_hopeless(data)
+            return None
+        self._pending = data[size:]
+        return self._read(data[:size])
 
     def _refuse_hopeless(self, data: bytes) -> None:
         """Refuse at once what no further byte can mend, rather than wait for the head's time-out."""
-        limit = self._limits.head_bytes_max
+        limit = self._head_bytes_max
         if len(data) > limit:
             if data.find(b"\r\n", 0, limit) < 0:
                 raise RequestError("target-too-long", f"no end of the request line in {limit} bytes", status=414)
@@ -108,16 +114,18 @@ class RequestReader:
         if data.count(b"\n") != data.count(b"\r\n"):
             raise RequestError("line-ending", "a line of the request head ends with a bare LF")
 
-    def _read(self, head: bytes, line_end: int, block: bytes) -> Request:
+    def _read(self, head: bytes) -> Request:
         _check_lines(head)
+        line_end = head.find(b"\r\n")
+        block = head[line_end:]
         line = _LINE.fullmatch(head, 0, line_end)
         if line is None:
             raise RequestError("request-line", f"the request line {head[: min(line_end, 80)]!r} is malformed")
         name, target, major, minor = line[1], line[2], int(line[3]), int(line[4])
         if major != 1:
             raise RequestError("version", f"HTTP/{major}.{minor}, spoken here: HTTP/1.1", status=505)
-        if len(target) > self._limits.target_bytes_max:
-            limit = self._limits.target_bytes_max
+        limit = self._target_bytes_max
+        if len(target) > limit:
             raise RequestError("target-too-long", f"a target of {len(target)} bytes, limit {limit}", status=414)
         method = _SERVED.get(name)
         if method is None:
@@ -128,7 +136,7 @@ class RequestReader:
         # RFC 9110 §2.5: a higher minor version is read as the highest we know.
         minor = min(minor, 1)
         path = path_of(target, method=method)
-        fields = read_fields(_field_lines(block), minor=minor, fields_max=self._limits.fields_max)
+        fields = read_fields(_field_lines(block), minor=minor, fields_max=self._fields_max)
         if minor == 1:
             self._known.learn(block, fields)
         persistent = not fields.close and (minor == 1 or fields.keep_alive)  # RFC 9112 §9.3
