@@ -119,8 +119,7 @@ class FillAgent:
             self._tracker.fetching(asset, bytes_total=manifest.bytes, bytes_done=staged.bytes_done)
             why = await self._fetch(manifest, staged)
             if not why:
-                await self._on_store(staged.commit)
-                self._brought.add(asset)
+                await self._on_store(partial(self._commit, staged))
                 self._tracker.committed_asset(asset)
                 _log.info("asset committed", asset=asset, bytes=manifest.bytes)
         except StoreError as error:
@@ -166,20 +165,28 @@ class FillAgent:
     async def _stage(self, manifest: AssetManifest) -> StagedAsset:
         """Begin the asset; what the plan no longer wants gives way, as far as the store says that it must."""
         async with self._staging:
-            try:
-                return await self._on_store(lambda: self._store.stage(manifest))
-            except StoreFullError as full:
-                # What has been brought anew since is no longer what was to give way.
-                may_go = [held for held in self._may_go if held.asset not in self._brought]
-                giving_way = room_on_one_device(may_go, pack_bytes(manifest), full.free_bytes)
-                if not giving_way:
-                    raise
-            for held in giving_way:
-                freed = await self._on_store(partial(self._store.evict, held.asset))
-                self._may_go.remove(held)
-                self._tracker.evicted()
-                _log.info("asset evicted", asset=held.asset, bytes=freed, why=f"makes room for {manifest.asset}")
-            return await self._on_store(lambda: self._store.stage(manifest))
+            while True:
+                try:
+                    return await self._on_store(partial(self._store.stage, manifest))
+                except StoreFullError as full:
+                    giving_way = room_on_one_device(self._may_go, pack_bytes(manifest), full.free_bytes)
+                    if not giving_way:
+                        raise
+                for held in giving_way:
+                    self._may_go.remove(held)
+                    if await self._on_store(partial(self._evict, held)):
+                        self._tracker.evicted()
+                        _log.info("asset evicted", asset=held.asset, why=f"makes room for {manifest.asset}")
+
+    # These two run on the store's thread, one after the other: what has been brought anew must not be taken for the
+    # older revision that was to give way.
+
+    def _commit(self, staged: StagedAsset) -> None:
+        staged.commit()
+        self._brought.add(staged.manifest.asset)
+
+    def _evict(self, held: Held) -> bool:
+        return held.asset not in self._brought and self._store.evict(held.asset) > 0
 
     async def _on_store(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._store_thread, work)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from fill.agent import FillAgent
+from fill.agent import FillAgent, held_asset
 from fill.fetch import ObjectFetcher
 from fill.settings import FillTable
 from fill.steering_client import SteeringClient
@@ -358,3 +358,19 @@ async def test_fill_names_asset_that_the_device_cannot_take_and_goes_on(
     assert list(failures) == ["t/a"]
     assert "No space left on device" in failures["t/a"]
     assert list(filler.held) == ["t/b"]
+
+
+async def test_fill_evicts_no_revision_that_was_committed_meanwhile(filler: Filler) -> None:
+    old, new = FILES["t/a"], {path: body[::-1] for path, body in FILES["t/a"].items()}
+    agent = filler.agent()
+    for files in (old, new):
+        staged = filler.store.stage(make_manifest("t/a", files, []))
+        for body in files.values():
+            staged.write(body)
+            assert staged.finish_object()
+        if files is old:
+            staged.commit()
+    was_to_go = held_asset(filler.store.assets()[0])
+    agent._commit(staged)  # queued on the store's thread before the eviction that was decided on earlier
+    assert not agent._evict(was_to_go)
+    assert filler.held == {"t/a": make_manifest("t/a", new, []).revision}
