@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from oca import __version__, cli
+from oca.admin.client import ServingChange
+from oca.common.command import run_app
+from oca.common.errors import OcaError
+from oca.settings import ApplianceSettings
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        run_app(cli.app, "oca", arguments)
+    said = capsys.readouterr()
+    return ended.value.code, said.out, said.err
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "appliance.toml"
+    path.write_text('[appliance]\nid = "box"\nsite = "here"\n[admin]\nlisten = "127.0.0.1:9"\n')
+    return str(path)
+
+
+def test_oca_prints_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--version") == (0, f"oca {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", ["serve", "status", "drain", "undrain", "config", "store"])
+def test_oca_explains_every_command(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert f"oca {command}" in out
+
+
+def test_serve_hands_checked_settings_to_daemon(
+    capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[ApplianceSettings] = []
+    monkeypatch.setattr("oca.daemon.serve", served.append)
+    assert run(capsys, "serve", "--config", config, "--set", "delivery.workers=3")[0] == 0
+    assert (served[0].appliance.id, served[0].delivery.workers) == ("box", 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (ServingChange(serving="draining", changed=True), "draining\n"),
+        (ServingChange(serving="drained", changed=False), "drained already\n"),
+    ],
+)
+def test_drain_says_what_became_of_it(
+    capsys: pytest.CaptureFixture[str],
+    config: str,
+    monkeypatch: pytest.MonkeyPatch,
+    change: ServingChange,
+    said: str,
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def answer(listen: str, wanted: str) -> ServingChange:
+        asked.append((listen, wanted))
+        return change
+
+    monkeypatch.setattr(cli, "change_serving", answer)
+    assert run(capsys, "drain", "--config", config)[:2] == (0, said)
+    shown = run(capsys, "undrain", "--config", config, "--json")[1]
+    assert json.loads(shown) == msgspec.to_builtins(change)
+    assert asked == [("127.0.0.1:9", "drain"), ("127.0.0.1:9", "undrain")]
+
+
+def test_status_fails_in_one_line_when_nothing_runs(
+    capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(listen: str) -> None:
+        raise OcaError(f"no appliance answers at {listen}", remedy="start it")
+
+    monkeypatch.setattr(cli, "ask_status", refuse)
+    assert run(capsys, "status", "--config", config) == (1, "", "oca: no appliance answers at 127.0.0.1:9; start it\n")
+
+
+def test_config_check_refuses_with_78(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text("[appliance]\n")
+    code, _, said = run(capsys, "config", "check", str(path))
+    assert code == 78
+    assert said.startswith(f"oca: {path}: appliance.id is missing; set id under [appliance]: ")

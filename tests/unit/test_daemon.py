@@ -1,0 +1,183 @@
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from oca import daemon as daemons
+from oca.common.box import ApplianceTable, SteeringTable, StoreTable
+from oca.common.errors import ConfigError, OcaError
+from oca.common.log import configure_logging
+from oca.common.messages import Report
+from oca.daemon import Daemon
+from oca.delivery.settings import DeliveryTable
+from oca.report.inventory import Inventory
+from oca.settings import AdminTable, ApplianceSettings
+
+
+class FakeSupervisor:
+    """Delivery that starts and drains as it is told."""
+
+    def __init__(self, delivery: Any) -> None:
+        self.urls = delivery.urls
+        self.counters = delivery.counters
+        self.workers = delivery.workers
+        self.take_demand = delivery.take_demand
+        self.started = asyncio.Event()
+        self.drained = asyncio.Event()
+        self.stops: list[float] = []
+        self.fault: OcaError | None = None
+
+    async def start(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.started.set()
+
+    async def stop(self, drain_s: float) -> None:
+        self.stops.append(drain_s)
+        if drain_s:
+            await self.drained.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Rig:
+    """A daemon put together from a real store, a made-up delivery and a steering of the test's own."""
+
+    def __init__(self, folder: Path, delivery: Any, url: str = "") -> None:
+        self.settings = ApplianceSettings(
+            appliance=ApplianceTable(id="box", site="here"),
+            delivery=DeliveryTable(listen=("127.0.0.1:8080",), drain_s=20),
+            store=StoreTable(devices=(str(folder),)),
+            admin=AdminTable(listen=f"127.0.0.1:{free_port()}"),
+            steering=SteeringTable(url=url, report_interval_s=300),
+        )
+        self.inventory = Inventory(self.settings.store)
+        self.supervisor = FakeSupervisor(delivery)
+        self.daemon = Daemon(self.settings, self.supervisor, self.inventory)  # type: ignore[arg-type]
+
+    async def post(self, path: str) -> Any:
+        async with aiohttp.ClientSession() as session:
+            url = f"http://{self.settings.admin.listen}{path}"
+            async with session.post(url, json={}) as response:
+                return await response.json()
+
+
+@pytest.fixture
+def rig(tmp_path: Path, delivery: Any) -> Iterator[Rig]:
+    configure_logging(style="json")
+    made = Rig(tmp_path, delivery)
+    yield made
+    made.inventory.close()
+
+
+def run(rig: Rig) -> asyncio.Task[None]:
+    return asyncio.get_running_loop().create_task(rig.daemon.run())
+
+
+async def test_daemon_serves_until_told_to_stop(rig: Rig) -> None:
+    running = run(rig)
+    async with asyncio.timeout(10):
+        await rig.supervisor.started.wait()
+        rig.daemon.stop()
+        rig.supervisor.drained.set()
+        await running
+    assert rig.supervisor.stops == [20, 0]
+    assert rig.daemon.serving == "drained"
+
+
+async def test_daemon_ends_drain_at_second_stop(rig: Rig) -> None:
+    running = run(rig)
+    async with asyncio.timeout(10):
+        await rig.supervisor.started.wait()
+        rig.daemon.stop()
+        rig.daemon.stop()
+        await running
+    assert rig.supervisor.stops[-1] == 0
+    assert not rig.supervisor.drained.is_set()
+
+
+async def test_daemon_cleans_up_when_delivery_cannot_start(rig: Rig) -> None:
+    rig.supervisor.fault = OcaError("no delivery worker starts", remedy="see the log")
+    with pytest.raises(OcaError, match="no delivery worker starts"):
+        await rig.daemon.run()
+    with socket.create_server(("127.0.0.1", int(rig.settings.admin.listen.rpartition(":")[2]))):
+        pass  # the admin port is free again
+
+
+async def test_daemon_names_admin_port_that_is_taken(rig: Rig) -> None:
+    port = int(rig.settings.admin.listen.rpartition(":")[2])
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(ConfigError, match="address already in use") as caught,
+    ):
+        await rig.daemon.run()
+    assert "ss -ltnp" in caught.value.remedy
+    assert not rig.supervisor.started.is_set()
+
+
+async def test_daemon_starts_failed_part_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(daemons, "RESTART_S", 0)
+    again = asyncio.Event()
+    failures = [ValueError("broken"), ValueError("broken")]
+
+    async def watch() -> None:
+        if failures:
+            raise failures.pop()
+        again.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(rig.daemon, "_watch", watch)
+    running = run(rig)
+    async with asyncio.timeout(10):
+        await again.wait()
+        rig.daemon.stop()
+        rig.supervisor.drained.set()
+        await running
+    assert capsys.readouterr().err.count("a part failed and is started again") == 2
+
+
+async def test_daemon_tells_steering_of_every_change(tmp_path: Path, delivery: Any) -> None:
+    configure_logging(style="json")
+    reports: asyncio.Queue[Report] = asyncio.Queue()
+
+    async def take(request: web.Request) -> web.Response:
+        report = msgspec.json.decode(await request.read(), type=Report)
+        await reports.put(report)
+        return web.Response(body=b'{"contents_wanted": false}')
+
+    app = web.Application()
+    app.router.add_post("/v1/appliances/box/report", take)
+    async with TestServer(app, host="127.0.0.1") as server, asyncio.timeout(20):
+        rig = Rig(tmp_path, delivery, str(server.make_url("")).rstrip("/"))
+        delivery.counts = {"delivery_connections": 2}
+        running = run(rig)
+        seen = [(await reports.get()).serving]
+        assert await rig.post("/v1/drain") == {"serving": "draining", "changed": True}
+        seen.append((await reports.get()).serving)
+        delivery.counts = {"delivery_connections": 0}
+        seen.append((await reports.get()).serving)
+        assert (await rig.post("/v1/undrain"))["serving"] == "serving"
+        seen.append((await reports.get()).serving)
+        delivery.states[0].ready = False
+        failed = await reports.get()
+        delivery.demand = {"film/video": (1, 10)}
+        rig.daemon.stop()
+        seen.append((await reports.get()).serving)
+        rig.supervisor.drained.set()
+        seen.append((await reports.get()).serving)
+        await running
+        rig.inventory.close()
+    assert seen == ["serving", "draining", "drained", "serving", "draining", "drained"]
+    assert (failed.health.verdict, failed.health.reasons[0]) == ("failed", "no delivery worker is ready")
