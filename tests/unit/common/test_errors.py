@@ -1,6 +1,6 @@
 import pytest
 
-from oca.common.errors import ConfigError, FillError, OcaError, ProtocolError, SteeringError, StoreError
+from oca.common.errors import ConfigError, FillError, OcaError, ProtocolError, SteeringError, StoreError, StoreFullError
 
 
 def test_error_shows_message_and_remedy() -> None:
@@ -25,3 +25,8 @@ def test_error_family_says_whose_doing_it_is(family: type[OcaError], source: str
 def test_protocol_error_carries_status_of_answer() -> None:
     error = ProtocolError("two Host fields", status=400)
     assert (error.status, error.source, error.remedy) == (400, "client", "send a well-formed request")
+
+
+def test_store_full_error_tells_room_that_is_left() -> None:
+    error = StoreFullError("no room", remedy="evict", free_bytes=12)
+    assert (error.free_bytes, isinstance(error, StoreError)) == (12, True)
