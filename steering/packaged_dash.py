@@ -110,7 +110,7 @@ def _keep_base(element: Element, file: str, base: str) -> str:
     if len(found) > 1:
         raise UnservableError(f"{file}: several BaseURL in one place", remedy="package with one, relative")
     uri = (found[0].text or "").strip()
-    joined = resolve(base, uri)
+    joined = resolve(_directory(base), uri)
     if joined is None:
         raise UnservableError(f"{file}: BaseURL {uri!r} leads outside the folder", remedy="package it relative")
     return joined + "/" if uri.endswith("/") and joined else joined

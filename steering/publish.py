@@ -11,7 +11,7 @@ import msgspec
 
 from oca.common.digest import hasher, revision_of
 from oca.common.media_types import media_type_of
-from oca.common.messages import AssetId, Name, ObjectDescription, UrlPath
+from oca.common.messages import AssetId, BaseUrl, Name, ObjectDescription, UrlPath
 from steering.catalogue import AssetKind, AssetSummary, StoredAsset, Title, write_title
 from steering.packaged import Package, PackagedAsset, UnservableError, read_package
 from steering.packaged_dash import read_mpd
@@ -77,19 +77,15 @@ def publish(
 
 
 def _check(publication: Publication) -> None:
-    for value, kind, option in (
-        (publication.title, Name, "--title"),
-        (publication.mount, UrlPath, "--mount"),
+    for value, kind, option, wanted in (
+        (publication.title, Name, "--title", "lower-case letters, digits and hyphens"),
+        (publication.mount, UrlPath, "--mount", "a path like /films/one, of letters, digits, '.', '_' and '-'"),
+        (publication.origin_url or "http://none", BaseUrl, "--origin-url", "an address like http://192.0.2.1:8080"),
     ):
         try:
             msgspec.convert(value, kind)
         except msgspec.ValidationError:
-            raise UnservableError(
-                f"{option} {value!r} cannot be used",
-                remedy="use lower-case letters, digits and hyphens"
-                if option == "--title"
-                else "start with / and use letters, digits, '.', '_' and '-'",
-            ) from None
+            raise UnservableError(f"{option} {value!r} cannot be used", remedy=f"give {wanted}") from None
     for region in publication.regions:
         if not re.fullmatch(r"[A-Z]{2}", region):
             raise UnservableError(f"--region {region!r} is no country code", remedy="use ISO 3166 codes, like DE")

@@ -1,0 +1,25 @@
+"""State and packaged folders for the tests of steering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from steering.state.embedded import EmbeddedState
+from tests.unit.steering.made_up import write_package
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[EmbeddedState]:
+    """An empty state."""
+    opened = EmbeddedState.open(tmp_path / "state", bytes_max=2**26)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A packaged title."""
+    return write_package(tmp_path / "harbour")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oca.common.errors import ConfigError, SteeringError
+from steering.state.embedded import EmbeddedState
+
+
+def test_state_gives_back_what_was_put(state: EmbeddedState) -> None:
+    with state.write() as transaction:
+        transaction.put("a/1", b"one")
+        transaction.put("a/2", b"two")
+        transaction.put("b/1", b"other")
+        assert transaction.get("a/1") == b"one"
+        assert [key for key, _ in transaction.scan("a/")] == ["a/1", "a/2"]
+    assert state.get("a/2") == b"two"
+    assert list(state.scan("a/")) == [("a/1", b"one"), ("a/2", b"two")]
+    assert list(state.scan("zzz")) == []
+    assert state.get("nothing") is None
+    with state.write() as transaction:
+        transaction.delete("a/1")
+        transaction.delete("never there")
+    assert state.get("a/1") is None
+
+
+def test_state_undoes_transaction_that_raises(state: EmbeddedState) -> None:
+    before = state.version()
+
+    def half_write() -> None:
+        with state.write() as transaction:
+            transaction.put("a", b"x")
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        half_write()
+    assert state.get("a") is None
+    assert state.version() == before
+
+
+def test_state_has_no_value_for_impossible_keys(state: EmbeddedState) -> None:
+    assert state.get("") is None
+    assert state.get("k" * 512) is None
+
+
+def test_state_says_when_it_is_full(tmp_path: Path) -> None:
+    small = EmbeddedState.open(tmp_path / "small", bytes_max=2**20)
+    with pytest.raises(SteeringError, match=r"is full; raise state\.bytes_max"), small.write() as transaction:
+        transaction.put("big", b"x" * 2**21)
+    assert small.get("big") is None
+    small.close()
+
+
+def test_state_moves_its_version_for_other_process(state: EmbeddedState, tmp_path: Path) -> None:
+    before = state.version()
+    script = (
+        "import sys; from pathlib import Path; from steering.state.embedded import EmbeddedState\n"
+        "opened = EmbeddedState.open(Path(sys.argv[1]), bytes_max=2**26)\n"
+        "with opened.write() as transaction: transaction.put('from', b'beside')\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "state")], check=True, timeout=30)
+    assert state.version() > before
+    assert state.get("from") == b"beside"
+
+
+def test_state_refuses_folder_it_cannot_make(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigError, match=r"state\.path = .*file/state.*Not a directory"):
+        EmbeddedState.open(tmp_path / "file" / "state", bytes_max=2**26)
+
+
+def test_state_refuses_other_format(state: EmbeddedState, tmp_path: Path) -> None:
+    with state.write() as transaction:
+        transaction.put("about/format", b"7")
+    state.close()
+    with pytest.raises(ConfigError, match="has format 7, wanted 1"):
+        EmbeddedState.open(tmp_path / "state", bytes_max=2**26)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oca.common.problem import Refusal
+from steering.address import Address, Trust, client_of, parse_address
+
+LOOPBACK = Trust(["127.0.0.0/8", "::1/128"])
+
+
+def test_address_reads_both_families() -> None:
+    assert parse_address("192.0.2.1") == Address("192.0.2.1", 4, 0xC0000201)
+    assert parse_address("2001:DB8::1") == Address("2001:db8::1", 6, 0x20010DB8 << 96 | 1)
+
+
+def test_mapped_address_counts_as_ipv4() -> None:
+    assert parse_address("::ffff:192.0.2.1") == Address("192.0.2.1", 4, 0xC0000201)
+
+
+@pytest.mark.parametrize("text", ["", "localhost", "1.2.3", "1.2.3.4.5", "::g", "fe80::1%eth0", "1.2.3.4\0", "9" * 65])
+def test_address_refuses_what_is_none(text: str) -> None:
+    assert parse_address(text) is None
+
+
+@given(st.text(max_size=70))
+def test_address_never_raises(text: str) -> None:
+    parse_address(text)
+
+
+def client(peer: str, *forwarded: str, parameter: str = "") -> tuple[str, str]:
+    found = client_of(peer, forwarded, parameter, LOOPBACK)
+    return found.address.text, found.source
+
+
+def test_client_is_the_connection_by_default() -> None:
+    assert client("192.0.2.1") == ("192.0.2.1", "connection")
+    assert client("::ffff:192.0.2.1") == ("192.0.2.1", "connection")
+    assert client("127.0.0.1") == ("127.0.0.1", "connection")
+    assert client("") == ("0.0.0.0", "connection")
+
+
+def test_strangers_are_not_believed() -> None:
+    assert client("192.0.2.1", "10.0.0.1", parameter="10.0.0.2") == ("192.0.2.1", "connection")
+    assert client("192.0.2.1", parameter="nonsense") == ("192.0.2.1", "connection")
+
+
+def test_trusted_proxy_is_believed() -> None:
+    assert client("127.0.0.1", "10.0.0.1") == ("10.0.0.1", "forwarded")
+    assert client("127.0.0.1", parameter="10.0.0.2") == ("10.0.0.2", "parameter")
+
+
+def test_forwarded_goes_back_to_first_stranger() -> None:
+    assert client("127.0.0.1", "6.6.6.6, 10.0.0.1", "127.0.0.9") == ("10.0.0.1", "forwarded")
+    assert client("127.0.0.1", "127.0.0.7") == ("127.0.0.7", "forwarded")
+    assert client("127.0.0.1", "6.6.6.6, garbage") == ("127.0.0.1", "connection")
+
+
+def test_believed_parameter_must_be_an_address() -> None:
+    with pytest.raises(Refusal) as refused:
+        client("127.0.0.1", parameter="nonsense")
+    assert (refused.value.problem.status, refused.value.problem.field) == (400, "$.client")

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from oca.common.errors import ConfigError
+from oca.common.messages import DemandBatch
+from steering.demand import Folded, daily_bytes, drop_before, fold, import_demand
+from steering.state.embedded import EmbeddedState
+from tests.unit.steering.made_up import DAY_NS, NOW_NS, make_batch, revision
+
+TODAY = date(2024, 10, 4)
+KNOWN = {"t/a": 0, "t/b": 0}.keys()
+HEADER = "site,asset,day,requests,bytes\n"
+
+
+def take(state: EmbeddedState, batch: DemandBatch, appliance: str = "metro-a") -> Folded:
+    with state.write() as transaction:
+        return fold(transaction, appliance, "metro", batch, now_ns=NOW_NS, known=KNOWN)
+
+
+def total(state: EmbeddedState, asset: str = "t/a") -> int:
+    return sum(daily_bytes(state).get("metro", {}).get(asset, {}).values())
+
+
+def test_batches_add_up_per_site_asset_and_day(state: EmbeddedState) -> None:
+    assert take(state, make_batch(0, t__a=(1, 10), t__b=(2, 5))) == Folded("folded")
+    take(state, make_batch(0, t__a=(1, 7)), appliance="metro-b")
+    take(state, make_batch(1, at_ns=NOW_NS - 2 * DAY_NS, t__a=(1, 100)))
+    day = TODAY.toordinal()
+    assert daily_bytes(state) == {"metro": {"t/a": {day: 17, day - 2: 100}, "t/b": {day: 5}}}
+
+
+def test_batch_counts_once_however_often_it_comes(state: EmbeddedState) -> None:
+    first, second = make_batch(0, t__a=(1, 10)), make_batch(1, t__a=(1, 10))
+    assert [take(state, batch).outcome for batch in (first, first, second, first, second)] == [
+        "folded",
+        "repeated",
+        "folded",
+        "repeated",
+        "repeated",
+    ]
+    assert total(state) == 20
+
+
+def test_batch_of_earlier_boot_counts_once_too(state: EmbeddedState) -> None:
+    take(state, make_batch(3, t__a=(1, 10)))
+    take(state, make_batch(0, epoch="second", t__a=(1, 10)))
+    assert take(state, make_batch(3, t__a=(1, 10))).outcome == "repeated"
+    for number in range(20):
+        take(state, make_batch(0, epoch=f"later-{number}", t__a=(1, 1)))
+    assert total(state) == 40
+
+
+@given(st.permutations([0, 1, 2, 3]), st.lists(st.integers(0, 3), max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+def test_repeats_never_add(state: EmbeddedState, order: list[int], repeats: list[int]) -> None:
+    epoch = f"{order}{repeats}"
+    before = total(state)
+    for sequence in sorted(order) + repeats:
+        take(state, make_batch(sequence, epoch=epoch, t__a=(1, 10)), appliance=f"x{abs(hash(epoch)) % 10**6}")
+    assert total(state) - before in (0, 40)
+
+
+def test_impossible_batches_are_left_out_with_reason(state: EmbeddedState) -> None:
+    assert take(state, make_batch(0, at_ns=NOW_NS + 2 * 3600 * 10**9, t__a=(1, 1))).outcome == "future"
+    turned = DemandBatch(epoch=revision("boot"), sequence=1, started_at_ns=5, ended_at_ns=4, items=[])
+    assert take(state, turned).outcome == "backwards"
+    assert take(state, make_batch(1, t__a=(1, 1))).outcome == "repeated"
+    assert total(state) == 0
+
+
+def test_strange_items_are_left_out_of_a_good_batch(state: EmbeddedState) -> None:
+    batch = make_batch(0, t__a=(1, 10), t__stranger=(1, 10), t__b=(1, 2**62))
+    assert take(state, batch) == Folded("folded", unknown_assets=1, absurd_items=1)
+    assert daily_bytes(state)["metro"] == {"t/a": {TODAY.toordinal(): 10}}
+
+
+def test_old_demand_is_dropped(state: EmbeddedState) -> None:
+    take(state, make_batch(0, at_ns=NOW_NS - 40 * DAY_NS, t__a=(1, 10)))
+    take(state, make_batch(1, t__a=(1, 3)))
+    with state.write() as transaction:
+        assert drop_before(transaction, TODAY) == 1
+    assert total(state) == 3
+
+
+def import_text(state: EmbeddedState, folder: Path, text: str | bytes) -> tuple[int, int]:
+    path = folder / "demand.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return import_demand(path, state, sites={"metro"}, known=KNOWN, today=TODAY)
+
+
+def test_import_sets_days_and_can_be_repeated(state: EmbeddedState, tmp_path: Path) -> None:
+    take(state, make_batch(0, at_ns=NOW_NS - DAY_NS, t__a=(1, 1)))
+    text = HEADER + "metro,t/a,2024-10-03,5,100\n\nmetro, t/b ,2024-10-02,0,0\n"
+    assert import_text(state, tmp_path, text) == (2, 100)
+    assert import_text(state, tmp_path, text) == (2, 100)
+    assert total(state) == 101
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("other,t/a,2024-10-03,1,1", "line 2: unknown site 'other'"),
+        ("metro,t/z,2024-10-03,1,1", "line 2: unknown asset 't/z'"),
+        ("metro,t/a,3.10.2024,1,1", "line 2: day '3.10.2024' is not of the form"),
+        ("metro,t/a,2024-10-05,1,1", "line 2: day 2024-10-05 lies ahead"),
+        ("metro,t/a,2024-10-03,1,-1", "line 2: bytes '-1' is not a whole number"),
+        ("metro,t/a,2024-10-03,1e9,1", "line 2: requests '1e9' is not a whole number"),
+        ("metro,t/a,2024-10-03,1," + "9" * 400, "is not a whole number from 0 to"),
+        ("metro,t/a,2024-10-03,1", "line 2: 4 columns, wanted 5"),
+        ("metro,t/a,2024-10-03,1,1\nmetro,t/a,2024-10-03,1,1", "line 3: metro, t/a, 2024-10-03 comes twice"),
+        ('metro,"t/a,2024', "cannot be read"),
+    ],
+)
+def test_import_names_wrong_lines_and_changes_nothing(
+    state: EmbeddedState, tmp_path: Path, row: str, told: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        import_text(state, tmp_path, HEADER + row + "\n")
+    assert told in refused.value.message
+    assert daily_bytes(state) == {}
+
+
+def test_import_stops_after_enough_wrong_lines(state: EmbeddedState, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        import_text(state, tmp_path, HEADER + "x\n" * 1000)
+    assert refused.value.message.count("line") == 10
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n", b"\xff\xfe", b"\0"])
+def test_import_refuses_what_is_no_such_file(state: EmbeddedState, tmp_path: Path, text: str | bytes) -> None:
+    with pytest.raises(ConfigError):
+        import_text(state, tmp_path, text)
+
+
+def test_import_refuses_missing_file(state: EmbeddedState, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        import_demand(tmp_path / "none.csv", state, sites=[], known=[], today=TODAY)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from oca.common.messages import Contents
+from steering.fleet import Fleet, delivery_url_fault
+from steering.liveness import NEVER_REPORTED
+from tests.unit.steering.made_up import make_batch, make_contents, make_progress, make_report, revision
+
+
+def make_fleet() -> Fleet:
+    return Fleet(["metro-a"], age_limit_s=4.5)
+
+
+def test_fleet_knows_nothing_before_first_report() -> None:
+    assert make_fleet().liveness("metro-a", 0) == NEVER_REPORTED
+    assert make_fleet().liveness("stranger", 0) == NEVER_REPORTED
+
+
+def test_fleet_judges_by_age_of_last_report() -> None:
+    fleet = make_fleet()
+    assert fleet.observe(make_report(), 100.0) == "taken"
+    assert fleet.liveness("metro-a", 104.4).takes_viewers
+    assert not fleet.liveness("metro-a", 104.6).takes_viewers
+
+
+def test_fleet_ignores_report_that_goes_back() -> None:
+    fleet = make_fleet()
+    fleet.observe(make_report(sequence=5), 100.0)
+    assert fleet.observe(make_report(sequence=5), 103.0) == "stale"
+    assert fleet.observe(make_report(sequence=4), 103.0) == "stale"
+    assert not fleet.liveness("metro-a", 105.0).takes_viewers
+    assert fleet.observe(make_report(sequence=6), 103.0) == "taken"
+
+
+def test_fleet_takes_new_boot_and_ignores_the_old_one_after() -> None:
+    fleet = make_fleet()
+    fleet.observe(make_report(sequence=50), 0)
+    assert fleet.observe(make_report(boot_id=revision("second"), sequence=0), 1) == "taken"
+    assert fleet.observe(make_report(sequence=51), 2) == "stale"
+    assert fleet.observe(make_report(boot_id=revision("second"), sequence=1), 2) == "taken"
+
+
+def test_fleet_asks_for_contents_until_it_knows_them() -> None:
+    fleet = make_fleet()
+    contents = make_contents({"harbour/video-240p": revision("x")})
+    short = make_report(contents=Contents(digest=contents.digest))
+    fleet.observe(short, 0)
+    assert fleet.contents_wanted(short)
+    fleet.observe(make_report(sequence=2, contents=contents), 1)
+    assert not fleet.contents_wanted(short)
+    fleet.observe(make_report(sequence=3, contents=Contents(digest=contents.digest)), 2)
+    assert fleet.members["metro-a"].held == {"harbour/video-240p": revision("x")}
+
+
+def test_fleet_keeps_no_lists_of_reports() -> None:
+    fleet = make_fleet()
+    fleet.observe(make_report(contents=make_contents({"a/b": revision("x")}), demand=make_batch(a__b=(1, 1))), 0)
+    kept = fleet.members["metro-a"].report
+    assert kept is not None
+    assert (kept.contents.assets, kept.demand) == (None, None)
+
+
+def test_fleet_remembers_fill() -> None:
+    fleet = make_fleet()
+    fleet.progress(make_progress())
+    assert fleet.members["metro-a"].fill == make_progress()
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://192.0.2.1:8080", ""),
+        ("https://[2001:db8::1]:443/base", ""),
+        ("http://box.example", ""),
+        ("http://0.0.0.0:8080", "players cannot reach the address 0.0.0.0"),
+        ("http://[::]:8080", "players cannot reach the address ::"),
+        ("http://:8080", "players cannot reach the address of no host"),
+        ("http://box.example:0", "port 0 cannot be reached"),
+        ("http://box.example:99999", "Port out of range 0-65535"),
+        ("http://[box", "Invalid IPv6 URL"),
+    ],
+)
+def test_delivery_url_is_checked(url: str, fault: str) -> None:
+    assert delivery_url_fault(url) == fault

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from oca.common.messages import Health
+from steering.liveness import Liveness, judge, report_age_limit_s
+from tests.unit.steering.made_up import make_report
+
+LIMIT_S = report_age_limit_s(2.0, 2, 0.5)
+
+
+def test_limit_leaves_a_killed_appliance_within_five_seconds() -> None:
+    assert LIMIT_S == 4.5
+
+
+def test_verdict_keeps_appliance_through_one_missed_report() -> None:
+    assert judge(make_report(), 4.2, LIMIT_S) == Liveness("up", False, "report 4.2 s old, limit 4.5 s")
+
+
+def test_verdict_drops_silent_appliance() -> None:
+    verdict = judge(make_report(), 4.6, LIMIT_S)
+    assert verdict == Liveness("gone", False, "last report 4.6 s old, limit 4.5 s")
+    assert not verdict.takes_viewers
+
+
+@pytest.mark.parametrize("serving", ["draining", "drained"])
+def test_verdict_sends_nobody_new_to_draining_appliance(serving: str) -> None:
+    verdict = judge(make_report(serving=serving), 0, LIMIT_S)
+    assert verdict == Liveness(serving, False, f"{serving}: no new viewers")  # type: ignore[arg-type]
+    assert not verdict.takes_viewers
+
+
+def test_verdict_believes_appliance_that_says_it_failed() -> None:
+    sick = make_report(health=Health(verdict="failed", reasons=["no worker", "disk gone"]))
+    assert judge(sick, 0, LIMIT_S) == Liveness("failed", False, "its own verdict is failed: no worker, disk gone")
+
+
+def test_verdict_keeps_degraded_appliance_and_says_why() -> None:
+    verdict = judge(make_report(health=Health(verdict="degraded", reasons=[])), 1, LIMIT_S)
+    assert verdict == Liveness("up", True, "degraded: no reason given; report 1.0 s old, limit 4.5 s")
+    assert verdict.takes_viewers

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steering.catalogue import Title
+from steering.liveness import Liveness
+from steering.prefixes import PrefixTable
+from steering.ranking import Candidate, Ranking, bar, fill_sources, order_sites, rank
+from steering.settings import Site
+from tests.unit.steering.made_up import NOW_NS, ORIGIN, held, make_candidate, make_site, make_title, revision
+
+TITLE = make_title()
+ALL = held(TITLE)
+GONE = Liveness("gone", False, "last report 9.0 s old, limit 4.5 s")
+DEGRADED = Liveness("up", True, "degraded: disk slow")
+
+
+@dataclass
+class World:
+    """Sites with their candidates."""
+
+    sites: list[Site]
+    candidates: dict[str, list[Candidate]] = field(default_factory=dict)
+
+    def rank(self, client: str = "10.1.0.1", title: Title = TITLE, **changes: Any) -> Ranking:
+        prefixes = PrefixTable((ip_network(prefix), site.id) for site in self.sites for prefix in site.prefixes)
+        match = prefixes.longest(4, int(ip_address(client)))
+        options: dict[str, Any] = {
+            "region": "",
+            "now_ns": NOW_NS,
+            "origin_url": ORIGIN,
+            "appliances_max": 4,
+            **changes,
+        }
+        return rank(title, order_sites(self.sites, match), lambda site: self.candidates.get(site, []), **options)
+
+
+def pathways(ranking: Ranking) -> list[str]:
+    return [pathway.pathway for pathway in ranking.pathways]
+
+
+def lost(ranking: Ranking) -> dict[str, str]:
+    return {entry.pathway: entry.why for entry in ranking.rejected}
+
+
+def world() -> World:
+    sites = [
+        make_site("far", "regional", latitude=10),
+        make_site("near", "regional", latitude=51),
+        make_site("peer", "peering", latitude=40),
+        make_site("metro", prefixes=("10.1.0.0/16",), latitude=52),
+        make_site("wide", prefixes=("10.0.0.0/8",), latitude=0),
+        make_site("other", prefixes=("172.16.0.0/12",), latitude=52),
+    ]
+    return World(sites, {site.id: [make_candidate(f"{site.id}-a", ALL)] for site in sites})
+
+
+def test_ranking_goes_by_class_then_prefix_then_distance() -> None:
+    assert pathways(world().rank(appliances_max=9)) == ["metro-a", "wide-a", "peer-a", "near-a", "far-a", "origin"]
+
+
+def test_ranking_leaves_embedded_sites_to_their_own_clients() -> None:
+    ranking = world().rank("192.0.2.1", explain=True)
+    assert pathways(ranking) == ["peer-a", "far-a", "near-a", "origin"]
+    assert lost(ranking)["metro-a"] == "embedded in another network than the client's"
+    assert "client in no prefix" in ranking.pathways[0].why
+
+
+def test_ranking_prefers_own_prefix_within_class() -> None:
+    two = World(
+        [make_site("a", "peering"), make_site("b", "peering", prefixes=("10.0.0.0/8",), latitude=80)],
+        {"a": [make_candidate("a-a", ALL)], "b": [make_candidate("b-a", ALL)]},
+    )
+    assert pathways(two.rank()) == ["b-a", "a-a", "origin"]
+
+
+def test_ranking_says_why_first_is_first() -> None:
+    first = world().rank().pathways[0]
+    assert first.why == (
+        "nearest: embedded site metro: client in its prefix 10.1.0.0/16, 0 km from metro; holds it whole; "
+        "report 1.0 s old, limit 4.5 s"
+    )
+    assert (first.source_class, first.site, first.distance_km) == ("embedded", "metro", 0.0)
+
+
+def test_ranking_passes_over_appliances_that_are_out_or_empty() -> None:
+    there = world()
+    there.candidates["metro"] = [
+        make_candidate("metro-a", ALL, GONE),
+        make_candidate("metro-b", {}),
+        make_candidate("metro-c", {asset: revision("older") for asset in ALL}),
+        make_candidate("metro-d", held(TITLE, "harbour/manifests")),
+        make_candidate("metro-e", ALL),
+    ]
+    ranking = there.rank()
+    assert pathways(ranking)[0] == "metro-e"
+    assert lost(ranking) == {
+        "metro-a": "last report 9.0 s old, limit 4.5 s",
+        "metro-b": "does not hold this title",
+        "metro-c": "holds only an earlier revision of this title",
+        "metro-d": "does not hold this title",
+    }
+
+
+def test_ranking_prefers_well_and_whole_within_site() -> None:
+    there = world()
+    there.candidates["metro"] = [
+        make_candidate("metro-a", ALL, DEGRADED),
+        make_candidate("metro-b", held(TITLE, "harbour/video-240p")),
+        make_candidate("metro-c", ALL),
+    ]
+    ranking = there.rank()
+    assert pathways(ranking)[:3] == ["metro-c", "metro-b", "metro-a"]
+    assert "holds 1 of its 4 assets" in ranking.pathways[1].why
+    assert ranking.pathways[1].has("harbour/video-240p")
+    assert not ranking.pathways[1].has("harbour/video-1080p")
+    assert ranking.pathways[-1].has("anything")
+
+
+def test_ranking_spreads_titles_over_equals_and_keeps_a_title_together() -> None:
+    there = World(
+        [make_site("metro", prefixes=("10.0.0.0/8",))],
+        {"metro": [make_candidate(f"m-{letter}", {}) for letter in "abcd"]},
+    )
+    firsts = set()
+    for number in range(40):
+        title = make_title(f"t{number}")
+        there.candidates["metro"] = [make_candidate(f"m-{letter}", held(title)) for letter in "abcd"]
+        before = pathways(there.rank(title=title))
+        firsts.add(before[0])
+        there.candidates["metro"].pop()
+        assert pathways(there.rank(title=title)) == [name for name in before if name != "m-d"]
+    assert len(firsts) == 4
+
+
+def test_ranking_stops_at_enough_appliances() -> None:
+    there = world()
+    there.candidates["metro"] += [make_candidate("metro-b", ALL)]
+    ranking = there.rank(appliances_max=1)
+    assert len(ranking.pathways) == 2
+    assert list(lost(ranking).values()) == ["1 better ones are enough"]
+    explained = there.rank(appliances_max=1, explain=True)
+    assert set(lost(explained)) | set(pathways(explained)) == {
+        *("far-a", "near-a", "peer-a", "metro-a", "metro-b", "wide-a", "other-a", "origin")
+    }
+
+
+def test_ranking_bounds_reasons() -> None:
+    crowd = World(
+        [make_site(f"s{number}", "regional") for number in range(3)],
+        {"s0": [make_candidate(f"a{number}", {}) for number in range(250)], "s1": [make_candidate("b", ALL)]},
+    )
+    assert pathways(crowd.rank()) == ["origin", "origin-retry"]
+
+
+def test_ranking_doubles_lone_origin() -> None:
+    assert pathways(World([]).rank()) == ["origin", "origin-retry"]
+    assert World([]).rank(origin_url="").pathways == ()
+    assert len(world().rank(origin_url="", appliances_max=2).pathways) == 2
+
+
+def test_ranking_bars_by_rights_and_release() -> None:
+    restricted = make_title(regions=["DE", "FR"])
+    assert world().rank(title=restricted, region="US").barred == "no rights in US; granted: DE, FR"
+    assert bar(restricted, "", NOW_NS) == "no rights in a client region that is not known; granted: DE, FR"
+    assert bar(restricted, "FR", NOW_NS) == ""
+    coming = make_title(released_at_ns=NOW_NS + 1)
+    assert world().rank(title=coming).barred.startswith("not released before 2024-10-04T00:00:00Z")
+
+
+def test_ranking_keeps_title_out_of_sites_without_rights() -> None:
+    restricted = make_title(regions=["DE"])
+    there = World(
+        [make_site("metro", prefixes=("10.0.0.0/8",), region="DE"), make_site("r", "regional")],
+        {"metro": [make_candidate("metro-a", ALL)], "r": [make_candidate("r-a", ALL)]},
+    )
+    ranking = there.rank(title=restricted, region="DE")
+    assert pathways(ranking) == ["metro-a", "origin"]
+    assert lost(ranking) == {"r-a": "its site r is in no known region: no rights there"}
+
+
+LIVES = st.sampled_from([Liveness("up", False, "well"), DEGRADED, GONE, Liveness("drained", False, "drained")])
+CONTENTS = st.sets(st.sampled_from(sorted(ALL))).map(lambda assets: held(TITLE, *assets) if assets else {})
+
+
+@given(st.lists(st.tuples(LIVES, CONTENTS), max_size=8), st.sampled_from(["10.1.0.1", "172.16.0.9", "192.0.2.1"]))
+def test_ranking_never_names_an_appliance_that_may_not_serve(
+    boxes: Sequence[tuple[Liveness, dict[str, str]]], client: str
+) -> None:
+    there = world()
+    names = [site.id for site in there.sites]
+    there.candidates = {name: [] for name in names}
+    for number, (liveness, contents) in enumerate(boxes):
+        there.candidates[names[number % len(names)]].append(make_candidate(f"x{number}", contents, liveness))
+    ranking = there.rank(client)
+    assert there.rank(client) == ranking
+    assert ranking.pathways[-1].source_class == "fallback"
+    assert len(ranking.pathways) >= 2
+    known = {made.appliance: (site, made) for site, mades in there.candidates.items() for made in mades}
+    embedded = {"10.1.0.1": {"metro", "wide"}, "172.16.0.9": {"other"}, "192.0.2.1": set()}[client]
+    for pathway in ranking.pathways:
+        if pathway.source_class != "fallback":
+            site, made = known[pathway.pathway]
+            assert made.liveness.takes_viewers
+            assert set(made.held) - {"harbour/manifests"}
+            assert site in embedded or pathway.source_class != "embedded"
+
+
+def test_fill_sources_go_from_peers_over_tiers_to_origin() -> None:
+    sites = {
+        "metro": make_site("metro", latitude=50),
+        "near": make_site("near", latitude=51),
+        "far": make_site("far", latitude=10),
+    }
+    site_of = {"m-a": "metro", "m-b": "metro", "n-a": "near", "f-a": "far"}
+    holders = [(name, f"http://{name}.example") for name in ("f-a", "n-a", "m-b")]
+    sources = fill_sources(sites, site_of, "m-a", holders, asset="t/v", origin_url=ORIGIN)
+    assert [(source.kind, source.appliance) for source in sources] == [
+        ("peer", "m-b"),
+        ("tier", "n-a"),
+        ("tier", "f-a"),
+        ("origin", None),
+    ]
+    assert fill_sources(sites, site_of, "m-a", [], asset="t/v", origin_url="") == []
