@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
 import signal
@@ -231,7 +232,9 @@ class Daemon:
             await runner.cleanup()
             raise ConfigError(
                 f"[admin] listen = {endpoint.authority!r}: {os.strerror(error.errno or 0).lower()}",
-                remedy=f"see what holds it with 'ss -ltnp sport = {endpoint.port}', or set another [admin] listen",
+                remedy=f"see what holds it with 'ss -ltnp sport = {endpoint.port}', or set another [admin] listen"
+                if error.errno == errno.EADDRINUSE
+                else "set [admin] listen to an address of this machine ('ip address' lists them) and a port it may use",
             ) from None
         return runner
 

@@ -25,6 +25,8 @@ from oca.report.snapshot import Delivery, Snapshot, SteeringLink
 
 ANSWER_BYTES_MAX = 64 * 1024
 TOKEN_BYTES_MAX = 4096
+LAST_REPORTS_MAX = 3
+"""One for a batch whose answer was cut off, one for the demand since, one to spare."""
 _log = get_logger("reporter")
 _decode = msgspec.json.Decoder(ReportAnswer).decode
 _encode = msgspec.json.Encoder().encode
@@ -90,9 +92,15 @@ class Reporter:
                     continue
 
     async def report_last(self) -> None:
-        """One last report in a session of its own, bounded to a second: the daemon is about to end."""
+        """Report in a session of its own until no demand is left to tell: the daemon is about to end.
+
+        Each report is bounded to a second, and the first that is not taken is the last.
+        """
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session:
-            await self.report(session)
+            for _ in range(LAST_REPORTS_MAX):
+                await self.report(session)
+                if not self.link.connected or self._ledger.batch(now_ns()) is None:
+                    return
 
     async def report(self, session: aiohttp.ClientSession) -> None:
         """Send one report, and another at once if steering wants the list of contents."""

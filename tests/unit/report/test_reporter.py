@@ -110,6 +110,23 @@ async def test_reporter_resends_demand_until_acknowledged(
     assert (batches[3].items[0].requests, batches[3].items[0].bytes) == (1, 100)
 
 
+async def test_reporter_leaves_no_demand_behind_at_the_end(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter], delivery: Any
+) -> None:
+    service, url = steering
+    service.known = "anything"
+    reporter = make_reporter(url)
+    service.answer = lambda _: web.Response(status=500)
+    delivery.demand = {"film/video": (1, 10)}
+    async with aiohttp.ClientSession() as session:
+        await reporter.report(session)
+    service.answer = service.take
+    delivery.demand = {"film/audio": (2, 20)}
+    await reporter.report_last()
+    taken = {report.demand.sequence: report.demand.items for report in service.reports if report.demand}
+    assert [(items[0].asset, items[0].requests) for items in taken.values()] == [("film/video", 1), ("film/audio", 2)]
+
+
 def _oversized(_: Report) -> web.Response:
     return web.Response(body=b" " * (ANSWER_BYTES_MAX + 1))
 
