@@ -138,7 +138,7 @@ def rebuild_(config: ConfigOption = None, sets: SetOption = None, json: JsonOpti
         print_json(rebuilt)
         return
     for device in rebuilt:
-        for line in device.done:
+        for line in device.removed:
             print_line(line)
         print_line(f"{device.device}: {device.assets} assets, {device.objects} objects")
 

@@ -210,7 +210,9 @@ def read_table(descriptor: int, path: Path) -> tuple[pack.PackTable, int]:
     raw = files.read_at(descriptor, path, footer.table_bytes, footer.table_offset)
     table = pack.decode_table(raw, footer, where=where)
     if (table.asset, table.revision) != (header.asset, header.revision):
-        raise StoreError(f"{path}: its header says {header.asset}, its table {table.asset}", remedy="remove that file")
+        raise pack.PackDamagedError(
+            f"{path}: its header says {header.asset}, its table {table.asset}", remedy="remove that file"
+        )
     return table, size
 
 

@@ -248,10 +248,10 @@ class Index:
         transaction.delete(_NUMBER.pack(number), db=self._packs)
         transaction.put(_NUMBER.pack(number), b"", db=self._doomed)
 
-    def _claimed(self, transaction: Any, path: bytes, asset: str) -> StoreError:
+    def _claimed(self, transaction: Any, path: bytes, asset: str) -> PathClaimedError:
         holder = _ENTRY.unpack_from(transaction.get(path, db=self._objects))[0]
         value = transaction.get(_NUMBER.pack(holder), db=self._packs)
-        return claimed(path, asset, self._pack_entry(value).asset if value else f"pack {holder}")
+        return PathClaimedError(path, asset, self._pack_entry(value).asset if value else f"pack {holder}")
 
     def _pack_entry(self, value: bytes) -> PackEntry:
         try:
@@ -286,12 +286,14 @@ class Index:
         )
 
 
-def claimed(path: bytes, asset: str, holder: str) -> StoreError:
+class PathClaimedError(StoreError):
     """Two assets want one path; the one that holds it keeps it."""
-    return StoreError(
-        f"{asset}: the path {path.decode()} belongs to the asset {holder}",
-        remedy=f"publish it under another path, or remove {holder} first",
-    )
+
+    def __init__(self, path: bytes, asset: str, holder: str) -> None:
+        super().__init__(
+            f"{asset}: the path {path.decode()} belongs to the asset {holder}",
+            remedy=f"publish it under another path, or remove {holder} first",
+        )
 
 
 def create_index(folder: Path) -> None:

@@ -7,7 +7,7 @@
     table           msgpack: what is asked of each object
     footer    64 B  magic, table offset, table length, xxh3-128 over table and what precedes it in the footer, zeros
 
-Bytes from a device are hostile: anything out of place is a ``StoreError``, never a guess. Pure.
+Bytes from a device are hostile: anything out of place is a ``PackDamagedError``, never a guess. Pure.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ _HEADER_HEAD = struct.Struct("<8sI")
 _FOOTER = struct.Struct("<8sQQ16s24s")
 _FOOTER_DIGESTED = struct.Struct("<8sQQ")
 _REBUILD = "run 'oca store verify', then let the fill fetch that asset again"
+
+
+class PackDamagedError(StoreError):
+    """Bytes that are no whole pack. Told from a device that fails: only these may be removed."""
 
 
 class PackHeader(Struct, frozen=True, array_like=True):
@@ -123,18 +127,18 @@ def decode_header(raw: bytes, *, where: str) -> PackHeader:
     """Read a header.
 
     Raises:
-        StoreError: It is short, damaged, or no header.
+        PackDamagedError: It is short, damaged, or no header.
     """
     if len(raw) != HEADER_BYTES or not raw.startswith(_HEADER_MAGIC):
-        raise StoreError(f"{where}: does not start as a pack of this version", remedy=_REBUILD)
+        raise PackDamagedError(f"{where}: does not start as a pack of this version", remedy=_REBUILD)
     _, length = _HEADER_HEAD.unpack_from(raw)
     end = _HEADER_HEAD.size + length
     if end + DIGEST_BYTES > HEADER_BYTES or digest_bytes(raw[:end]) != raw[end : end + DIGEST_BYTES]:
-        raise StoreError(f"{where}: its header is damaged", remedy=_REBUILD)
+        raise PackDamagedError(f"{where}: its header is damaged", remedy=_REBUILD)
     try:
         return _decode_header(raw[_HEADER_HEAD.size : end])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StoreError(f"{where}: its header is not as agreed: {error}", remedy=_REBUILD) from None
+        raise PackDamagedError(f"{where}: its header is not as agreed: {error}", remedy=_REBUILD) from None
 
 
 def encode_tail(table: PackTable) -> bytes:
@@ -149,17 +153,17 @@ def decode_footer(raw: bytes, *, pack_bytes: int, where: str) -> Footer:
     """Read a footer, the last ``FOOTER_BYTES`` of a pack of ``pack_bytes``.
 
     Raises:
-        StoreError: It is short, or no footer, or points outside the pack.
+        PackDamagedError: It is short, or no footer, or points outside the pack.
     """
     if len(raw) != FOOTER_BYTES or not raw.startswith(_FOOTER_MAGIC):
-        raise StoreError(f"{where}: does not end as a pack of this version", remedy=_REBUILD)
+        raise PackDamagedError(f"{where}: does not end as a pack of this version", remedy=_REBUILD)
     _, table_offset, table_bytes, digest, _ = _FOOTER.unpack(raw)
     if (
         table_bytes > TABLE_BYTES_MAX
         or table_offset < HEADER_BYTES
         or table_offset + table_bytes + FOOTER_BYTES != pack_bytes
     ):
-        raise StoreError(f"{where}: its footer points outside the pack", remedy=_REBUILD)
+        raise PackDamagedError(f"{where}: its footer points outside the pack", remedy=_REBUILD)
     return Footer(table_offset, table_bytes, digest)
 
 
@@ -167,17 +171,17 @@ def decode_table(raw: bytes, footer: Footer, *, where: str) -> PackTable:
     """Read a table.
 
     Raises:
-        StoreError: It is damaged, malformed, or contradicts the footer or itself.
+        PackDamagedError: It is damaged, malformed, or contradicts the footer or itself.
     """
     digested = _FOOTER_DIGESTED.pack(_FOOTER_MAGIC, footer.table_offset, footer.table_bytes)
     if digest_bytes(raw + digested) != footer.digest:
-        raise StoreError(f"{where}: its table is damaged", remedy=_REBUILD)
+        raise PackDamagedError(f"{where}: its table is damaged", remedy=_REBUILD)
     try:
         table = _decode_table(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StoreError(f"{where}: its table is not as agreed: {error}", remedy=_REBUILD) from None
+        raise PackDamagedError(f"{where}: its table is not as agreed: {error}", remedy=_REBUILD) from None
     if offsets([item.length for item in table.objects])[-1] != footer.table_offset:
-        raise StoreError(f"{where}: its table and its objects differ in length", remedy=_REBUILD)
+        raise PackDamagedError(f"{where}: its table and its objects differ in length", remedy=_REBUILD)
     if len({item.path for item in table.objects}) != len(table.objects):
-        raise StoreError(f"{where}: its table names a path twice", remedy=_REBUILD)
+        raise PackDamagedError(f"{where}: its table names a path twice", remedy=_REBUILD)
     return table

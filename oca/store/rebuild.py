@@ -11,12 +11,12 @@ from oca.store.recovery import recover
 
 
 class Rebuilt(Struct, frozen=True):
-    """What a device's new index names, and what was done about files that are no whole packs."""
+    """What a device's new index names, and which files are gone because they are no whole packs."""
 
     device: str
     assets: int
     objects: int
-    done: list[str]
+    removed: list[str]
 
 
 def rebuild(number: int, folder: Path) -> Rebuilt:
@@ -30,9 +30,9 @@ def rebuild(number: int, folder: Path) -> Rebuilt:
     """
     device = Device.open_for_writing(number, folder, rebuild=True)
     try:
-        done = recover(device)
+        removed = recover(device).removed
         packs, objects = device.index.census()
         device.take_rebuilt()
     finally:
         device.close()
-    return Rebuilt(str(folder), len(packs), objects, done)
+    return Rebuilt(str(folder), len(packs), objects, removed)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from oca.common.errors import StoreError
 from oca.store import files, pack
 from oca.store.device import Device
+from oca.store.index import PathClaimedError
 
 
 class Mending(Struct, frozen=True):
@@ -24,16 +24,25 @@ class Mending(Struct, frozen=True):
     take_in: list[int]
 
 
+class Recovered(Struct, frozen=True):
+    """What recovery did, a line each; nothing after a clean stop.
+
+    Attributes:
+        taken_in: Packs that the index did not name and now does.
+        removed: What was unlinked or forgotten, and why.
+    """
+
+    taken_in: list[str]
+    removed: list[str]
+
+
 def plan_mending(indexed: Collection[int], doomed: Collection[int], present: Iterable[int]) -> Mending:
     """Compare what the index names with what lies there. Oldest first, so that a newer revision wins."""
     return Mending(bury=sorted(doomed), take_in=sorted(set(present).difference(doomed, indexed)))
 
 
-def recover(device: Device) -> list[str]:
+def recover(device: Device) -> Recovered:
     """Mend one device that is open for writing.
-
-    Returns:
-        What was done, a line each; nothing after a clean stop.
 
     Raises:
         StoreError: The device fails.
@@ -42,17 +51,26 @@ def recover(device: Device) -> list[str]:
     indexed = device.index.packs()
     mending = plan_mending(indexed, device.index.doomed(), numbers)
     device.unlink(mending.bury)
-    done = [f"unlinked the evicted pack {device.pack_path(number)}" for number in mending.bury]
-    done += [_remove_file(device.packs / name) for name in strange]
+    removed = [f"unlinked the evicted pack {device.pack_path(number)}" for number in mending.bury]
+    removed += [_remove_file(device.packs / name) for name in strange]
     for number, entry in indexed.items():
         if files.size(device.pack_path(number)) != entry.bytes:
             device.evict(number)
-            done.append(f"forgot {entry.asset}: its pack {device.pack_path(number)} is gone or cut short")
-    done += [_take_in(device, number) for number in mending.take_in]
-    done += [
+            removed.append(f"forgot {entry.asset}: its pack {device.pack_path(number)} is gone or cut short")
+    taken_in = []
+    for number in mending.take_in:
+        path = device.pack_path(number)
+        try:
+            table, size = device.read_table(number)
+            device.admit(number, table, size)
+            taken_in.append(f"took in {table.asset} from {path}")
+        except (pack.PackDamagedError, PathClaimedError) as error:
+            files.remove(path)
+            removed.append(f"removed {path}: {error.message.removeprefix(f'{path}: ')}")
+    removed += [
         _remove_file(device.staging / name) for name in files.names(device.staging) if part_header(device, name) is None
     ]
-    return done
+    return Recovered(taken_in, removed)
 
 
 def settle(devices: Iterable[Device]) -> list[str]:
@@ -81,21 +99,10 @@ def part_header(device: Device, name: str) -> pack.PackHeader | None:
         return None
     try:
         return pack.decode_header(files.read_at(descriptor, path, pack.HEADER_BYTES, 0), where=str(path))
-    except StoreError:
+    except pack.PackDamagedError:
         return None
     finally:
         files.close(descriptor)
-
-
-def _take_in(device: Device, number: int) -> str:
-    path = device.pack_path(number)
-    try:
-        table, size = device.read_table(number)
-        device.admit(number, table, size)
-    except StoreError as error:
-        files.remove(path)
-        return f"removed {path}: {error.message}"
-    return f"took in {table.asset} from {path}"
 
 
 def _remove_file(path: Path) -> str:

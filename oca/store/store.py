@@ -14,7 +14,7 @@ from oca.common.messages import AssetManifest, StoreUse
 from oca.common.units import format_bytes
 from oca.store import capacity, files, pack
 from oca.store.device import Device, held_on
-from oca.store.index import MAP_BYTES, claimed, decode_entry
+from oca.store.index import MAP_BYTES, PathClaimedError, decode_entry
 from oca.store.records import HeldPack
 from oca.store.recovery import part_header, recover, settle
 from oca.store.staging import StagedAsset, pack_bytes, part_name
@@ -73,7 +73,8 @@ class Store:
                 failed[number] = error
                 continue
             try:
-                _tell(recover(device))
+                recovered = recover(device)
+                _tell([*recovered.taken_in, *recovered.removed])
                 working[number] = device
             except StoreError as error:
                 device.close()
@@ -192,7 +193,7 @@ class Store:
                 value = device.index.get(path)
                 holder = packs.get(decode_entry(value, device.number).pack) if value is not None else None
                 if holder is not None and holder.asset != manifest.asset:
-                    raise claimed(path, manifest.asset, holder.asset)
+                    raise PathClaimedError(path, manifest.asset, holder.asset)
 
     def _discard_other_parts(self, manifest: AssetManifest) -> int | None:
         """Remove parts of other revisions of the asset; the device that has this revision's part, if any."""

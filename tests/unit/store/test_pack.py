@@ -26,7 +26,7 @@ def read_tail(tail: bytes) -> pack.PackTable:
     footer = pack.decode_footer(tail[-pack.FOOTER_BYTES :], pack_bytes=size, where="p")
     start = footer.table_offset - TABLE_OFFSET
     if start < 0:
-        raise StoreError("before the tail", remedy="")
+        raise pack.PackDamagedError("before the tail", remedy="")
     return pack.decode_table(tail[start : start + footer.table_bytes], footer, where="p")
 
 
@@ -60,7 +60,7 @@ def test_header_refuses_any_changed_byte_of_its_content(position: int, value: in
     raw[position] ^= value
     content_bytes = len(HEADER.rstrip(b"\0"))
     if position < content_bytes - 1:
-        with pytest.raises(StoreError):
+        with pytest.raises(pack.PackDamagedError):
             pack.decode_header(bytes(raw), where="p")
 
 
@@ -68,40 +68,40 @@ def test_header_refuses_any_changed_byte_of_its_content(position: int, value: in
 def test_tail_refuses_any_changed_byte(position: int, value: int) -> None:
     raw = bytearray(TAIL)
     raw[position] ^= value
-    with pytest.raises(StoreError):
+    with pytest.raises(pack.PackDamagedError):
         read_tail(bytes(raw))
 
 
 @given(st.binary(max_size=200))
 def test_header_refuses_noise(noise: bytes) -> None:
     for raw in (noise, noise.ljust(pack.HEADER_BYTES, b"\0"), (HEADER[:8] + noise).ljust(pack.HEADER_BYTES, b"\0")):
-        with pytest.raises(StoreError):
+        with pytest.raises(pack.PackDamagedError):
             pack.decode_header(raw, where="p")
 
 
 @given(st.binary(max_size=400))
 def test_tail_refuses_noise_in_whole_wrapping(noise: bytes) -> None:
-    with pytest.raises(StoreError):
+    with pytest.raises(pack.PackDamagedError):
         read_tail(tail_of(noise))
 
 
 @given(st.binary(max_size=100))
 def test_footer_refuses_noise(noise: bytes) -> None:
     for raw in (noise, TAIL[-pack.FOOTER_BYTES :][:8] + noise[:56].ljust(56, b"\0")):
-        with pytest.raises(StoreError):
+        with pytest.raises(pack.PackDamagedError):
             pack.decode_footer(raw, pack_bytes=PACK_BYTES, where="p")
 
 
 @pytest.mark.parametrize("cut", [1, 64, len(TAIL) - 1, len(TAIL)])
 def test_tail_refuses_truncation(cut: int) -> None:
-    with pytest.raises(StoreError):
+    with pytest.raises(pack.PackDamagedError):
         read_tail(TAIL[: len(TAIL) - cut])
 
 
 def test_header_refuses_body_that_is_not_as_agreed() -> None:
     body = msgspec.msgpack.encode(["../../etc", "x"])
     head = pack._HEADER_HEAD.pack(pack._HEADER_MAGIC, len(body)) + body
-    with pytest.raises(StoreError, match="not as agreed"):
+    with pytest.raises(pack.PackDamagedError, match="not as agreed"):
         pack.decode_header((head + digest_bytes(head)).ljust(pack.HEADER_BYTES, b"\0"), where="p")
 
 
@@ -119,12 +119,12 @@ def test_header_refuses_body_that_is_not_as_agreed() -> None:
     ],
 )
 def test_tail_refuses_table_that_cannot_be(objects: list[pack.PackedObject], message: str) -> None:
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(pack.PackDamagedError, match=message):
         read_tail(tail_of(with_objects(objects)))
 
 
 def test_footer_refuses_table_beyond_limit() -> None:
-    with pytest.raises(StoreError, match="points outside"):
+    with pytest.raises(pack.PackDamagedError, match="points outside"):
         pack.decode_footer(
             pack._FOOTER.pack(pack._FOOTER_MAGIC, 4096, pack.TABLE_BYTES_MAX + 1, b"", b""),
             pack_bytes=4096 + pack.TABLE_BYTES_MAX + 1 + pack.FOOTER_BYTES,

@@ -65,7 +65,7 @@ def test_rebuild_says_what_is_no_whole_pack(device: Path, filled: dict[bytes, by
     (device / "packs" / "00000001.pack").write_bytes(b"damaged")
     rebuilt = rebuild(0, device)
     assert rebuilt.assets == 1
-    assert any("00000001.pack: does not start as a pack" in line for line in rebuilt.done)
+    assert any("00000001.pack: does not start as a pack" in line for line in rebuilt.removed)
 
 
 def test_rebuild_refuses_device_that_is_written(store: Store, device: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,8 @@ from oca.common.errors import StoreError
 from oca.store import files
 from oca.store.index import Index
 from oca.store.reader import StoreReader
-from oca.store.recovery import plan_mending, recover
+from oca.store.rebuild import rebuild
+from oca.store.recovery import Recovered, plan_mending, recover
 from oca.store.store import Store
 from oca.store.verify import verify
 from tests.unit.store.made_up import fill, flip_byte, hold, make_contents, make_manifest
@@ -246,8 +249,9 @@ def test_recovery_takes_in_pack_that_a_kill_left_unnamed(device: Path) -> None:
     (entry,) = store.devices()[0].index.packs()
     store.devices()[0].index.doom(entry, store.devices()[0].paths_of(entry))
     store.devices()[0].index.bury([entry])
-    assert recover(store.devices()[0]) == [f"took in harbour/video-240p from {device / 'packs' / '00000001.pack'}"]
-    assert recover(store.devices()[0]) == []
+    pack = device / "packs" / "00000001.pack"
+    assert recover(store.devices()[0]).taken_in == [f"took in harbour/video-240p from {pack}"]
+    assert recover(store.devices()[0]) == Recovered([], [])
     store.close()
     assert len(check([device])) == 1
 
@@ -262,6 +266,31 @@ def test_recovery_removes_what_is_no_whole_pack(device: Path, name: str, content
     store = Store.open([device])
     assert [list(folder.iterdir()) for folder in (device / "packs", device / "staging")] == [[], []]
     store.close()
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE, errno.ENOSPC])
+def test_recovery_removes_nothing_because_a_device_fails(device: Path, code: int) -> None:
+    store = Store.open([device])
+    hold(store)
+    staged = store.stage(make_manifest(make_contents("b/two"), "b/two"))
+    store.close()
+    shutil.rmtree(device / "index")
+
+    def fail(*_: object, **__: object) -> Any:
+        with files.explained(device, "do it"):
+            raise OSError(code, os.strerror(code))
+
+    for name in ("read_at", "open_read"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files, name, fail)
+            with pytest.raises(StoreError, match=re.escape(os.strerror(code))):
+                Store.open([device])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Index, "admit", fail)
+        with pytest.raises(StoreError, match=re.escape(os.strerror(code))):
+            rebuild(0, device)
+    assert staged.path.exists()
+    assert {asset for asset, _ in check([device])} == {"harbour/video-240p"}
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut"])
