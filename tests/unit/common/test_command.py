@@ -25,7 +25,7 @@ FAULTS: dict[str, BaseException] = {
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
-    monkeypatch.delenv(DEBUG_VARIABLE, raising=False)
+    monkeypatch.setenv(DEBUG_VARIABLE, "")  # remembered, so that what --debug sets is undone after the test
     made = new_app("oca-test", "1.2.3", "Test commands.")
 
     @made.command()
