@@ -39,6 +39,8 @@ def machine(**versions: str) -> dict[str, Any]:
         "kernel": platform.release(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "python": platform.python_version(),
+        "congestion_control": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
+        "load_average": os.getloadavg()[0],
         **versions,
     }
 
