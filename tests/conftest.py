@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("oca", deadline=None)  # a busy machine is not a wrong answer
+settings.load_profile("oca")
 
 _skipped: list[str] = []
 
