@@ -23,7 +23,8 @@ SLICE_BYTES = 4 * 2**20
 (``tcp_wmem``); a smaller slice costs a segment of 2.5 MB one more call and two changes of what epoll watches."""
 JOINED_BYTES_MAX = 60_000
 """Bodies that leave in one piece with their head. The kernel hands 64 KiB at a time to the network; a head joined to a
-larger body pushes its last bytes into one more piece, which pacing (BBR) delays by a timer: 63–73 µs of CPU at 64 KiB joined, 36–43 apart."""
+larger body pushes its last bytes into one more piece, which pacing (BBR) delays by a timer:
+63 to 73 µs of CPU at 64 KiB joined, 36 to 43 apart."""
 SHORTAGE_PAUSE_S = 0.1
 """Wait when the kernel is short of memory for sockets: the socket would count as writable all the while."""
 
