@@ -12,15 +12,16 @@ from pathlib import Path
 from demo import vendor
 from demo.live import live
 from demo.places import NETWORK, Places, parse_network
-from demo.screen import Advance, complain, say, work
+from demo.screen import Advance, complain, work
 from demo.studio import Studio
 from demo.system import System, forget
 from demo.titles import FILMS, films
 from oca.common.clock import monotonic_s
-from oca.common.command import EXIT_CONFIG, EXIT_FAILED
+from oca.common.command import EXIT_FAILED, EXIT_INTERRUPTED
 from oca.common.errors import ConfigError, OcaError
 
 SECONDS = 60
+EXIT_USAGE = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(options)
     except ConfigError as error:
         complain(str(error))
-        return EXIT_CONFIG
+        return EXIT_USAGE
     except OcaError as error:
         complain(str(error))
         return EXIT_FAILED
@@ -38,8 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         complain(f"{error.filename or options.dir}: {error.strerror}; free some space or choose another --dir")
         return EXIT_FAILED
     except (KeyboardInterrupt, asyncio.CancelledError):
-        say("Stopped.")
-        return 0
+        complain("stopped before it was done")
+        return EXIT_INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import signal
@@ -37,7 +38,8 @@ async def live(system: System, library: Path, began_s: float, *, is_check: bool)
         if is_check:
             return 0 if await check(system, title, library, _tell) else EXIT_FAILED
         await _invite(system, title, monotonic_s() - began_s)
-        await _watch_over(system)
+        with contextlib.suppress(asyncio.CancelledError):  # Ctrl-C is how this is meant to end
+            await _watch_over(system)
     finally:
         await system.stop()
     return 0
@@ -83,7 +85,7 @@ async def _invite(system: System, title: str, took_s: float) -> None:
 async def _watch_over(system: System) -> None:
     while True:
         for process in system.ended():
-            complain(f"{process.failure()}; all else runs on. Start it again with {shown(process.command)}")
+            complain(f"{process.failure()}; all else runs on. Start it again with: {shown(process.command)}")
         await asyncio.sleep(LOOK_S * 4)
 
 

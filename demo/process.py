@@ -69,8 +69,13 @@ class Process:
     def failure(self) -> ProcessError:
         """Why it ended, for the operator."""
         code = self.exit_code
-        how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
-        return ProcessError(f"{self.name} {how}: {self.last_words()}", remedy=f"its log is {self.log}")
+        if code is not None and code < 0:  # it had no time for last words
+            return ProcessError(
+                f"{self.name} was ended by {signal.Signals(-code).name}", remedy=f"its log is {self.log}"
+            )
+        return ProcessError(
+            f"{self.name} ended with exit code {code}: {self.last_words()}", remedy=f"its log is {self.log}"
+        )
 
     async def finish(self, timeout_s: float) -> None:
         """Wait until it is done.

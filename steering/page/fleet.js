@@ -46,7 +46,9 @@ function box(appliance) {
     ),
     ...reasons.map((why) => element("p", "why", why)),
     meter("holds", appliance.used_bytes, appliance.capacity_bytes, `${appliance.assets} assets`),
-    element("p", "facts", `${appliance.connections} connections · sends ${rate(appliance.sent_bytes_per_s)}`),
+    appliance.up
+      ? element("p", "facts", `${appliance.connections} connections · sends ${rate(appliance.sent_bytes_per_s)}`)
+      : null,
     appliance.fill ? fill(appliance.fill) : null,
   );
   card.dataset.appliance = appliance.appliance;

@@ -17,7 +17,9 @@ const SEGMENT_POLICY = {
 const SETTINGS = {
   enableWorker: false,
   capLevelToPlayerSize: false,
+  // Without the second limit hls.js fetches as far ahead as 60 MB go; a viewer who leaves has then paid for nothing.
   maxBufferLength: 12,
+  maxMaxBufferLength: 12,
   backBufferLength: 30,
   startLevel: -1,
   abrEwmaDefaultEstimate: 4_000_000,
