@@ -178,7 +178,8 @@ def steering_answer(
             return (3, 1)
         if pathway in places:
             return (0, places[pathway])
-        group = {"unknown": 1, "draining": 2}.get(standing_of(pathway), 4)
+        # 4: up, but not for this viewer, as when it no longer holds the title.
+        group = {"unknown": 1, "draining": 2, "up": 4}.get(standing_of(pathway), 5)
         return (group, index)
 
     priority = [pathway for _, pathway in sorted(enumerate(known), key=order)]

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from oca.common.problem import Refusal, json_response, read_body
-from steering.address import Address, Client, Trust, client_of
+from steering.address import Client, Trust, client_of
 from steering.answer import (
     Explanation,
     PlaybackRequest,
@@ -26,7 +26,6 @@ from steering.manifests_hls import follows_steering, multivariant_playlist
 BODY_BYTES_MAX = 64 * 1024
 FRESH = {"Cache-Control": "no-store"}
 _requests = msgspec.json.Decoder(PlaybackRequest)
-_UNKNOWN = Address("0.0.0.0", 4, 0)
 
 
 class Players:
@@ -140,8 +139,8 @@ class Players:
         title = self._decider.catalogue.titles.get(query.get("title", ""))
         try:
             address = self._client(request).address
-        except Refusal:
-            address = _UNKNOWN
+        except Refusal:  # a client= that is no address must not end a player's steering: take the connection's
+            address = client_of(request.remote or "", (), "", self._trusted).address
         ranking = self._decider.decide(title, address, kind=kind).ranking if title is not None else None
         answer = steering_answer(
             declared_pathways(query.get("pathways", "")),

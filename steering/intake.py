@@ -11,7 +11,6 @@ from oca.common.messages import DemandBatch
 from steering.demand import Folded, fold
 from steering.state.store import StateStore
 
-_QUEUE_MAX = 20_000
 _log = get_logger("intake")
 
 
@@ -28,12 +27,17 @@ class Intake:
     """Group commit: while one transaction is being written, the next reports gather for the one after it."""
 
     def __init__(
-        self, state: StateStore, *, known: Callable[[], Mapping[str, object]], now_ns: Callable[[], int]
+        self,
+        state: StateStore,
+        *,
+        known: Callable[[], Mapping[str, object]],
+        now_ns: Callable[[], int],
+        waiting_max: int = 20_000,
     ) -> None:
         self._state = state
         self._known = known
         self._now_ns = now_ns
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(_QUEUE_MAX)
+        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue(waiting_max)
         self._capacities: dict[str, int] = {}
 
     async def take(self, appliance: str, site: str, batch: DemandBatch | None, capacity_bytes: int) -> Folded | None:

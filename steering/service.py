@@ -79,16 +79,17 @@ class Service:
         self._tasks = Tasks()
         self._catalogue = Catalogue(state)
         self._counts = Counts()
-        decider = Decider(settings, self._catalogue, self._counts)
+        self.decider = Decider(settings, self._catalogue, self._counts)
         self._intake = Intake(state, known=lambda: self._catalogue.assets, now_ns=now_ns)
         trusted = Trust(settings.api.trusted_proxies)
         appliances = Appliances(
-            decider, self._intake, state, read_tokens(settings), Trust((*_LOOPBACK, *settings.api.open_to))
+            self.decider, self._intake, state, read_tokens(settings), Trust((*_LOOPBACK, *settings.api.open_to))
         )
-        app = steering_app(
-            [*Views(decider).routes(), *Players(decider, trusted).routes(), *appliances.routes(), *page_routes()]
+        players = Players(self.decider, trusted)
+        self.app = steering_app(
+            [*Views(self.decider).routes(), *players.routes(), *appliances.routes(), *page_routes()]
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S_MAX)
+        self._runner = web.AppRunner(self.app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S_MAX)
 
     async def start(self) -> None:
         """Listen.
@@ -106,15 +107,19 @@ class Service:
                 f"[api] listen = {endpoint.authority!r}: {os.strerror(error.errno or 0).lower()}",
                 remedy=f"see what holds it with 'ss -ltnp sport = {endpoint.port}', or set another [api] listen",
             ) from None
-        self._tasks.start(self._intake.run(), name="intake")
-        self._tasks.start(self._follow_catalogue(), name="catalogue")
-        self._tasks.start(self._plan_nightly(), name="nightly plans")
+        self.start_work()
         _log.info(
             "serving",
             url=f"http://{endpoint.authority}",
             titles=len(self._catalogue.titles),
             appliances=sum(len(site.appliance) for site in self._settings.site),
         )
+
+    def start_work(self) -> None:
+        """Begin what goes on beside answering."""
+        self._tasks.start(self._intake.run(), name="intake")
+        self._tasks.start(self._follow_catalogue(), name="catalogue")
+        self._tasks.start(self._plan_nightly(), name="nightly plans")
 
     async def stop(self) -> None:
         """Answer what was asked, then end."""
@@ -142,11 +147,12 @@ class Service:
         while True:
             now = _local_now()
             if made_at_s < last_planning(at, now).timestamp():
-                await self._plan()
+                await self.plan_now()
                 made_at_s = now.timestamp()
             await asyncio.sleep(min(PLAN_LOOK_S, (next_planning(at, now) - now).total_seconds()))
 
-    async def _plan(self) -> None:
+    async def plan_now(self) -> None:
+        """Make and keep the plans; a failure is logged, and last night's plans stay."""
         try:
             plans = await asyncio.to_thread(make_plans, self._state, self._settings, now_ns=now_ns())
         except OcaError as error:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
-from tests.unit.steering.made_up import write_package
+from tests.unit.steering.api_client import Steering
+from tests.unit.steering.made_up import make_settings, write_package
 
 
 @pytest.fixture
@@ -23,3 +25,16 @@ def state(tmp_path: Path) -> Iterator[EmbeddedState]:
 def package(tmp_path: Path) -> Path:
     """A packaged title."""
     return write_package(tmp_path / "harbour")
+
+
+@pytest.fixture
+def settings() -> SteeringSettings:
+    """Two sites, three appliances, an origin."""
+    return make_settings()
+
+
+@pytest.fixture
+async def steering(state: EmbeddedState, settings: SteeringSettings) -> AsyncIterator[Steering]:
+    """A running service."""
+    async with Steering(state, settings) as running:
+        yield running

@@ -124,7 +124,7 @@ def make_settings(folder: Path | None = None, **changes: Any) -> SteeringSetting
         **changes,
     }
     plain = SteeringSettings(**tables)
-    changed = {"origin": replace(plain.origin, url=ORIGIN)} if "origin" not in changes else {}
+    changed: dict[str, Any] = {"origin": replace(plain.origin, url=ORIGIN)} if "origin" not in changes else {}
     if folder is not None:
         changed["state"] = replace(plain.state, path=str(folder), bytes_max=2**26)
     return replace(plain, **changed)

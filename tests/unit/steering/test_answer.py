@@ -24,7 +24,7 @@ AGAIN = way("origin-retry", source_class="fallback")
 
 
 def standing_of(pathway: str) -> Standing:
-    table: dict[str, Standing] = {"d": "draining", "u": "unknown", "x": "drained", "a": "up", "b": "up"}
+    table: dict[str, Standing] = {"d": "draining", "u": "unknown", "x": "drained", "a": "up", "b": "up", "c": "up"}
     return table.get(pathway, "gone")
 
 
@@ -85,8 +85,8 @@ def test_steering_answer_is_what_players_need() -> None:
 
 
 def test_steering_answer_puts_best_first_and_what_is_out_last() -> None:
-    declared = ["gone", "x", "origin-retry", "origin", "d", "u", "a", "b"]
-    assert priority(declared, B, A, ORIGIN) == ["b", "a", "u", "d", "origin", "origin-retry", "gone", "x"]
+    declared = ["gone", "x", "origin-retry", "c", "origin", "d", "u", "a", "b"]
+    assert priority(declared, B, A, ORIGIN) == ["b", "a", "u", "d", "origin", "origin-retry", "c", "gone", "x"]
 
 
 def test_steering_answer_names_only_declared_pathways() -> None:

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from oca.common.clock import now_ns
+from oca.common.messages import Contents, FillPlan
+from steering.demand import daily_bytes
+from steering.settings import SteeringSettings
+from steering.state.embedded import EmbeddedState
+from tests.unit.steering.api_client import Steering
+from tests.unit.steering.made_up import (
+    ORIGIN,
+    make_batch,
+    make_contents,
+    make_progress,
+    make_report,
+    make_settings,
+    make_site,
+    revision,
+)
+
+REPORT = "/v1/appliances/metro-a/report"
+
+
+async def test_report_brings_appliance_up(steering: Steering) -> None:
+    async with await steering.report(make_report()) as response:
+        assert (response.status, await response.json()) == (200, {"contents_wanted": False, "demand_sequence": None})
+    appliance = (await steering.get("/v1/fleet"))["appliances"][0]
+    assert (appliance["appliance"], appliance["up"], appliance["verdict"]) == ("metro-a", True, "ok")
+
+
+async def test_report_is_asked_for_contents_until_known(steering: Steering) -> None:
+    contents = make_contents({"harbour/video-240p": revision("x")})
+    short = Contents(digest=contents.digest)
+    answers = []
+    for sequence, sent in enumerate((short, contents, short)):
+        async with await steering.report(make_report(sequence=sequence, contents=sent)) as response:
+            answers.append((await response.json())["contents_wanted"])
+    assert answers == [True, False, False]
+
+
+async def test_report_demand_is_acknowledged_and_counted_once(steering: Steering, package: Path) -> None:
+    steering.publish(package)
+    now = now_ns()
+    batch = make_batch(7, at_ns=now, harbour__video_240p=(1, 10))
+    for sequence in (1, 2):
+        async with await steering.report(make_report(sequence=sequence, demand=batch)) as response:
+            assert (await response.json())["demand_sequence"] == 7
+    assert [list(days.values()) for days in daily_bytes(steering.state)["metro"].values()] == [[10]]
+
+
+async def test_impossible_demand_is_acknowledged_and_left_out(steering: Steering) -> None:
+    batch = make_batch(7, at_ns=now_ns() + 10**13)
+    async with await steering.report(make_report(demand=batch)) as response:
+        assert (await response.json())["demand_sequence"] == 7
+    text = await (await steering.client.get("/metrics")).text()
+    assert 'oca_steering_demand_batches_total{outcome="future"} 1.0' in text
+
+
+async def test_stale_report_changes_nothing(steering: Steering) -> None:
+    await steering.report(make_report(sequence=9))
+    async with await steering.report(make_report(sequence=8, serving="drained")) as response:
+        assert response.status == 200
+    assert (await steering.get("/v1/fleet"))["appliances"][0]["serving"] == "serving"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"appliance": "metro-b"}, "$.appliance"),
+        ({"site": "region"}, "$.site"),
+        ({"delivery_urls": ["http://box.example", "http://0.0.0.0"]}, "$.delivery_urls[1]"),
+        ({"delivery_urls": ["ftp://x"]}, "$.delivery_urls[0]"),
+        ({"delivery_urls": []}, "$.delivery_urls"),
+        ({"sequence": -1}, "$.sequence"),
+        ({"store": {"capacity_bytes": 1}}, "$.store"),
+        ({"health": {"verdict": "fine", "reasons": []}}, "$.health.verdict"),
+        (
+            {"load": {"connections": 1, "sent_bytes_per_s": 0, "link_bytes_per_s": 0, "cpu_ratio": 2}},
+            "$.load.cpu_ratio",
+        ),
+    ],
+)
+async def test_wrong_report_is_refused_with_the_field(steering: Steering, changes: dict[str, Any], field: str) -> None:
+    body = {**msgspec.to_builtins(make_report()), **changes}
+    status, problem = await steering.problem("POST", REPORT, json=body)
+    assert (status, problem["field"]) == (400, field)
+    assert (await steering.get("/v1/fleet"))["appliances"][0]["report_age_s"] is None
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[]", b"null", b'{"appliance": "\\ud800"}', b"[" * 100_000])
+async def test_garbage_is_refused(steering: Steering, body: bytes) -> None:
+    status, _ = await steering.problem("POST", REPORT, data=body)
+    assert status == 400
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(sorted(make_report().__struct_fields__)), VALUES)
+@hypothesis_settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_report_of_any_shape_is_taken_or_refused(state: EmbeddedState, field: str, value: Any) -> None:
+    body = json.dumps({**msgspec.to_builtins(make_report()), field: value}).encode()
+
+    async def send() -> int:
+        async with Steering(state, make_settings()) as steering, steering.client.post(REPORT, data=body) as response:
+            return response.status
+
+    assert asyncio.run(send()) in (200, 400)
+
+
+async def test_huge_bodies_are_refused_unread(steering: Steering) -> None:
+    status, _ = await steering.problem("POST", "/v1/appliances/metro-a/fill-progress", data=BytesIO(b"x" * (2**20 + 1)))
+    assert status == 413
+    status, _ = await steering.problem("GET", "/v1/appliances/metro-a/fill-plan", data=b"x")
+    assert status == 413
+
+
+async def test_unknown_appliance_is_refused(steering: Steering) -> None:
+    status, problem = await steering.problem("POST", "/v1/appliances/nobody/report", data=b"{}")
+    assert (status, problem["title"]) == (403, "Unknown appliance")
+
+
+class TestTokens:
+    """With a token file, the token alone counts."""
+
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> SteeringSettings:
+        (tmp_path / "token").write_text("0123456789abcdef\n")
+        site = make_site("metro", appliances=("metro-a",))
+        entry = msgspec.structs.replace(site.appliance[0], token_file=str(tmp_path / "token"))
+        return make_settings(site=(msgspec.structs.replace(site, appliance=(entry,)),))
+
+    async def test_right_token_lets_in(self, steering: Steering) -> None:
+        headers = {"Authorization": "Bearer 0123456789abcdef"}
+        async with await steering.report(make_report(), headers=headers) as response:
+            assert response.status == 200
+
+    @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", "Basic 0123456789abcdef", "Bearer é"])
+    async def test_wrong_token_keeps_out(self, steering: Steering, header: str) -> None:
+        status, _ = await steering.problem("POST", REPORT, data=b"{}", headers={"Authorization": header})
+        assert status == 401
+
+
+async def test_plan_needs_a_report_first(steering: Steering) -> None:
+    status, problem = await steering.problem("GET", "/v1/appliances/metro-a/fill-plan")
+    assert status == 409
+    assert "has not reported yet" in problem["title"]
+
+
+async def test_plan_is_made_as_asked_until_one_is_kept(steering: Steering, package: Path) -> None:
+    steering.publish(package)
+    await steering.report(make_report())
+    async with steering.client.get("/v1/appliances/metro-a/fill-plan") as response:
+        plan = msgspec.json.decode(await response.read(), type=FillPlan)
+    assert [item.asset for item in plan.assets] == ["harbour/manifests", "harbour/audio-en", "harbour/video-240p"]
+    assert plan.capacity_bytes == 10**6
+    await steering.service.plan_now()
+    kept = await steering.get("/v1/appliances/metro-a/fill-plan")
+    assert kept["plan"] == plan.plan
+    assert kept == await steering.get("/v1/appliances/metro-a/fill-plan")
+
+
+async def test_manifest_names_objects_and_sources_as_they_rank_now(steering: Steering, package: Path) -> None:
+    held = steering.publish(package)
+    for name, site in (("metro-b", "metro"), ("region-a", "region"), ("metro-a", "metro")):
+        await steering.report(make_report(name, site, contents=make_contents(held)))
+    manifest = await steering.get("/v1/appliances/metro-a/assets/harbour/video-240p")
+    assert manifest["objects"][0]["path"] == "/harbour/media-0.m3u8"
+    assert manifest["revision"] == held["harbour/video-240p"]
+    assert [(source["kind"], source["url"]) for source in manifest["sources"]] == [
+        ("peer", "http://metro-b.example:8080"),
+        ("tier", "http://region-a.example:8080"),
+        ("origin", ORIGIN),
+    ]
+    await steering.report(
+        make_report("metro-b", sequence=2, contents=make_contents(dict.fromkeys(held, revision("old"))))
+    )
+    sources = (await steering.get("/v1/appliances/metro-a/assets/harbour/video-240p"))["sources"]
+    assert [source["kind"] for source in sources] == ["tier", "origin"]
+    status, _ = await steering.problem("GET", "/v1/appliances/metro-a/assets/harbour/none")
+    assert status == 404
+
+
+async def test_fill_progress_shows_in_the_fleet(steering: Steering) -> None:
+    path = "/v1/appliances/metro-a/fill-progress"
+    body = msgspec.json.encode(make_progress())
+    async with steering.client.post(path, data=body) as response:
+        assert response.status == 204
+    assert (await steering.get("/v1/fleet"))["appliances"][0]["fill"]["bytes_done"] == 5
+    status, problem = await steering.problem("POST", path, data=msgspec.json.encode(make_progress("metro-b")))
+    assert (status, problem["field"]) == (400, "$.appliance")
+
+
+async def test_restart_keeps_catalogue_demand_and_capacities(
+    state: EmbeddedState, settings: SteeringSettings, package: Path
+) -> None:
+    async with Steering(state, settings) as first:
+        first.publish(package)
+        await first.report(make_report())
+    async with Steering(state, settings) as second:
+        assert len((await second.get("/v1/titles"))["titles"]) == 1
+        assert (await second.get("/v1/appliances/metro-a/fill-plan"))["assets"]

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import m3u8
+import pytest
+from defusedxml.ElementTree import fromstring
+from yarl import URL
+
+from oca.common.messages import Health
+from tests.unit.steering.api_client import TITLE, Steering
+from tests.unit.steering.made_up import ORIGIN, make_contents, make_report, make_settings
+
+ELSEWHERE = "198.51.100.7"
+
+
+@pytest.fixture
+async def fleet(steering: Steering, package: Path) -> Steering:
+    """A title that all three appliances hold."""
+    held = steering.publish(package)
+    for name, site in (("metro-a", "metro"), ("metro-b", "metro"), ("region-a", "region")):
+        await steering.report(make_report(name, site, contents=make_contents(held)))
+    return steering
+
+
+def ways(answer: Any) -> list[str]:
+    return [pathway["pathway"] for pathway in answer["pathways"]]
+
+
+async def test_playback_offers_own_network_first(fleet: Steering) -> None:
+    status, answer = await fleet.playback()
+    assert status == 200
+    assert set(ways(answer)[:2]) == {"metro-a", "metro-b"}
+    assert ways(answer)[2:] == ["region-a", "origin"]
+    assert (answer["client"], answer["client_from"], answer["site"]) == ("127.0.0.1", "connection", "metro")
+
+
+async def test_playback_for_named_client_carries_it_on(fleet: Steering) -> None:
+    _, answer = await fleet.playback(client=ELSEWHERE)
+    assert ways(answer) == ["region-a", "origin"]
+    assert answer["hls_url"].endswith(f"?client={ELSEWHERE}")
+    async with fleet.client.get(URL(answer["hls_url"]).relative()) as response:
+        text = await response.text()
+    assert f"client={ELSEWHERE}" in text
+    assert "metro" not in text
+
+
+async def test_strangers_cannot_name_a_client(state: Any, package: Path) -> None:
+    closed = make_settings()
+    from msgspec.structs import replace as changed
+
+    closed = changed(closed, api=changed(closed.api, trusted_proxies=()))
+    async with Steering(state, closed) as steering:
+        steering.publish(package)
+        _, answer = await steering.playback(client=ELSEWHERE)
+        assert (answer["client"], answer["client_from"]) == ("127.0.0.1", "connection")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"title": "none"}, 404), ({}, 400), ({"title": 5}, 400), ({"title": "harbour", "client": "x"}, 400)],
+)
+async def test_playback_refuses_what_it_cannot_answer(fleet: Steering, body: dict[str, Any], status: int) -> None:
+    assert (await fleet.problem("POST", "/v1/playback", json=body))[0] == status
+
+
+async def test_playback_refuses_huge_body(fleet: Steering) -> None:
+    assert (await fleet.problem("POST", "/v1/playback", data=b" " * 70_000))[0] == 413
+
+
+async def test_playback_refuses_title_without_rights_or_before_release(fleet: Steering, package: Path) -> None:
+    fleet.publish(package, replace(TITLE, regions=("DE",)))
+    status, problem = await fleet.problem("POST", "/v1/playback", json={"title": "harbour"})
+    assert (status, problem["detail"]) == (403, "no rights in a client region that is not known; granted: DE")
+    fleet.publish(package, replace(TITLE, released_at_ns=2**62))
+    status, problem = await fleet.problem("GET", "/r/harbour/poster.jpg")
+    assert status == 403
+    assert "not released before" in problem["detail"]
+    assert (await fleet.get("/v1/explain?title=harbour"))["barred"].startswith("not released")
+    assert (await fleet.get("/steer/hls?title=harbour&pathways=a,b"))["PATHWAY-PRIORITY"] == ["a", "b"]
+
+
+async def test_multivariant_playlist_declares_candidates(fleet: Steering) -> None:
+    async with fleet.client.get("/v1/playback/harbour/master.m3u8") as response:
+        assert response.content_type == "application/vnd.apple.mpegurl"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert response.headers["Cache-Control"] == "no-store"
+        text = await response.text()
+    parsed = m3u8.loads(text)
+    assert len(parsed.playlists) == 4
+    steer = re.search(r'SERVER-URI="([^"]+)"', text)
+    assert steer is not None
+    answer = await fleet.get(steer[1].partition(str(fleet.client.make_url("")).rstrip("/"))[2])
+    assert answer["PATHWAY-PRIORITY"] == [entry.stream_info.pathway_id for entry in parsed.playlists]
+    async with fleet.client.get(
+        "/v1/playback/harbour/master.m3u8", headers={"User-Agent": "Lavf/62.3.100"}
+    ) as response:
+        assert len(m3u8.loads(await response.text()).playlists) == 1
+
+
+async def test_mpd_declares_candidates(fleet: Steering) -> None:
+    async with fleet.client.get("/v1/playback/harbour/manifest.mpd") as response:
+        assert response.content_type == "application/dash+xml"
+        root = fromstring(await response.text())
+    bases = root.findall("{*}BaseURL")
+    assert [base.get("serviceLocation") for base in bases][2:] == ["region-a", "origin"]
+    assert bases[-1].text == f"{ORIGIN}/harbour/"
+    assert root.find("{*}ContentSteering").get("defaultServiceLocation") == bases[0].get("serviceLocation")
+
+
+async def test_title_without_mpd_has_none(fleet: Steering, package: Path) -> None:
+    (package / "manifest.mpd").unlink()
+    fleet.publish(package)
+    assert (await fleet.problem("GET", "/v1/playback/harbour/manifest.mpd"))[0] == 404
+
+
+@pytest.mark.parametrize("protocol", ["hls", "dash"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "_HLS_pathway=metro-a&_HLS_throughput=123",
+        "_DASH_pathway=%22metro-a,origin%22&_DASH_throughput=293751500,",
+        "_DASH_pathway=metro-a&_DASH_throughput=",
+        "_HLS_pathway=%FF%00&client=nonsense&TTL=x",
+    ],
+)
+async def test_steering_answers_every_spelling(fleet: Steering, protocol: str, asked: str) -> None:
+    await fleet.report(make_report("metro-a", sequence=2, serving="draining"))
+    answer = await fleet.get(f"/steer/{protocol}?title=harbour&pathways=metro-a,metro-b,region-a,origin&{asked}")
+    assert answer == {
+        "VERSION": 1,
+        "TTL": 10,
+        "PATHWAY-PRIORITY": ["metro-b", "region-a", "metro-a", "origin"],
+    }
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?title=none", "?title=harbour&title=x&pathways=%22%3Cscript%3E", "?pathways=" + "a," * 2000]
+)
+async def test_steering_answers_garbage_with_a_safe_list(fleet: Steering, query: str) -> None:
+    answer = await fleet.get(f"/steer/hls{query}")
+    assert len(answer["PATHWAY-PRIORITY"]) >= 2
+
+
+async def test_redirect_goes_to_best_holder(fleet: Steering) -> None:
+    for name in ("metro-a", "metro-b"):
+        site = make_report(name, sequence=3, health=Health(verdict="failed", reasons=["disk"]))
+        await fleet.report(site)
+    path = "/r/harbour/seg-0-00001.m4s?client=127.0.0.1&CMCD=br%3D1"
+    async with fleet.client.get(path, allow_redirects=False) as response:
+        assert response.status == 302
+        assert response.headers["Location"] == "http://region-a.example:8080/harbour/seg-0-00001.m4s?CMCD=br%3D1"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+    async with fleet.client.get("/r/harbour/poster.jpg?client=198.51.100.7", allow_redirects=False) as response:
+        assert response.headers["Location"] == "http://region-a.example:8080/harbour/poster.jpg"
+
+
+@pytest.mark.parametrize("path", ["/r/none", "/r/", "/r/..%2f..%2fetc/passwd", "/r/harbour/%00"])
+async def test_redirect_knows_published_objects_only(fleet: Steering, path: str) -> None:
+    assert (await fleet.problem("GET", path))[0] == 404
+
+
+async def test_nobody_and_no_origin_is_said_so(state: Any, package: Path) -> None:
+    from steering.settings import OriginTable
+
+    async with Steering(state, make_settings(origin=OriginTable())) as steering:
+        held = steering.publish(package)
+        status, problem = await steering.problem("GET", "/v1/playback/harbour/master.m3u8")
+        assert status == 404
+        assert "metro-a: no report yet" in problem["detail"]
+        audio = {"harbour/audio-en": held["harbour/audio-en"]}
+        await steering.report(make_report(contents=make_contents(audio)))
+        assert (await steering.problem("GET", "/r/harbour/poster.jpg"))[0] == 404
+
+
+async def test_explain_gives_every_loser_its_reason(fleet: Steering) -> None:
+    await fleet.report(make_report("metro-b", sequence=2, serving="drained"))
+    answer = await fleet.get(f"/v1/explain?title=harbour&client={ELSEWHERE}")
+    assert ways(answer) == ["region-a", "origin"]
+    assert {lost["pathway"]: lost["why"] for lost in answer["rejected"]} == {
+        "metro-a": "embedded in another network than the client's",
+        "metro-b": "embedded in another network than the client's",
+    }
+    own = await fleet.get("/v1/explain?title=harbour")
+    assert own["rejected"] == [{"pathway": "metro-b", "why": "drained: no new viewers"}]

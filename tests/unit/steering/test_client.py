@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from msgspec.structs import replace
+
+from oca.common.errors import SteeringError
+from steering.answer import Explanation
+from steering.client import ask_explanation
+from tests.unit.steering.api_client import Steering
+from tests.unit.steering.made_up import make_settings
+
+
+async def ask(port: int | None, title: str = "harbour", client: str = "") -> Explanation:
+    api = replace(make_settings().api, listen=f"127.0.0.1:{port}")
+    return await asyncio.to_thread(ask_explanation, api, title=title, client=client)
+
+
+async def test_client_brings_explanation(steering: Steering, package: Path) -> None:
+    steering.publish(package)
+    answer = await ask(steering.client.port, client="198.51.100.7")
+    assert (answer.title, answer.client, answer.pathways[0].pathway) == ("harbour", "198.51.100.7", "origin")
+
+
+async def test_client_tells_why_it_was_refused(steering: Steering) -> None:
+    with pytest.raises(SteeringError, match=r"404: No such title; GET /v1/titles lists them"):
+        await ask(steering.client.port)
+
+
+async def test_client_tells_other_servers_apart() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    app = web.Application()
+    app.router.add_get("/v1/explain", answer)
+    async with TestServer(app) as server:
+        with pytest.raises(SteeringError, match="is not steering"):
+            await ask(server.port)

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from steering.catalogue import write_title
+from steering.demand import daily_bytes, fold
+from steering.planner import compute_plans, last_planning, make_plans, next_planning, planned_at_ns, stored_plan
+from steering.settings import SteeringSettings
+from steering.state.embedded import EmbeddedState
+from tests.unit.steering.made_up import DAY_NS, NOW_NS, make_batch, make_settings, make_title, revision
+
+SETTINGS = make_settings()
+LOW, HIGH, AUDIO, MANIFESTS = (f"harbour/{part}" for part in ("video-240p", "video-1080p", "audio-en", "manifests"))
+
+
+@pytest.fixture
+def planned(state: EmbeddedState) -> Callable[..., EmbeddedState]:
+    """State with a title, capacities and demand."""
+
+    def make(*, capacity: int = 10**6, **demand: tuple[int, int]) -> EmbeddedState:
+        with state.write() as transaction:
+            write_title(transaction, make_title(), [])
+            for appliance in ("metro-a", "region-a"):
+                transaction.put(f"capacity/{appliance}", str(capacity).encode())
+            batch = make_batch(0, epoch="boot", at_ns=NOW_NS - DAY_NS, **demand)
+            fold(transaction, "metro-a", "metro", batch, now_ns=NOW_NS, known={LOW, HIGH})
+        return state
+
+    return make
+
+
+def assets(state: EmbeddedState, appliance: str = "metro-a", settings: SteeringSettings = SETTINGS) -> list[str]:
+    plans = compute_plans(state, settings, settings.site, now_ns=NOW_NS)
+    return [item.asset for item in plans[appliance].assets]
+
+
+def test_plans_cover_appliances_whose_capacity_is_known(planned: Callable[..., EmbeddedState]) -> None:
+    assert set(make_plans(planned(), SETTINGS, now_ns=NOW_NS)) == {"metro-a", "region-a"}
+
+
+def test_plan_follows_demand_of_the_site(planned: Callable[..., EmbeddedState]) -> None:
+    state = planned(harbour__video_1080p=(9, 900_000), harbour__video_240p=(1, 10))
+    assert assets(state) == [MANIFESTS, HIGH, LOW, AUDIO]
+
+
+def test_plan_of_site_without_history_follows_the_fleet(planned: Callable[..., EmbeddedState]) -> None:
+    state = planned(harbour__video_1080p=(9, 900_000))
+    assert assets(state, "region-a")[1] == HIGH
+    plan = compute_plans(state, SETTINGS, SETTINGS.site, now_ns=NOW_NS)["region-a"]
+    assert plan.assets[1].popularity == pytest.approx(0.05 * 900_000 / 20_000)
+
+
+def test_plan_leaves_out_what_does_not_fit(planned: Callable[..., EmbeddedState]) -> None:
+    assert HIGH not in assets(planned(capacity=25_000))
+
+
+def test_stored_plan_names_what_is_published_now(planned: Callable[..., EmbeddedState]) -> None:
+    state = planned()
+    made = make_plans(state, SETTINGS, now_ns=NOW_NS)["metro-a"]
+    published = {asset.asset: asset for asset in make_title().assets}
+    assert stored_plan(state, "metro-a", published) == made
+    assert stored_plan(state, "metro-b", published) is None
+    assert planned_at_ns(state) == NOW_NS
+    title = make_title()
+    newer = {asset.asset: asset for asset in title.assets if asset.asset != AUDIO}
+    newer[LOW] = type(newer[LOW])(
+        **{**{f: getattr(newer[LOW], f) for f in newer[LOW].__struct_fields__}, "revision": revision("new")}
+    )
+    plan = stored_plan(state, "metro-a", newer)
+    assert plan is not None
+    assert plan.plan != made.plan
+    assert {item.asset: item.revision for item in plan.assets}[LOW] == revision("new")
+    assert AUDIO not in [item.asset for item in plan.assets]
+
+
+def test_planning_forgets_demand_past_its_time(planned: Callable[..., EmbeddedState]) -> None:
+    state = planned(harbour__video_240p=(1, 10))
+    make_plans(state, SETTINGS, now_ns=NOW_NS + 27 * DAY_NS)
+    assert daily_bytes(state)
+    make_plans(state, SETTINGS, now_ns=NOW_NS + 30 * DAY_NS)
+    assert daily_bytes(state) == {}
+
+
+def test_planning_time_is_the_clock_on_the_wall() -> None:
+    berlin = timezone(timedelta(hours=1))
+    before = datetime(2026, 1, 1, 1, 29, 59, tzinfo=berlin)
+    assert next_planning("01:30", before) == datetime(2026, 1, 1, 0, 30, tzinfo=UTC)
+    assert next_planning("01:30", before + timedelta(seconds=1)) == datetime(2026, 1, 2, 0, 30, tzinfo=UTC)
+    assert last_planning("01:30", before) == datetime(2025, 12, 31, 0, 30, tzinfo=UTC)
+
+
+def test_settings_need_no_folder_to_plan(tmp_path: Path) -> None:
+    assert make_settings(tmp_path).state.path == str(tmp_path)
