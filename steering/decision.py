@@ -12,8 +12,11 @@ from steering.fleet import Fleet
 from steering.liveness import Liveness, Standing, report_age_limit_s
 from steering.metrics import Counts
 from steering.prefixes import Match, PrefixTable
-from steering.ranking import Candidate, RankedSite, Ranking, order_sites, rank
+from steering.ranking import Candidate, NearSite, RankedSite, Ranking, nearest_sites, order_sites, rank
 from steering.settings import SteeringSettings
+
+NEAREST_PER_CLASS = 16
+ORDERS_MAX = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Decider:
         self._prefixes = PrefixTable(
             (ip_network(prefix), site.id) for site in settings.site for prefix in site.prefixes
         )
+        self._nearest: dict[str, tuple[NearSite, ...]] = {}
         self._orders: dict[Match | None, tuple[RankedSite, ...]] = {}
 
     def liveness(self, appliance: str) -> Liveness:
@@ -60,7 +64,7 @@ class Decider:
         region = self.sites[match.site].region if match is not None else ""
         ranking = rank(
             title,
-            self._order(match),
+            self._order(match) if not explain else self._whole_order(match),
             self._candidates,
             region=region,
             now_ns=now_ns(),
@@ -78,11 +82,22 @@ class Decider:
         return title.origin_url or self.settings.origin.url.rstrip("/")
 
     def _order(self, match: Match | None) -> tuple[RankedSite, ...]:
-        # One entry per prefix that clients came from: bounded by the prefixes configured.
         order = self._orders.get(match)
         if order is None:
-            order = self._orders[match] = order_sites(self.settings.site, match)
+            home = match.site if match is not None else ""
+            nearest = self._nearest.get(home)
+            if nearest is None:
+                nearest = nearest_sites(self.sites.values(), self.sites.get(home), per_class_max=NEAREST_PER_CLASS)
+                self._nearest[home] = nearest
+            if len(self._orders) >= ORDERS_MAX:
+                self._orders.clear()
+            order = self._orders[match] = order_sites(self.sites, match, nearest)
         return order
+
+    def _whole_order(self, match: Match | None) -> tuple[RankedSite, ...]:
+        home = self.sites[match.site] if match is not None else None
+        nearest = nearest_sites(self.sites.values(), home, per_class_max=len(self.sites))
+        return order_sites(self.sites, match, nearest, explain=True)
 
     def _candidates(self, site: str) -> list[Candidate]:
         now_s = monotonic_s()

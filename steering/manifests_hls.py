@@ -34,21 +34,32 @@ def multivariant_playlist(title: Title, pathways: tuple[Pathway, ...], steering_
     if steering_url:
         lines.append(f'#EXT-X-CONTENT-STEERING:SERVER-URI="{steering_url}",PATHWAY-ID="{pathways[0].pathway}"')
     track_ids, variant_ids = _stable_ids(title)
+    tracks = [(track, _media(track, stable_id)) for track, stable_id in zip(title.tracks, track_ids, strict=True)]
+    variants = [
+        (variant, _stream(title, variant, stable_id))
+        for variant, stable_id in zip(title.variants, variant_ids, strict=True)
+    ]
     for index, pathway in enumerate(declared):
-        for track, stable_id in zip(title.tracks, track_ids, strict=True):
+        name = pathway.pathway
+        for track, attributes in tracks:
             url = source_of(track.asset, pathways, index).url + entries[track.asset].entry
-            lines.append(_media(track, stable_id, pathway.pathway, url))
+            lines.append(f'{attributes},GROUP-ID="{_quoted(track.group)}@{name}",URI="{url}"')
     for index, pathway in enumerate(declared):
-        for variant, stable_id in zip(title.variants, variant_ids, strict=True):
-            lines.append(_stream(title, variant, stable_id, pathway.pathway))
+        name = pathway.pathway
+        for variant, attributes in variants:
+            groups = "".join(
+                f',{key}="{_quoted(group)}@{name}"'
+                for key, group in (("AUDIO", variant.audio), ("SUBTITLES", variant.subtitles))
+                if group
+            )
+            lines.append(f'{attributes}{groups},PATHWAY-ID="{name}"')
             lines.append(source_of(variant.asset, pathways, index).url + entries[variant.asset].entry)
     return "\n".join(lines) + "\n"
 
 
-def _media(track: Track, stable_id: str, pathway: str, url: str) -> str:
+def _media(track: Track, stable_id: str) -> str:
     attributes = [
         f"TYPE={track.type}",
-        f'GROUP-ID="{_quoted(track.group)}@{pathway}"',
         f'NAME="{_quoted(track.name)}"',
         f'STABLE-RENDITION-ID="{stable_id}"',
         *([f'LANGUAGE="{_quoted(track.language)}"'] if track.language else []),
@@ -57,12 +68,11 @@ def _media(track: Track, stable_id: str, pathway: str, url: str) -> str:
         *(["FORCED=YES"] if track.forced else []),
         *([f'CHANNELS="{_quoted(track.channels)}"'] if track.channels else []),
         *([f'CHARACTERISTICS="{_quoted(track.characteristics)}"'] if track.characteristics else []),
-        f'URI="{url}"',
     ]
     return "#EXT-X-MEDIA:" + ",".join(attributes)
 
 
-def _stream(title: Title, variant: Variant, stable_id: str, pathway: str) -> str:
+def _stream(title: Title, variant: Variant, stable_id: str) -> str:
     average, peak = _measured(title, variant)
     attributes = [
         # Packagers often declare what they aimed at; the RFC wants an upper bound of what is there.
@@ -72,10 +82,7 @@ def _stream(title: Title, variant: Variant, stable_id: str, pathway: str) -> str
         *([f"RESOLUTION={variant.width}x{variant.height}"] if variant.height else []),
         *([f"FRAME-RATE={variant.frame_rate:.3f}"] if variant.frame_rate else []),
         *([f"VIDEO-RANGE={variant.video_range}"] if variant.video_range else []),
-        *([f'AUDIO="{_quoted(variant.audio)}@{pathway}"'] if variant.audio else []),
-        *([f'SUBTITLES="{_quoted(variant.subtitles)}@{pathway}"'] if variant.subtitles else []),
         f'STABLE-VARIANT-ID="{stable_id}"',
-        f'PATHWAY-ID="{pathway}"',
     ]
     return "#EXT-X-STREAM-INF:" + ",".join(attributes)
 

@@ -40,7 +40,7 @@ class _Family:
         def put(start: int, match: Match | None) -> None:
             if starts[-1] == start:
                 found[-1] = match
-            elif found[-1] is not match:
+            else:
                 starts.append(start)
                 found.append(match)
 

@@ -8,7 +8,8 @@ boxes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -77,40 +78,69 @@ class RankedSite(NamedTuple):
     why_not: str
 
 
-def order_sites(sites: Sequence[Site], match: Match | None) -> tuple[RankedSite, ...]:
-    """Sites in the order in which a client with this longest match is served, those that may not serve it last.
+class NearSite(NamedTuple):
+    """A site that serves any client, and how far it is from the client's own; None where that is not known."""
 
-    Depends on the prefix alone, so callers keep the result per prefix.
+    site: Site
+    distance_km: float | None
+
+
+def nearest_sites(sites: Iterable[Site], home: Site | None, *, per_class_max: int) -> tuple[NearSite, ...]:
+    """The sites that serve anyone, by class, then by distance from ``home``; of each class the nearest few.
+
+    Costs a walk over all sites, but depends on the client's own site alone: callers keep the result.
     """
-    by_id = {site.id: site for site in sites}
-    home = by_id.get(match.site) if match is not None else None
+    open_sites = [NearSite(site, _distance(home, site)) for site in sites if site.class_ != "embedded"]
+    open_sites.sort(key=lambda near: (_CLASS_RANK[near.site.class_], near.distance_km or 0.0, near.site.id))
+    taken: Counter[str] = Counter()
+    nearest = []
+    for near in open_sites:
+        taken[near.site.class_] += 1
+        if taken[near.site.class_] <= per_class_max:
+            nearest.append(near)
+    return tuple(nearest)
+
+
+def order_sites(
+    sites: Mapping[str, Site], match: Match | None, nearest: Iterable[NearSite], *, explain: bool = False
+) -> tuple[RankedSite, ...]:
+    """Sites in the order in which a client with this longest match is served.
+
+    Args:
+        sites: Every site by its id.
+        match: The client's longest prefix, with the wider ones.
+        nearest: From ``nearest_sites`` for the site of ``match``.
+        explain: Append the embedded sites of other networks, with why they may not serve.
+    """
+    home = sites[match.site] if match is not None else None
     own: dict[str, Match] = {}
     for found in match.chain() if match is not None else ():
         own.setdefault(found.site, found)
-    ordered = []
-    for site in sites:
-        mine = own.get(site.id)
-        distance = (
-            distance_km(home.latitude, home.longitude, site.latitude, site.longitude) if home is not None else None
-        )
-        reach = f"client in its prefix {mine.prefix}" if mine is not None else "serves any client"
-        away = (
-            f"{distance:.0f} km from {home.id}" if home is not None and distance is not None else "client in no prefix"
-        )
-        why_not = (
-            "" if mine is not None or site.class_ != "embedded" else "embedded in another network than the client's"
-        )
-        key = (
-            bool(why_not),
-            _CLASS_RANK[site.class_],
-            mine is None,
-            -(mine.length if mine is not None else 0),
-            distance or 0.0,
-            site.id,
-        )
-        why = f"{site.class_} site {site.id}: {reach}, {away}"
-        ordered.append((key, RankedSite(site, distance, why, why_not)))
-    return tuple(ranked for _, ranked in sorted(ordered, key=lambda pair: pair[0]))
+    ordered = [
+        (_CLASS_RANK[sites[name].class_], 0, RankedSite(sites[name], away, _place(sites[name], away, home, mine), ""))
+        for name, mine in own.items()
+        for away in (_distance(home, sites[name]),)
+    ]
+    for site, away in nearest:
+        if site.id not in own:
+            ordered.append((_CLASS_RANK[site.class_], 1, RankedSite(site, away, _place(site, away, home, None), "")))
+    # Sorting is stable: longest prefix first among a client's own sites, nearest first among the others.
+    ranked = [entry for *_, entry in sorted(ordered, key=lambda item: item[:2])]
+    if explain:
+        elsewhere = "embedded in another network than the client's"
+        others = (site for site in sites.values() if site.class_ == "embedded" and site.id not in own)
+        ranked += [RankedSite(site, _distance(home, site), "", elsewhere) for site in others]
+    return tuple(ranked)
+
+
+def _distance(home: Site | None, site: Site) -> float | None:
+    return distance_km(home.latitude, home.longitude, site.latitude, site.longitude) if home is not None else None
+
+
+def _place(site: Site, away: float | None, home: Site | None, mine: Match | None) -> str:
+    reach = f"client in its prefix {mine.prefix}" if mine is not None else "serves any client"
+    place = f"{away:.0f} km from {home.id}" if home is not None and away is not None else "client in no prefix"
+    return f"{site.class_} site {site.id}: {reach}, {place}"
 
 
 def bar(title: Title, region: str, now_ns: int) -> str:
@@ -144,7 +174,7 @@ def rank(
         now_ns: Wall clock.
         origin_url: Base URL of the last resort; empty: there is none.
         appliances_max: Appliances offered at most.
-        explain: Look at every site, to say why each lost, not only until enough are found.
+        explain: Look at all ``sites``, to say why each lost, not only until enough are found.
     """
     if barred := bar(title, region, now_ns):
         return Ranking((), (), barred)
@@ -154,8 +184,6 @@ def rank(
     playable = frozenset(asset.asset for asset in title.media())
     for ranked in sites:
         if len(rejected) >= REJECTED_MAX or (len(pathways) >= appliances_max and not explain):
-            break
-        if ranked.why_not and not explain:
             break
         fits = []
         for candidate in candidates(ranked.site.id):

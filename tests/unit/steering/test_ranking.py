@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from steering.catalogue import Title
 from steering.liveness import Liveness
 from steering.prefixes import PrefixTable
-from steering.ranking import Candidate, Ranking, bar, fill_sources, order_sites, rank
+from steering.ranking import Candidate, Ranking, bar, fill_sources, nearest_sites, order_sites, rank
 from steering.settings import Site
 from tests.unit.steering.made_up import NOW_NS, ORIGIN, held, make_candidate, make_site, make_title, revision
 
@@ -38,7 +38,11 @@ class World:
             "appliances_max": 4,
             **changes,
         }
-        return rank(title, order_sites(self.sites, match), lambda site: self.candidates.get(site, []), **options)
+        by_id = {site.id: site for site in self.sites}
+        home = by_id[match.site] if match is not None else None
+        nearest = nearest_sites(self.sites, home, per_class_max=9)
+        order = order_sites(by_id, match, nearest, explain=options.get("explain", False))
+        return rank(title, order, lambda site: self.candidates.get(site, []), **options)
 
 
 def pathways(ranking: Ranking) -> list[str]:
@@ -78,6 +82,14 @@ def test_ranking_prefers_own_prefix_within_class() -> None:
         {"a": [make_candidate("a-a", ALL)], "b": [make_candidate("b-a", ALL)]},
     )
     assert pathways(two.rank()) == ["b-a", "a-a", "origin"]
+
+
+def test_nearest_sites_are_few_of_each_class() -> None:
+    home = make_site("home", latitude=50)
+    sites = [make_site(f"r{number}", "regional", latitude=number) for number in range(40, 60)]
+    sites += [make_site("peer", "peering", latitude=-50), home]
+    nearest = nearest_sites(sites, home, per_class_max=2)
+    assert [near.site.id for near in nearest] == ["peer", "r50", "r49"]
 
 
 def test_ranking_says_why_first_is_first() -> None:
