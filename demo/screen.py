@@ -23,8 +23,8 @@ class Advance(Protocol):
 
 
 def say(text: str = "") -> None:
-    """One line; words in [brackets] are rich's markup."""
-    console.print(text)
+    """One line, as it is."""
+    console.print(text, markup=False)
 
 
 def complain(text: str) -> None:

@@ -76,7 +76,7 @@ class System:
         Raises:
             OcaError: Another demo runs here, an address is taken, or a process ended.
         """
-        self._claim()
+        self.claim()
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
         sizes = [file.stat().st_size for film in self.films for file in (self._library / film.title).iterdir()]
         measure = int(sum(sizes) * self._store_scale)
@@ -290,7 +290,12 @@ class System:
         rows = (await self.fleet())["appliances"]
         return sum(bool(row["up"]) for row in rows) == len(self.places.appliances)
 
-    def _claim(self) -> None:
+    def claim(self) -> None:
+        """Make sure that nobody else runs in this folder or on these addresses.
+
+        Raises:
+            StartError: Somebody does.
+        """
         self.places.run.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(self.places.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         try:

@@ -64,6 +64,9 @@ function meter(label, value, max, more) {
 }
 
 function fill(progress) {
+  if (progress.state === "done" && !progress.assets_total) {
+    return element("p", "facts", "fill done: everything planned was already here");
+  }
   const facts = `${progress.assets_done} of ${progress.assets_total} assets, ${bytes(progress.bytes_done)} of ${bytes(progress.bytes_total)}`;
   const bar = element("progress");
   bar.max = Math.max(progress.bytes_total, 1);

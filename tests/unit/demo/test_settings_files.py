@@ -10,7 +10,7 @@ from demo.settings_files import settings_files
 from fill.settings import FillSettings
 from oca.common import settings
 from oca.settings import load_settings
-from steering.settings import ENVIRONMENT_PREFIX, SteeringSettings
+from steering.settings import SteeringSettings
 
 PLACES = Places("127.0.7", Path("demo-folder"))
 
@@ -46,6 +46,6 @@ def test_fill_file_passes_its_own_check(tmp_path: Path) -> None:
 def test_steering_file_passes_its_own_check(tmp_path: Path) -> None:
     file = tmp_path / "steering.toml"
     file.write_text(_files()["steering/steering.toml"])
-    found = settings.load(SteeringSettings, file, environment={}, prefix=ENVIRONMENT_PREFIX)
+    found = settings.load(SteeringSettings, file, environment={}, prefix="X")
     assert [site.id for site in found.site] == ["metro", "region"]
     assert sum(len(site.appliance) for site in found.site) == 3
