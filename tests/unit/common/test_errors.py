@@ -28,5 +28,5 @@ def test_protocol_error_carries_status_of_answer() -> None:
 
 
 def test_store_full_error_tells_room_that_is_left() -> None:
-    error = StoreFullError("no room", remedy="evict", free_bytes=12)
-    assert (error.free_bytes, isinstance(error, StoreError)) == (12, True)
+    error = StoreFullError("no room", remedy="evict", free_bytes={0: 12})
+    assert (error.free_bytes, isinstance(error, StoreError)) == ({0: 12}, True)
