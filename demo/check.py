@@ -106,7 +106,7 @@ def _note_played(note: Note, what: str, played: list[Played], library: Path, exp
     by_pathway = Counter(segment.pathway for segment in played)
     seen = ", ".join(f"{count} segments from {pathway}" for pathway, count in by_pathway.items())
     total = format_bytes(sum(segment.bytes for segment in played))
-    note(f"{what} came from {' and '.join(sorted(expected))}", set(by_pathway) <= expected and bool(played), seen)
+    note(f"{what} came from {' or '.join(sorted(expected))} alone", set(by_pathway) <= expected and bool(played), seen)
     different = origin_differences(played, library)
     complete = _expected_segments(played, library)
     note(f"{what} is complete, byte for byte the origin's", not different and complete, f"{total} compared")
