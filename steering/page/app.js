@@ -19,6 +19,7 @@ const fleet = new Fleet(byId("fleet"), byId("summary"));
 const shelf = new Shelf(byId("shelf"), watch);
 const viewer = new Viewer(byId("viewer"), () => playing && watch(playing));
 
+let newest = null;
 let playing = "";
 let serving = "";
 let decision = null;
@@ -39,20 +40,23 @@ player.onSegment = (segment) => {
 player.onError = (message) => say(message);
 
 async function watch(title) {
-  let answer;
+  const choice = (newest = Symbol(title));
+  let answer, why;
   try {
-    [answer, decision] = await Promise.all([api.playback(title, viewer.client), api.explain(title, viewer.client)]);
+    [answer, why] = await Promise.all([api.playback(title, viewer.client), api.explain(title, viewer.client)]);
   } catch (error) {
-    say(error.message);
+    if (choice === newest) say(error.message);
     return;
   }
+  if (choice !== newest) return; // the viewer has chosen another film meanwhile
+  decision = why;
   say("");
   playing = title;
   serving = "";
   byId("stage").hidden = false;
   byId("now").textContent = answer.name || title;
   byId("from").textContent = "";
-  history.replaceState(null, "", `#${encodeURIComponent(title)}`);
+  if (asked() !== title) history.pushState(null, "", `#${encodeURIComponent(title)}`);
   strip.clear();
   pathways.show(decision, serving);
   draw();
@@ -107,6 +111,19 @@ async function forever() {
   }
 }
 
+// The address names the film, so that it can be shared, and back and forward go from film to film.
+function asked() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return ""; // not an address of ours
+  }
+}
+
+function watchAsked() {
+  if (asked() && asked() !== playing) watch(asked());
+}
+
+window.addEventListener("hashchange", watchAsked);
 forever();
-const asked = decodeURIComponent(location.hash.slice(1));
-if (asked) watch(asked);
+watchAsked();

@@ -34,7 +34,7 @@ export class Player {
   #pathwayOf = () => "unknown";
 
   /** Everything seen while playing, for people with a console and for tests. */
-  log = { title: "", segments: [], errors: [], stalls: [] };
+  log = { title: "", segments: [], errors: [], stalls: [], recovered: false };
   onSegment = () => {};
   onError = () => {};
 
@@ -52,7 +52,7 @@ export class Player {
 
   play(answer) {
     this.stop();
-    Object.assign(this.log, { title: answer.title, segments: [], errors: [], stalls: [] });
+    Object.assign(this.log, { title: answer.title, segments: [], errors: [], stalls: [], recovered: false });
     this.learn(answer);
     const hls = new Hls(SETTINGS);
     this.#hls = hls;

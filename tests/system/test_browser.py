@@ -94,6 +94,19 @@ async def test_page_plays_by_keyboard_alone(whole: System, page: Page) -> None:
     assert watched.console_errors == []
 
 
+async def test_page_follows_address_and_history(whole: System, page: Page) -> None:
+    first, second = whole.films[:2]
+    watched = await watch(page, f"{whole.places.steering_url}/#{first.title}")
+    await expect(page.locator("#now")).to_have_text(first.name)
+    await page.evaluate("title => { location.hash = title }", second.title)
+    await expect(page.locator("#now")).to_have_text(second.name)
+    await page.go_back()
+    await expect(page.locator("#now")).to_have_text(first.name)
+    await page.evaluate("location.hash = '%'")
+    await watched.until_position(1, 30)
+    assert watched.console_errors == []
+
+
 async def test_page_fits_on_phone(whole: System, browser: Browser) -> None:
     context = await browser.new_context(viewport={"width": 360, "height": 740}, is_mobile=True)
     page = await context.new_page()
