@@ -39,6 +39,10 @@ bench: bench-delivery ## every benchmark, with its ratios and bars
 bench-delivery: .venv/.dev-ready debian ## the delivery worker beside nginx in the same run
 	@$(BIN)/python -m benchmarks.delivery
 
+wheel: .venv/.demo-ready ## dist/*.whl, with the page's player inside
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
 lock: .venv/.dev-ready ## pin the newest versions that pyproject.toml allows
 	@for set in demo dev; do extras="--extra demo"; [ $$set = demo ] || extras="$$extras --extra dev"; \
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 $$extras --generate-hashes --upgrade \
@@ -48,7 +52,7 @@ debian: ## install the Debian packages that tests and benchmarks use (as root; e
 	@scripts/debian.sh
 
 clean: ## remove what was made here: environments, caches, encoded video
-	@rm -rf .venv .demo node_modules steering/page/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	@rm -rf .venv .demo dist node_modules steering/page/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
 
 .venv/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11 to 3.13 with venv found; install one (Debian: apt-get install python3-venv) or pass PYTHON=/path/to/python3" >&2; exit 1; }
@@ -67,4 +71,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit lint bench bench-delivery lock debian clean
+.PHONY: help setup demo demo-check test test-unit lint bench bench-delivery wheel lock debian clean

@@ -22,6 +22,10 @@ CONTENT_SECURITY_POLICY = (
 )
 _SCRIPT = "text/javascript"
 _TYPES = {".html": "text/html", ".js": _SCRIPT, ".mjs": _SCRIPT, ".css": "text/css", ".map": "application/json"}
+_PLAYER_REMEDY = (
+    "in a checkout run 'make setup', which fetches the player; an installed wheel was built without it: 'make wheel' "
+    "builds one with it"
+)
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}){0,3}")
 
 
@@ -43,7 +47,7 @@ def page_routes(folder: Path = PAGE) -> list[web.RouteDef]:
 def _file(request: web.Request, folder: Path, name: str) -> web.Response:
     path = folder / name
     if not _NAME.fullmatch(name) or not path.is_file() or path.stat().st_size > FILE_BYTES_MAX:
-        remedy = "run 'make setup', which fetches the player" if folder.name == "vendor" else ""
+        remedy = _PLAYER_REMEDY if folder.name == "vendor" else ""
         raise Refusal(404, "The page has no such file", remedy=remedy)
     body = path.read_bytes()
     headers = {

@@ -56,4 +56,6 @@ async def test_page_serves_nothing_else(client: Any, path: str) -> None:
 
 async def test_missing_player_says_what_to_run(client: Any) -> None:
     async with client.get("/vendor/none.js") as response:
-        assert (await response.json())["remedy"].startswith("run 'make setup'")
+        remedy = (await response.json())["remedy"]
+    assert "in a checkout run 'make setup'" in remedy
+    assert "'make wheel'" in remedy
