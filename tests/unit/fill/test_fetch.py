@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from fill.fetch import REDIRECTS_MAX, ObjectFetcher
 from fill.settings import FillTable
@@ -209,6 +210,25 @@ async def test_fetch_leaves_faulty_source(
     assert fault is not None
     assert (fault.why, fault.lasting) == (why, lasting)
     assert BODY[offset:].startswith(got)
+
+
+async def test_fetch_asks_no_other_host_on_redirect(session: aiohttp.ClientSession, new_source: NewSource) -> None:
+    source = await new_source({PATH: BODY})
+    assert source.server is not None
+    asked: list[str] = []
+
+    async def note(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(body=BODY)
+
+    inside = web.Application()
+    inside.router.add_get("/{path:.*}", note)
+    # The same scheme and port, so that nothing but the host can be what is refused.
+    async with TestServer(inside, host="127.0.0.2", port=source.server.port):
+        source.behaviour = redirect(f"http://127.0.0.2:{source.server.port}/inside")
+        fault, got = await fetch(session, source.as_source())
+    assert fault is not None
+    assert (fault.reason, fault.lasting, got, asked) == ("redirect", True, b"", [])
 
 
 async def test_fetch_leaves_source_that_resets(session: aiohttp.ClientSession, new_source: NewSource) -> None:
