@@ -18,6 +18,7 @@ from oca.common.box import Box
 from oca.common.errors import ConfigError
 from oca.common.log import LogTable
 from oca.common.settings import Table
+from oca.common.token import read_token
 
 PREFIX = "OCAFILL"
 HEADING = """Settings of the fill agent, oca-fill.
@@ -153,7 +154,8 @@ def load(path: Path | None, sets: Sequence[str]) -> Configuration:
         end=parse_wall_time(own.window.end),
         zone=read_zone(own.window.time_zone),
     )
-    return Configuration(own=own, box=box, window=window, devices=devices, token=read_token(box.steering.token_file))
+    token = read_token(box.steering.token_file, setting="steering.token_file")
+    return Configuration(own=own, box=box, window=window, devices=devices, token=token)
 
 
 def read_zone(name: str, *, machine_zone: Path = MACHINE_ZONE) -> tzinfo:
@@ -174,27 +176,3 @@ def read_zone(name: str, *, machine_zone: Path = MACHINE_ZONE) -> tzinfo:
             f"window.time_zone = {name!r}: this machine knows no such time zone",
             remedy="name one as in Europe/Berlin; the package tzdata brings them",
         ) from None
-
-
-def read_token(path: str) -> str:
-    """The token in ``path``, or the empty string for an empty path.
-
-    Raises:
-        ConfigError: The file cannot be read, or does not hold one printable line.
-    """
-    if not path:
-        return ""
-    try:
-        with Path(path).open("rb") as file:
-            raw = file.read(4097)
-    except OSError as error:
-        raise ConfigError(
-            f"steering.token_file = {path}: cannot be read: {error.strerror}", remedy="check the path and its owner"
-        ) from None
-    token = raw.decode("ascii", "replace").strip()
-    if not 0 < len(token) <= 4096 or not all("!" <= sign <= "~" for sign in token):
-        raise ConfigError(
-            f"steering.token_file = {path}: must hold one token of 1 to 4096 printable ASCII characters",
-            remedy="write the token that steering gave for this appliance",
-        )
-    return token

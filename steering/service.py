@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 from datetime import datetime
-from pathlib import Path
 
 import uvloop
 from aiohttp import web
@@ -16,6 +15,7 @@ from oca.common.clock import now_ns, utc_now
 from oca.common.errors import ConfigError, OcaError
 from oca.common.log import configure_logging, get_logger
 from oca.common.tasks import Tasks
+from oca.common.token import read_token
 from steering.address import Trust
 from steering.api import Views, steering_app
 from steering.api_appliances import Appliances
@@ -33,7 +33,6 @@ from steering.state.store import StateStore
 CATALOGUE_INTERVAL_S = 0.25
 STOP_S_MAX = 5.0
 PLAN_LOOK_S = 60.0
-TOKEN_BYTES_MAX = 4096
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 _log = get_logger("steering")
 
@@ -168,29 +167,12 @@ def read_tokens(settings: SteeringSettings) -> dict[str, str]:
     Raises:
         ConfigError: A token file cannot be read, or holds no token.
     """
-    tokens = {}
-    for site in settings.site:
-        for appliance in site.appliance:
-            if appliance.token_file:
-                tokens[appliance.id] = _token(appliance.id, Path(appliance.token_file))
-    return tokens
-
-
-def _token(appliance: str, path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            token = file.read(TOKEN_BYTES_MAX + 1).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not ASCII text"
-        raise ConfigError(
-            f"token_file {str(path)!r} of {appliance}: {reason}", remedy="write the token there, readable for this user"
-        ) from None
-    if not 16 <= len(token) <= TOKEN_BYTES_MAX:
-        raise ConfigError(
-            f"token_file {str(path)!r} of {appliance}: {len(token)} characters, limit 16 to {TOKEN_BYTES_MAX}",
-            remedy="write a long random token, as 'openssl rand -hex 32' makes",
-        )
-    return token
+    return {
+        appliance.id: read_token(appliance.token_file, setting=f"token_file of {appliance.id}")
+        for site in settings.site
+        for appliance in site.appliance
+        if appliance.token_file
+    }
 
 
 def _local_now() -> datetime:

@@ -124,7 +124,11 @@ class SiteAppliance(Table, frozen=True):
 
     id: Annotated[Name, Meta(description="Its name, as in its appliance.toml.", examples=["fra1-a"])]
     token_file: Annotated[
-        str, Meta(description="File with the token it must show; empty: let in by address alone (see api.open_to).")
+        str,
+        Meta(
+            description="File with the token it must show, 16 to 4096 printable ASCII characters on one line; empty: "
+            "let in by address alone (see api.open_to)."
+        ),
     ] = ""
 
 

@@ -54,7 +54,10 @@ class SteeringTable(Table, frozen=True):
     ] = ""
     token_file: Annotated[
         str,
-        Meta(description="File that holds this appliance's token; empty: steering lets it in by address alone."),
+        Meta(
+            description="File that holds this appliance's token, 16 to 4096 printable ASCII characters on one line, "
+            "the same as in steering's file; empty: steering lets it in by address alone."
+        ),
     ] = ""
     report_interval_s: Annotated[
         float,
@@ -72,7 +75,7 @@ class SteeringTable(Table, frozen=True):
 
 
 class Box(Table, frozen=True):
-    """What the fill agent reads of ``appliance.toml``; the daemon's schema extends the same tables."""
+    """What the fill agent reads of ``appliance.toml``; the daemon's schema declares these tables and its own."""
 
     appliance: ApplianceTable
     store: StoreTable = StoreTable()

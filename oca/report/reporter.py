@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import aiohttp
 import msgspec
@@ -16,15 +15,15 @@ import msgspec
 from oca import __version__
 from oca.common.box import ApplianceTable, SteeringTable
 from oca.common.clock import now_ns
-from oca.common.errors import ConfigError, SteeringError
+from oca.common.errors import SteeringError
 from oca.common.log import get_logger
 from oca.common.messages import Report, ReportAnswer, Serving
+from oca.common.token import read_token
 from oca.report.demand import DemandLedger
 from oca.report.schedule import next_report_in_s
 from oca.report.snapshot import Delivery, Snapshot, SteeringLink
 
 ANSWER_BYTES_MAX = 64 * 1024
-TOKEN_BYTES_MAX = 4096
 LAST_REPORTS_MAX = 3
 """One for a batch whose answer was cut off, one for the demand since, one to spare."""
 _log = get_logger("reporter")
@@ -66,7 +65,7 @@ class Reporter:
         self._observe = observe
         self._chance = chance
         self._ledger = DemandLedger(boot_id, started_at_ns=now_ns())
-        self._token = read_token(steering.token_file)
+        self._token = read_token(steering.token_file, setting="steering.token_file")
         self._url = f"{steering.url.rstrip('/')}/v1/appliances/{appliance.id}/report"
         self._wanted = asyncio.Event()
         self._sequence = 0
@@ -186,29 +185,6 @@ class Reporter:
             _log.warning("steering does not take reports; serving goes on", why=why)
         self.link.connected = connected
         self.link.why = why
-
-
-def read_token(token_file: str) -> str:
-    """The token in a file, without the white space around it; empty where no file is set.
-
-    Raises:
-        ConfigError: The file cannot be read, or holds no token.
-    """
-    if not token_file:
-        return ""
-    try:
-        with Path(token_file).open("rb") as file:
-            token = file.read(TOKEN_BYTES_MAX + 1).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"[steering] token_file = {token_file!r} cannot be read: {getattr(error, 'strerror', 'not ASCII')}",
-            remedy="check the path and its permissions",
-        ) from None
-    if not token or len(token) > TOKEN_BYTES_MAX or not token.isprintable() or " " in token:
-        raise ConfigError(
-            f"[steering] token_file = {token_file!r} holds no token", remedy="put in the one line that steering gave"
-        )
-    return token
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:

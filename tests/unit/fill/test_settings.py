@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fill.settings import load, read_token, read_zone
+from fill.settings import load, read_zone
 from oca.common.errors import ConfigError
 
 APPLIANCE = (
@@ -39,7 +39,7 @@ def test_settings_take_box_from_appliance_file_beside_them(tmp_path: Path) -> No
         ('[window]\ntime_zone = "Mars/Olympus"\n', APPLIANCE, "knows no such time zone"),
         ('[window]\ntime_zone = "../../etc/passwd"\n', APPLIANCE, "knows no such time zone"),
         ("", APPLIANCE.replace("http://127.0.0.1:8090", ""), "steering.url is empty"),
-        ("", APPLIANCE + 'token_file = "/nowhere/token"\n', "/nowhere/token: cannot be read"),
+        ("", APPLIANCE + 'token_file = "/nowhere/token"\n', "steering.token_file = '/nowhere/token': cannot be read"),
     ],
 )
 def test_settings_name_what_is_wrong(tmp_path: Path, fill: str, appliance: str, says: str) -> None:
@@ -54,17 +54,10 @@ def test_settings_name_missing_appliance_file(tmp_path: Path) -> None:
         load(tmp_path / "fill.toml", [])
 
 
-def test_token_is_read_without_its_line_end(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("s3cret\n")
-    assert read_token(str(tmp_path / "token")) == "s3cret"
-    assert read_token("") == ""
-
-
-@pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"\xff\xfe", b"x" * 5000])
-def test_token_that_is_no_token_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "token").write_bytes(content)
-    with pytest.raises(ConfigError, match="must hold one token"):
-        read_token(str(tmp_path / "token"))
+def test_settings_bring_token_of_box(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("0123456789abcdef\n")
+    loaded = load(write(tmp_path, appliance=APPLIANCE + f'token_file = "{tmp_path / "token"}"\n'), [])
+    assert loaded.token == "0123456789abcdef"
 
 
 def test_zone_is_the_named_one_or_the_machines(tmp_path: Path) -> None:

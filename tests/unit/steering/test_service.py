@@ -77,22 +77,9 @@ def test_tokens_are_read_once_from_their_files(tmp_path: Path) -> None:
     assert read_tokens(with_token(tmp_path / "token")) == {"metro-a": "0123456789abcdef"}
 
 
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (None, "No such file"),
-        (b"short", "5 characters, limit 16 to 4096"),
-        (b"\xff" * 20, "not ASCII text"),
-        (b"x" * 5000, "4097 characters"),
-    ],
-)
-def test_unusable_token_file_is_named(tmp_path: Path, content: bytes | None, told: str) -> None:
-    if content is not None:
-        (tmp_path / "token").write_bytes(content)
-    with pytest.raises(ConfigError) as refused:
+def test_tokens_name_appliance_of_unusable_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"token_file of metro-a = '.*': cannot be read"):
         read_tokens(with_token(tmp_path / "token"))
-    assert told in refused.value.message
-    assert "of metro-a" in refused.value.message
 
 
 def test_serve_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
