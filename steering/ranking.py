@@ -1,4 +1,4 @@
-"""The decision: which sources may serve this title to this client, in what order, and why the others lost.
+"""The ranking: which sources may serve this title to this client, in what order, and why the others lost.
 
 One ranking answers playback, both manifests, both steering answers and redirects. Pure: the world comes in as
 arguments. Order: class (embedded, peering, regional), the client's own prefixes first, longer prefix, distance;

@@ -15,8 +15,8 @@ from oca.network.addressing import NO_ADDRESS, Link, links_of
 from oca.report.health import LinkReading, Readings, WorkerReading, judge
 from oca.report.inventory import Inventory
 from oca.report.probe import Probe
+from oca.report.rates import Window
 from oca.report.snapshot import Delivery, Snapshot, StoreReading
-from oca.report.window import Window
 
 RATE_SPAN_S = 10.0
 """Rates and error ratios cover this long: short enough to follow, long enough that one bad second is no verdict."""

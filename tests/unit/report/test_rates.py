@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oca.report.window import Window
+from oca.report.rates import Window
 
 
 def test_window_knows_no_rate_before_second_reading() -> None:
