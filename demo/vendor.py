@@ -30,7 +30,6 @@ class VendorError(OcaError):
     """The player cannot be fetched."""
 
     source = "upstream"
-    retryable = True
 
 
 def fetch(*, dev: bool = False) -> bool:

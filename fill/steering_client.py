@@ -28,8 +28,6 @@ Answer = TypeVar("Answer")
 class SteeringRefusalError(SteeringError):
     """Steering answered, and the answer is no; asking again will not change it."""
 
-    retryable = False
-
 
 class SteeringClient:
     """Talks to steering for one appliance."""

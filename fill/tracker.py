@@ -42,11 +42,6 @@ class FillTracker:
         """Each asset that could not be had, and why."""
         return {asset: entry.reason for asset, entry in self._entries.items() if entry.state == "failed"}
 
-    @property
-    def committed(self) -> int:
-        """Assets that this fill has brought whole."""
-        return sum(entry.state == "committed" for entry in self._entries.values())
-
     def planned(self, plan: str, assets: Sequence[PlannedAsset]) -> None:
         """These assets are to be fetched; what was known of them from an earlier pass is forgotten."""
         self._plan = plan

@@ -1,4 +1,4 @@
-"""The error tree: five families, each error with its remedy.
+"""The error tree: four families, each error with its remedy.
 
 Expected outcomes (a miss, an unhealthy appliance, a title nobody holds) are values with a reason and do not
 belong here.
@@ -19,11 +19,9 @@ class OcaError(Exception):
         message: What happened, naming the file, key or object, its value and the limit.
         remedy: What to do next.
         source: Whose doing it is.
-        retryable: Whether the same call may succeed later.
     """
 
     source: ClassVar[Source] = "internal"
-    retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, remedy: str) -> None:
         super().__init__(message)
@@ -65,15 +63,7 @@ class StoreFullError(StoreError):
         self.free_bytes = free_bytes
 
 
-class FillError(OcaError):
-    """The fill cannot get or keep what its plan names."""
-
-    source = "upstream"
-    retryable = True
-
-
 class SteeringError(OcaError):
     """Steering cannot be reached, or refuses what it was sent."""
 
     source = "upstream"
-    retryable = True

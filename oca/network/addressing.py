@@ -20,7 +20,6 @@ class Link:
     state: str
     speed_bytes_per_s: float
     sent_bytes: int
-    received_bytes: int
     addresses: tuple[str, ...]
     """Each with its prefix length, as in ``192.0.2.1/24``."""
 

@@ -49,7 +49,6 @@ def _link(entry: Any, addresses: tuple[str, ...]) -> Link:
         state=get("operstate") or "UNKNOWN",
         speed_bytes_per_s=_speed(get("ifname")),
         sent_bytes=counters.get("tx_bytes", 0),
-        received_bytes=counters.get("rx_bytes", 0),
         addresses=addresses,
     )
 

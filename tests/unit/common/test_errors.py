@@ -1,6 +1,6 @@
 import pytest
 
-from oca.common.errors import ConfigError, FillError, OcaError, ProtocolError, SteeringError, StoreError, StoreFullError
+from oca.common.errors import ConfigError, OcaError, ProtocolError, SteeringError, StoreError, StoreFullError
 
 
 def test_error_shows_message_and_remedy() -> None:
@@ -10,16 +10,15 @@ def test_error_shows_message_and_remedy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "source", "retryable"),
+    ("family", "source"),
     [
-        (ConfigError, "operator", False),
-        (StoreError, "internal", False),
-        (FillError, "upstream", True),
-        (SteeringError, "upstream", True),
+        (ConfigError, "operator"),
+        (StoreError, "internal"),
+        (SteeringError, "upstream"),
     ],
 )
-def test_error_family_says_whose_doing_it_is(family: type[OcaError], source: str, retryable: bool) -> None:
-    assert (family.source, family.retryable) == (source, retryable)
+def test_error_family_says_whose_doing_it_is(family: type[OcaError], source: str) -> None:
+    assert family.source == source
 
 
 def test_protocol_error_carries_status_of_answer() -> None:

@@ -48,7 +48,7 @@ def test_tracker_ends_done_when_everything_is_held() -> None:
     fill.fetching("t/a", bytes_total=100, bytes_done=0)
     fill.committed_asset("t/a")
     fill.ended()
-    assert (fill.snapshot(9).state, fill.snapshot(9).reason, fill.committed) == ("done", "", 1)
+    assert (fill.snapshot(9).state, fill.snapshot(9).reason, fill.snapshot(9).assets_done) == ("done", "", 1)
 
 
 def test_tracker_ends_incomplete_with_count_of_failures() -> None:

@@ -16,7 +16,6 @@ def link(name: str, *addresses: str, index: int = 1, state: str = "UP", **change
         state=state,
         speed_bytes_per_s=0,
         sent_bytes=0,
-        received_bytes=0,
         addresses=addresses,
     )
 
