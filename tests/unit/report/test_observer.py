@@ -12,8 +12,8 @@ from oca.report import observer as observing
 from oca.report.inventory import Inventory
 from oca.report.observer import Observer
 
-LOOPBACK = Link(1, "lo", True, True, "UNKNOWN", 0, 0, 0, ("127.0.0.1/8",))
-DARK = Link(2, "eth0", False, True, "DOWN", 1.25e9, 0, 0, ("192.0.2.1/24",))
+LOOPBACK = Link(1, "lo", True, True, "UNKNOWN", 0, 0, ("127.0.0.1/8",))
+DARK = Link(2, "eth0", False, True, "DOWN", 1.25e9, 0, ("192.0.2.1/24",))
 
 
 @pytest.fixture
