@@ -30,10 +30,10 @@ class _Transaction:
         value: bytes | None = self._inner.get(encoded)
         return value
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+    def scan(self, prefix: str, *, start: str = "") -> Iterator[tuple[str, bytes]]:
         wanted = prefix.encode()
         with self._inner.cursor() as cursor:
-            if not cursor.set_range(wanted):
+            if not cursor.set_range(max(wanted, start.encode())):
                 return
             for key, value in cursor:
                 if not key.startswith(wanted):
@@ -83,10 +83,10 @@ class EmbeddedState:
         with self._environment.begin() as inner:
             return _Transaction(inner).get(key)
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
-        """Every (key, value) whose key starts with ``prefix``, in key order."""
+    def scan(self, prefix: str, *, start: str = "") -> Iterator[tuple[str, bytes]]:
+        """Every (key, value) whose key starts with ``prefix``, in key order, from the key ``start`` on."""
         with self._environment.begin() as inner:
-            yield from _Transaction(inner).scan(prefix)
+            yield from _Transaction(inner).scan(prefix, start=start)
 
     @contextmanager
     def write(self) -> Iterator[_Transaction]:

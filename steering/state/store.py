@@ -14,8 +14,8 @@ class StateReader(Protocol):
         """The value under ``key``, or None."""
         ...
 
-    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
-        """Every (key, value) whose key starts with ``prefix``, in key order."""
+    def scan(self, prefix: str, *, start: str = "") -> Iterator[tuple[str, bytes]]:
+        """Every (key, value) whose key starts with ``prefix``, in key order, from the key ``start`` on."""
         ...
 
 

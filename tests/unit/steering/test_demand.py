@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from oca.common.errors import ConfigError
 from oca.common.messages import DemandBatch
 from steering.demand import Folded, daily_bytes, drop_before, fold, import_demand
 from steering.state.embedded import EmbeddedState
+from steering.state.store import StateTransaction
 from tests.unit.steering.made_up import DAY_NS, NOW_NS, make_batch, revision
 
 TODAY = date(2024, 10, 4)
@@ -86,6 +88,34 @@ def test_old_demand_is_dropped(state: EmbeddedState) -> None:
     with state.write() as transaction:
         assert drop_before(transaction, TODAY) == 1
     assert total(state) == 3
+
+
+class Counting:
+    """A transaction that counts the entries looked at."""
+
+    def __init__(self, inner: StateTransaction) -> None:
+        self._inner = inner
+        self.looked_at = 0
+        self.get, self.put, self.delete = inner.get, inner.put, inner.delete
+
+    def scan(self, prefix: str, *, start: str = "") -> Iterator[tuple[str, bytes]]:
+        for found in self._inner.scan(prefix, start=start):
+            self.looked_at += 1
+            yield found
+
+
+def test_dropping_looks_only_at_what_goes_and_one_entry_a_site(state: EmbeddedState) -> None:
+    sites = ("metro", "metro-2", "metro0", "z")
+    with state.write() as transaction:
+        for kind in ("demand", "imported"):
+            for site in sites:
+                for days in range(30):
+                    transaction.put(f"{kind}/{site}/{TODAY - timedelta(days=days)}/t/a", b"\x92\x01\x02")
+        counting = Counting(transaction)
+        assert drop_before(counting, TODAY - timedelta(days=27)) == 2 * 2 * len(sites)
+        assert counting.looked_at == 2 * len(sites) * (1 + 2 + 1)
+    oldest = (TODAY - timedelta(days=27)).toordinal()
+    assert {site: min(assets["t/a"]) for site, assets in daily_bytes(state).items()} == dict.fromkeys(sites, oldest)
 
 
 def import_text(state: EmbeddedState, folder: Path, text: str | bytes) -> tuple[int, int]:

@@ -19,6 +19,8 @@ def test_state_gives_back_what_was_put(state: EmbeddedState) -> None:
         assert [key for key, _ in transaction.scan("a/")] == ["a/1", "a/2"]
     assert state.get("a/2") == b"two"
     assert list(state.scan("a/")) == [("a/1", b"one"), ("a/2", b"two")]
+    assert list(state.scan("a/", start="a/10")) == [("a/2", b"two")]
+    assert list(state.scan("a/", start="b/1")) == []
     assert list(state.scan("zzz")) == []
     assert state.get("nothing") is None
     with state.write() as transaction:
