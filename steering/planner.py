@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -38,8 +40,7 @@ def compute_plans(
     state: StateReader, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int
 ) -> dict[str, FillPlan]:
     """The plans of these sites' appliances as they would be made now; nothing is kept."""
-    titles = read_titles(state)
-    demand = daily_bytes(state)
+    outlook = Outlook(read_titles(state), daily_bytes(state), settings.plan, now_ns=now_ns)
     plans = {}
     for site in sites:
         capacities = {
@@ -47,7 +48,7 @@ def compute_plans(
         }
         if not capacities:
             continue
-        offers = offers_for(site.id, titles, demand, settings.plan, now_ns=now_ns)
+        offers = outlook.offers(site.id)
         for appliance, capacity_bytes in capacities.items():
             plans[appliance] = plan_appliance(
                 appliance,
@@ -60,43 +61,67 @@ def compute_plans(
     return plans
 
 
-def offers_for(site: str, titles: Sequence[Title], demand: Demand, settings: PlanTable, *, now_ns: int) -> list[Offer]:
-    """Every asset with the demand expected of it at ``site``: the site's own, and a share of the whole fleet's."""
-    today = _day(now_ns)
-    midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
-    elapsed = (now_ns / 1e9 - midnight.timestamp()) / 86400
-    oldest = today.toordinal() - settings.history_days
+class Outlook:
+    """The demand expected of every asset: a site's own, and a share of the whole fleet's, reckoned once for all."""
 
-    def expected(daily: Mapping[int, int], first_day: int) -> float:
-        return smoothed_bytes_per_day(
-            daily,
-            first_day=first_day,
+    def __init__(self, titles: Sequence[Title], demand: Demand, settings: PlanTable, *, now_ns: int) -> None:
+        today = _day(now_ns)
+        midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
+        oldest = today.toordinal() - settings.history_days
+        self._demand = demand
+        self._expected = partial(
+            smoothed_bytes_per_day,
             today=today.toordinal(),
-            elapsed_of_today=elapsed,
+            elapsed_of_today=(now_ns / 1e9 - midnight.timestamp()) / 86400,
             half_life_days=settings.half_life_days,
         )
+        begun = min((day for assets in demand.values() for days in assets.values() for day in days), default=oldest)
+        everywhere = _everywhere(demand)
+        self._first_days: dict[str, int] = {}
+        self._offers = []
+        for title in titles:
+            first_day = max(oldest, begun, min(_day(title.released_at_ns).toordinal(), today.toordinal()))
+            for asset in title.assets:
+                self._first_days[asset.asset] = first_day
+                fleet = self._expected(everywhere.get(asset.asset, {}), first_day=first_day)
+                self._offers.append(_offer(title, asset, settings.fleet_weight * fleet))
 
-    begun = min((day for assets in demand.values() for days in assets.values() for day in days), default=oldest)
-    offers = []
-    for title in titles:
-        first_day = max(oldest, begun, min(_day(title.released_at_ns).toordinal(), today.toordinal()))
-        for asset in title.assets:
-            here = expected(demand.get(site, {}).get(asset.asset, {}), first_day)
-            everywhere = sum(expected(assets.get(asset.asset, {}), first_day) for assets in demand.values())
-            offers.append(
-                Offer(
-                    asset=asset.asset,
-                    kind=asset.kind,
-                    revision=asset.revision,
-                    bytes=asset.bytes,
-                    objects=asset.objects,
-                    released_at_ns=title.released_at_ns,
-                    regions=tuple(title.regions),
-                    site_bytes_per_day=here,
-                    fleet_bytes_per_day=settings.fleet_weight * everywhere,
-                )
+    def offers(self, site: str) -> list[Offer]:
+        """Every asset with the demand expected of it at ``site``."""
+        own = self._demand.get(site, {})
+        return [
+            dataclasses.replace(
+                offer, site_bytes_per_day=self._expected(own[offer.asset], first_day=self._first_days[offer.asset])
             )
-    return offers
+            if offer.asset in own
+            else offer
+            for offer in self._offers
+        ]
+
+
+def _everywhere(demand: Demand) -> dict[str, dict[int, int]]:
+    """Asset → day → bytes at all sites. Smoothing is linear, so a sum smoothed is the sum of what each expects."""
+    total: dict[str, dict[int, int]] = {}
+    for assets in demand.values():
+        for asset, daily in assets.items():
+            days = total.setdefault(asset, {})
+            for day, count in daily.items():
+                days[day] = days.get(day, 0) + count
+    return total
+
+
+def _offer(title: Title, asset: AssetSummary, fleet_bytes_per_day: float) -> Offer:
+    return Offer(
+        asset=asset.asset,
+        kind=asset.kind,
+        revision=asset.revision,
+        bytes=asset.bytes,
+        objects=asset.objects,
+        released_at_ns=title.released_at_ns,
+        regions=tuple(title.regions),
+        site_bytes_per_day=0.0,
+        fleet_bytes_per_day=fleet_bytes_per_day,
+    )
 
 
 def stored_plan(state: StateReader, appliance: str, published: Mapping[str, AssetSummary]) -> FillPlan | None:
