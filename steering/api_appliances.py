@@ -59,9 +59,9 @@ class Appliances:
 
     async def report(self, request: web.Request) -> web.Response:
         """Take a report in."""
-        appliance = self._authorised(request, REPORT_BYTES_MAX)
+        appliance = self._authorised(request)
         try:
-            report = await read_body(request, _reports)
+            report = await read_body(request, _reports, bytes_max=REPORT_BYTES_MAX)
             self._check(appliance, report)
         except Refusal:
             self._decider.counts.add("steering_reports:refused")
@@ -82,8 +82,8 @@ class Appliances:
 
     async def fill_progress(self, request: web.Request) -> web.Response:
         """Remember how a fill goes."""
-        appliance = self._authorised(request, PROGRESS_BYTES_MAX)
-        progress = await read_body(request, _progress)
+        appliance = self._authorised(request)
+        progress = await read_body(request, _progress, bytes_max=PROGRESS_BYTES_MAX)
         if progress.appliance != appliance:
             raise Refusal(400, "An appliance speaks only for itself", field="$.appliance")
         self._decider.fleet.progress(progress)
@@ -91,13 +91,13 @@ class Appliances:
 
     async def fill_plan(self, request: web.Request) -> web.Response:
         """The night's plan, or one made now if there is none yet."""
-        appliance = self._authorised(request, 0)
+        appliance = self._authorised(request)
         plan = stored_plan(self._state, appliance, self._decider.catalogue.assets) or self._computed(appliance)
         return json_response(plan)
 
     async def asset(self, request: web.Request) -> web.Response:
         """An asset's objects and its sources as they rank now for this appliance."""
-        appliance = self._authorised(request, 0)
+        appliance = self._authorised(request)
         stored = self._decider.catalogue.asset(request.match_info["asset"])
         title = self._decider.catalogue.title_of(stored.asset) if stored is not None else None
         if stored is None or title is None:
@@ -113,7 +113,7 @@ class Appliances:
             )
         )
 
-    def _authorised(self, request: web.Request, body_bytes_max: int) -> str:
+    def _authorised(self, request: web.Request) -> str:
         """The appliance that the URL names, if the caller may speak for it; before its body is read."""
         appliance = request.match_info["appliance"]
         if appliance not in self._decider.site_of:
@@ -134,8 +134,8 @@ class Appliances:
                 raise Refusal(
                     401, "The token is missing or wrong", remedy="check steering.token_file in appliance.toml"
                 )
-        if request.content_length is not None and request.content_length > body_bytes_max:
-            raise Refusal(413, f"The body is larger than {body_bytes_max} bytes")
+        if request.method == "GET" and request.can_read_body:
+            raise Refusal(413, "A body is not taken here")
         return appliance
 
     def _check(self, appliance: str, report: Report) -> None:

@@ -50,9 +50,7 @@ class Players:
 
     async def playback(self, request: web.Request) -> web.Response:
         """Where this viewer gets a title from, and why."""
-        if request.content_length is None or request.content_length > BODY_BYTES_MAX:
-            raise Refusal(413, f"The body must have a length, of {BODY_BYTES_MAX} bytes at most")
-        asked = await read_body(request, _requests)
+        asked = await read_body(request, _requests, bytes_max=BODY_BYTES_MAX)
         client = self._client(request, asked.client)
         decision = self._decide(asked.title, client, kind="playback")
         return json_response(

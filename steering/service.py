@@ -88,7 +88,10 @@ class Service:
         self.app = steering_app(
             [*Views(self.decider).routes(), *players.routes(), *appliances.routes(), *page_routes()]
         )
-        self._runner = web.AppRunner(self.app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S_MAX)
+        # aiohttp would also inflate a body that was refused, to skip it.
+        self._runner = web.AppRunner(
+            self.app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S_MAX, auto_decompress=False
+        )
 
     async def start(self) -> None:
         """Listen.

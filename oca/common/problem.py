@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from oca.common.errors import OcaError
 from oca.common.log import get_logger
 from oca.common.messages import Problem
 
+BODY_S_MAX = 30.0
 Body = TypeVar("Body")
 _log = get_logger("api")
 _encode = msgspec.json.Encoder().encode
@@ -35,19 +37,40 @@ def problem_response(problem: Problem) -> web.Response:
     return web.Response(body=_encode(problem), status=problem.status, content_type="application/problem+json")
 
 
-async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Body]) -> Body:
-    """The request's JSON body, typed.
+async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Body], *, bytes_max: int) -> Body:
+    """The request's JSON body, typed; of ``bytes_max`` bytes at most, however it is sent.
 
     Raises:
-        Refusal: 400, with the path of the field that is missing or wrong.
+        Refusal: 400, with the path of the field that is missing or wrong; or why the body is not read.
     """
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":  # a kilobyte inflates to a megabyte
+        raise Refusal(415, "Compressed bodies are not taken", remedy="send the body as it is, without Content-Encoding")
     try:
-        return decoder.decode(await request.read())
+        async with asyncio.timeout(BODY_S_MAX):
+            raw = await _read(request, bytes_max)
+    except TimeoutError:
+        raise Refusal(408, f"The body did not come within {BODY_S_MAX:g} s") from None
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise Refusal(400, "The body was cut short or is not framed as HTTP asks", detail=str(error)[:200]) from None
+    try:
+        return decoder.decode(raw)
     except msgspec.ValidationError as error:
         detail, _, place = str(error).partition(" - at `")
         raise Refusal(400, "The message is not as agreed", detail=detail, field=place.rstrip("`") or "$") from None
     except msgspec.DecodeError as error:
         raise Refusal(400, "The body is not JSON", detail=str(error)) from None
+
+
+async def _read(request: web.Request, bytes_max: int) -> bytearray:
+    raw = bytearray()
+    if (request.content_length or 0) <= bytes_max:
+        async for part in request.content.iter_any():
+            raw += part
+            if len(raw) > bytes_max:
+                break
+        else:
+            return raw
+    raise Refusal(413, f"The body is larger than {bytes_max} bytes")
 
 
 @web.middleware

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,14 @@ def test_report_of_any_shape_is_taken_or_refused(state: EmbeddedState, field: st
 async def test_huge_bodies_are_refused_unread(steering: Steering) -> None:
     status, _ = await steering.problem("POST", "/v1/appliances/metro-a/fill-progress", data=BytesIO(b"x" * (2**20 + 1)))
     assert status == 413
-    status, _ = await steering.problem("GET", "/v1/appliances/metro-a/fill-plan", data=b"x")
-    assert status == 413
+    for data in (b"x", pieces(b"x")):
+        status, _ = await steering.problem("GET", "/v1/appliances/metro-a/fill-plan", data=data)
+        assert status == 413
+
+
+async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
 
 
 async def test_unknown_appliance_is_refused(steering: Steering) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,11 @@ async def test_playback_refuses_what_it_cannot_answer(fleet: Steering, body: dic
 
 async def test_playback_refuses_huge_body(fleet: Steering) -> None:
     assert (await fleet.problem("POST", "/v1/playback", data=b" " * 70_000))[0] == 413
+    bomb = gzip.compress(b" " * 2**26)
+    status, problem = await fleet.problem(
+        "POST", "/v1/playback", data=bomb, headers={"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    )
+    assert (len(bomb) < 2**16, status, problem["title"]) == (True, 415, "Compressed bodies are not taken")
 
 
 async def test_playback_refuses_title_without_rights_or_before_release(fleet: Steering, package: Path) -> None:
