@@ -12,6 +12,7 @@ from steering.prefixes import PrefixTable
 
 _MAPPED = bytes(10) + b"\xff\xff"
 ADDRESS_CHARACTERS_MAX = 64
+HOPS_MAX = 16
 
 
 class Address(NamedTuple):
@@ -64,27 +65,32 @@ def client_of(peer: str, forwarded: Sequence[str], parameter: str, trusted: Trus
         peer: Address of the connection's other end.
         forwarded: X-Forwarded-For headers, in order.
         parameter: The ``client=`` of the query or body, or an empty string.
-        trusted: Whose ``forwarded`` and ``parameter`` are believed.
+        trusted: Whose ``forwarded`` is believed; ``parameter`` only where everyone on the way is one of them, for a
+            proxy passes on what any viewer writes.
 
     Raises:
         Refusal: 400, a believed ``parameter`` is no address.
     """
-    nearest = parse_address(peer) or Address("0.0.0.0", 4, 0)
-    if not trusted.covers(nearest):
-        return Client(nearest, "connection")
-    if parameter:
+    connection = parse_address(peer) or Address("0.0.0.0", 4, 0)
+    speaker, trusted_throughout = _speaker(connection, forwarded, trusted)
+    if parameter and trusted_throughout:
         named = parse_address(parameter)
         if named is None:
             raise Refusal(
                 400, "client is no IP address", field="$.client", remedy="write it like 192.0.2.1 or 2001:db8::1"
             )
         return Client(named, "parameter")
+    return Client(speaker, "connection" if speaker == connection else "forwarded")
+
+
+def _speaker(connection: Address, forwarded: Sequence[str], trusted: Trust) -> tuple[Address, bool]:
+    """The farthest address that is known for sure, and whether it and all on the way to it are trusted."""
+    speaker = connection
+    hops = ",".join(forwarded).split(",") if forwarded else []
     # The last hop was written by the trusted proxy nearest to us; go back as long as the writers are trusted.
-    for hop in reversed(",".join(forwarded).split(",")[-16:]):
+    for hop in reversed(hops[-HOPS_MAX:]):
         named = parse_address(hop.strip())
-        if named is None:
-            break
-        nearest = named
-        if not trusted.covers(named):
-            return Client(named, "forwarded")
-    return Client(nearest, "connection" if nearest.text == peer else "forwarded")
+        if named is None or not trusted.covers(speaker):
+            return speaker, False
+        speaker = named
+    return speaker, len(hops) <= HOPS_MAX and trusted.covers(speaker)

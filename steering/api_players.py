@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from aiohttp import web
 
@@ -137,8 +139,8 @@ class Players:
         title = self._decider.catalogue.titles.get(query.get("title", ""))
         try:
             address = self._client(request).address
-        except Refusal:  # a client= that is no address must not end a player's steering: take the connection's
-            address = client_of(request.remote or "", (), "", self._trusted).address
+        except Refusal:  # a client= that is no address must not end a player's steering: do without
+            address = client_of(request.remote or "", _forwarded(request), "", self._trusted).address
         ranking = self._decider.decide(title, address, kind=kind).ranking if title is not None else None
         answer = steering_answer(
             declared_pathways(query.get("pathways", "")),
@@ -168,7 +170,7 @@ class Players:
     def _client(self, request: web.Request, parameter: str = "") -> Client:
         return client_of(
             request.remote or "",
-            request.headers.getall("X-Forwarded-For", ()),
+            _forwarded(request),
             parameter or request.query.get("client", ""),
             self._trusted,
         )
@@ -179,6 +181,10 @@ class Players:
     def _steering_url(self, request: web.Request, decision: Decision, client: Client, protocol: str) -> str:
         pathways = decision.ranking.pathways
         return steering_url(self._base_url(request), protocol, decision.title.title, pathways, _carried(client))
+
+
+def _forwarded(request: web.Request) -> Sequence[str]:
+    return request.headers.getall("X-Forwarded-For", ())
 
 
 def _carried(client: Client) -> str:

@@ -43,7 +43,11 @@ class ApiTable(Table, frozen=True):
         ),
     ] = ""
     trusted_proxies: Annotated[
-        Prefixes, Meta(description="Prefixes whose X-Forwarded-For and client= are believed.", max_length=1000)
+        Prefixes,
+        Meta(
+            description="Prefixes whose X-Forwarded-For is believed; client= only if all on the way are among them.",
+            max_length=1000,
+        ),
     ] = ("127.0.0.0/8", "::1/128")
     open_to: Annotated[
         Prefixes,

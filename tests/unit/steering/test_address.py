@@ -57,6 +57,22 @@ def test_forwarded_goes_back_to_first_stranger() -> None:
     assert client("127.0.0.1", "6.6.6.6, garbage") == ("127.0.0.1", "connection")
 
 
+def test_parameter_of_a_viewer_behind_a_trusted_proxy_is_not_believed() -> None:
+    assert client("127.0.0.1", "6.6.6.6", parameter="10.0.0.2") == ("6.6.6.6", "forwarded")
+    assert client("127.0.0.1", "127.0.0.1, 6.6.6.6", parameter="10.0.0.2") == ("6.6.6.6", "forwarded")
+    assert client("127.0.0.1", "6.6.6.6", parameter="nonsense") == ("6.6.6.6", "forwarded")
+
+
+def test_parameter_is_not_believed_from_whom_a_proxy_cannot_name() -> None:
+    assert client("127.0.0.1", "unknown", parameter="10.0.0.2") == ("127.0.0.1", "connection")
+    assert client("127.0.0.1", "", parameter="10.0.0.2") == ("127.0.0.1", "connection")
+
+
+def test_parameter_is_believed_of_trusted_caller_behind_trusted_proxy() -> None:
+    assert client("127.0.0.1", "127.0.0.7", parameter="10.0.0.2") == ("10.0.0.2", "parameter")
+    assert client("127.0.0.1", *["127.0.0.7"] * 17, parameter="10.0.0.2") == ("127.0.0.7", "forwarded")
+
+
 def test_believed_parameter_must_be_an_address() -> None:
     with pytest.raises(Refusal) as refused:
         client("127.0.0.1", parameter="nonsense")

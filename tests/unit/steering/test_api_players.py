@@ -60,6 +60,15 @@ async def test_strangers_cannot_name_a_client(state: Any, package: Path) -> None
         assert (answer["client"], answer["client_from"]) == ("127.0.0.1", "connection")
 
 
+async def test_viewer_behind_a_trusted_proxy_cannot_name_a_client(fleet: Steering) -> None:
+    headers = {"X-Forwarded-For": "203.0.113.9"}
+    async with fleet.client.get(
+        "/v1/explain", params={"title": "harbour", "client": ELSEWHERE}, headers=headers
+    ) as response:
+        answer = await response.json()
+    assert (answer["client"], answer["client_from"]) == ("203.0.113.9", "forwarded")
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [({"title": "none"}, 404), ({}, 400), ({"title": 5}, 400), ({"title": "harbour", "client": "x"}, 400)],
