@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -15,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from demo.claim import claim
 from demo.demand import as_csv, made_up_day
 from demo.places import Places
 from demo.process import LOOK_S, Process, ProcessError, stop
@@ -22,7 +21,6 @@ from demo.screen import Advance
 from demo.settings_files import settings_files
 from demo.titles import Film
 from oca.common.clock import monotonic_s, utc_now
-from oca.common.errors import OcaError
 
 READY_S = 30.0
 COMMAND_S = 120.0
@@ -30,12 +28,6 @@ FILL_S = 240.0
 OUT_FOR_DAYS = 28
 PUBLISH_SIDE_BY_SIDE = 2
 COMMANDS = Path(sys.executable).parent
-
-
-class StartError(OcaError):
-    """The demo cannot start here."""
-
-    source = "operator"
 
 
 class System:
@@ -76,7 +68,7 @@ class System:
         Raises:
             OcaError: Another demo runs here, an address is taken, or a process ended.
         """
-        self.claim()
+        self._lock = claim(self.places)
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
         sizes = [file.stat().st_size for film in self.films for file in (self._library / film.title).iterdir()]
         measure = int(sum(sizes) * self._store_scale)
@@ -289,33 +281,6 @@ class System:
     async def _all_up(self) -> bool:
         rows = (await self.fleet())["appliances"]
         return sum(bool(row["up"]) for row in rows) == len(self.places.appliances)
-
-    def claim(self) -> None:
-        """Make sure that nobody else runs in this folder or on these addresses.
-
-        Raises:
-            StartError: Somebody does.
-        """
-        self.places.run.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.places.run / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StartError(
-                f"another demo uses {self.places.run}",
-                remedy="stop it (Ctrl-C there), or choose another --dir and --net",
-            ) from None
-        for who, address in self.places.addresses():
-            host, _, port = address.rpartition(":")
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((host, int(port)))
-                except OSError as error:
-                    raise StartError(
-                        f"{address}, for {who}: {error.strerror}",
-                        remedy="stop what listens there, or move the demo with --net 127.0.7",
-                    ) from None
 
 
 def forget(places: Places) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from demo.claim import StartError
 from demo.live import shown
 from demo.places import Places
-from demo.system import StartError, System
+from demo.system import System
 
 NETWORK = "127.61.9"
 
@@ -26,15 +27,6 @@ async def test_system_names_address_that_is_taken(tmp_path: Path) -> None:
             await system.start()
     await system.stop()
     assert system.processes == {}
-
-
-async def test_system_refuses_folder_of_another(tmp_path: Path) -> None:
-    first, second = _system(tmp_path), _system(tmp_path)
-    first.claim()
-    with pytest.raises(StartError, match="another demo uses"):
-        await second.start()
-    await second.stop()
-    await first.stop()
 
 
 def test_command_is_shown_as_one_would_type_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
