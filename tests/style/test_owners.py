@@ -53,7 +53,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "lmdb": ("oca/store/index.py", "steering/state/embedded.py"),
     "xxhash": ("oca/common/digest.py",),
 }
-"""``a.b``: imported or named so; ``.b``: of anything; ``.b()``: called on it; ``.b(target)``: with just one argument."""
+"""``a.b``: imported or named so; ``.b``: of anything; ``.b()``: called; ``.b(target)``: called with one argument."""
 
 
 def uses(tree: Tree, source: ast.Module) -> Iterator[str]:
