@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 
 from oca.common.messages import Report
 
+CLOCK_DIFFERENCE_S_MAX = 30.0
+"""Far above what a report spends on its way; demand is dated by the appliance's clock."""
 Standing = Literal["up", "draining", "drained", "failed", "gone", "unknown"]
 
 
@@ -37,6 +39,16 @@ def judge(report: Report, age_s: float, limit_s: float) -> Liveness:
     if report.health.verdict == "degraded":
         return Liveness("up", True, f"degraded: {_reasons(report)}; {why}")
     return Liveness("up", False, why)
+
+
+def clock_fault(report: Report, received_at_ns: int) -> str:
+    """How far an appliance's clock is from ours, in words; empty within the limit."""
+    ahead_s = (report.sent_at_ns - received_at_ns) / 1e9
+    if abs(ahead_s) <= CLOCK_DIFFERENCE_S_MAX:
+        return ""
+    side = "ahead of" if ahead_s > 0 else "behind"
+    limit = f"limit {CLOCK_DIFFERENCE_S_MAX:.0f} s"
+    return f"its clock is {abs(ahead_s):.0f} s {side} steering's, {limit}; check both machines' time service"
 
 
 def report_age_limit_s(interval_s: float, missed_max: int, grace_s: float) -> float:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from oca.common.messages import Health
-from steering.liveness import Liveness, judge, report_age_limit_s
-from tests.unit.steering.made_up import make_report
+from steering.liveness import CLOCK_DIFFERENCE_S_MAX, Liveness, clock_fault, judge, report_age_limit_s
+from tests.unit.steering.made_up import NOW_NS, make_report
 
 LIMIT_S = report_age_limit_s(2.0, 2, 0.5)
 
@@ -39,3 +39,18 @@ def test_verdict_keeps_degraded_appliance_and_says_why() -> None:
     verdict = judge(make_report(health=Health(verdict="degraded", reasons=[])), 1, LIMIT_S)
     assert verdict == Liveness("up", True, "degraded: no reason given; report 1.0 s old, limit 4.5 s")
     assert verdict.takes_viewers
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "told"),
+    [
+        (0, ""),
+        (CLOCK_DIFFERENCE_S_MAX, ""),
+        (-CLOCK_DIFFERENCE_S_MAX, ""),
+        (3600, "its clock is 3600 s ahead of steering's, limit 30 s; check both machines' time service"),
+        (-31, "its clock is 31 s behind steering's, limit 30 s; check both machines' time service"),
+    ],
+)
+def test_clock_that_is_off_is_told(ahead_s: float, told: str) -> None:
+    report = make_report(sent_at_ns=NOW_NS + int(ahead_s * 1e9))
+    assert clock_fault(report, NOW_NS) == told
