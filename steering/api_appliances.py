@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Mapping
-
 import msgspec
 from aiohttp import web
 
@@ -20,7 +17,7 @@ from oca.common.messages import (
     ReportAnswer,
 )
 from oca.common.problem import Refusal, json_response, read_body
-from steering.address import Trust, parse_address
+from steering.authorisation import Authorisation
 from steering.catalogue import StoredAsset
 from steering.decision import Decider
 from steering.fleet import delivery_url_fault
@@ -38,14 +35,11 @@ _log = get_logger("fleet")
 class Appliances:
     """Handlers for the fleet."""
 
-    def __init__(
-        self, decider: Decider, intake: Intake, state: StateReader, tokens: Mapping[str, str], open_to: Trust
-    ) -> None:
+    def __init__(self, decider: Decider, intake: Intake, state: StateReader, authorisation: Authorisation) -> None:
         self._decider = decider
         self._intake = intake
         self._state = state
-        self._tokens = tokens
-        self._open_to = open_to
+        self._authorisation = authorisation
 
     def routes(self) -> list[web.RouteDef]:
         """What to mount."""
@@ -59,7 +53,7 @@ class Appliances:
 
     async def report(self, request: web.Request) -> web.Response:
         """Take a report in."""
-        appliance = self._authorised(request)
+        appliance = self._authorisation.appliance_of(request)
         try:
             report = await read_body(request, _reports, bytes_max=REPORT_BYTES_MAX)
             self._check(appliance, report)
@@ -82,7 +76,7 @@ class Appliances:
 
     async def fill_progress(self, request: web.Request) -> web.Response:
         """Remember how a fill goes."""
-        appliance = self._authorised(request)
+        appliance = self._authorisation.appliance_of(request)
         progress = await read_body(request, _progress, bytes_max=PROGRESS_BYTES_MAX)
         if progress.appliance != appliance:
             raise Refusal(400, "An appliance speaks only for itself", field="$.appliance")
@@ -91,13 +85,13 @@ class Appliances:
 
     async def fill_plan(self, request: web.Request) -> web.Response:
         """The night's plan, or one made now if there is none yet."""
-        appliance = self._authorised(request)
+        appliance = self._authorisation.appliance_of(request)
         plan = stored_plan(self._state, appliance, self._decider.catalogue.assets) or self._computed(appliance)
         return json_response(plan)
 
     async def asset(self, request: web.Request) -> web.Response:
         """An asset's objects and its sources as they rank now for this appliance."""
-        appliance = self._authorised(request)
+        appliance = self._authorisation.appliance_of(request)
         stored = self._decider.catalogue.asset(request.match_info["asset"])
         title = self._decider.catalogue.title_of(stored.asset) if stored is not None else None
         if stored is None or title is None:
@@ -112,31 +106,6 @@ class Appliances:
                 sources=self._sources(appliance, stored, self._decider.origin_of(title)),
             )
         )
-
-    def _authorised(self, request: web.Request) -> str:
-        """The appliance that the URL names, if the caller may speak for it; before its body is read."""
-        appliance = request.match_info["appliance"]
-        if appliance not in self._decider.site_of:
-            raise Refusal(403, "Unknown appliance", remedy="add it to its [[site]] in steering.toml")
-        token = self._tokens.get(appliance)
-        if token is None:
-            peer = parse_address(request.remote or "")
-            if peer is None or not self._open_to.covers(peer):
-                raise Refusal(
-                    403,
-                    "This address may not speak for an appliance without a token",
-                    remedy="give the appliance a token_file, or add its prefix to api.open_to",
-                )
-        else:
-            scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-            right = hmac.compare_digest(shown.strip().encode("utf-8", "surrogateescape"), token.encode())
-            if scheme.lower() != "bearer" or not right:
-                raise Refusal(
-                    401, "The token is missing or wrong", remedy="check steering.token_file in appliance.toml"
-                )
-        if request.method == "GET" and request.can_read_body:
-            raise Refusal(413, "A body is not taken here")
-        return appliance
 
     def _check(self, appliance: str, report: Report) -> None:
         if report.appliance != appliance:

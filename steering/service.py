@@ -21,6 +21,7 @@ from steering.api import Views, steering_app
 from steering.api_appliances import Appliances
 from steering.api_page import page_routes
 from steering.api_players import Players
+from steering.authorisation import Authorisation
 from steering.catalogue import Catalogue
 from steering.decision import Decider
 from steering.intake import Intake
@@ -81,9 +82,10 @@ class Service:
         self.decider = Decider(settings, self._catalogue, self._counts)
         self._intake = Intake(state, known=lambda: self._catalogue.assets, now_ns=now_ns)
         trusted = Trust(settings.api.trusted_proxies)
-        appliances = Appliances(
-            self.decider, self._intake, state, read_tokens(settings), Trust((*_LOOPBACK, *settings.api.open_to))
+        authorisation = Authorisation(
+            self.decider.site_of, read_tokens(settings), Trust((*_LOOPBACK, *settings.api.open_to))
         )
+        appliances = Appliances(self.decider, self._intake, state, authorisation)
         players = Players(self.decider, trusted)
         self.app = steering_app(
             [*Views(self.decider).routes(), *players.routes(), *appliances.routes(), *page_routes()]

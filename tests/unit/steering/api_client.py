@@ -15,6 +15,7 @@ from steering.service import Service
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 
+JSON = {"Content-Type": "application/json"}
 TITLE = Publication("harbour", "Harbour", "/harbour", "", (), 0, 0)
 
 
@@ -43,7 +44,8 @@ class Steering:
 
     async def report(self, report: Report, **options: Any) -> ClientResponse:
         path = f"/v1/appliances/{options.pop('to', report.appliance)}/report"
-        return await self.client.post(path, data=msgspec.json.encode(report), **options)
+        headers = JSON | options.pop("headers", {})
+        return await self.client.post(path, data=msgspec.json.encode(report), headers=headers, **options)
 
     async def get(self, path: str, **options: Any) -> Any:
         """A body that must be there, as JSON."""

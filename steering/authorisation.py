@@ -1,0 +1,66 @@
+"""Who may speak for an appliance: whoever shows its token; without one, whoever connects from the right address."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Container, Mapping
+
+from aiohttp import web
+
+from oca.common.problem import Refusal
+from steering.address import Trust, parse_address
+
+# Through a reverse proxy or a web page anybody reaches us from a good address; these headers give them away.
+_SECOND_HAND = ("Origin", "X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
+
+
+class Authorisation:
+    """The rule, over the configured appliances."""
+
+    def __init__(self, appliances: Container[str], tokens: Mapping[str, str], open_to: Trust) -> None:
+        self._appliances = appliances
+        self._tokens = tokens
+        self._open_to = open_to
+
+    def appliance_of(self, request: web.Request) -> str:
+        """The appliance that the URL names; before anything of the body is read.
+
+        Raises:
+            Refusal: The caller may not speak for it, or in a form that a web page could send too.
+        """
+        appliance = request.match_info["appliance"]
+        if appliance not in self._appliances:
+            raise Refusal(403, "Unknown appliance", remedy="add it to its [[site]] in steering.toml")
+        token = self._tokens.get(appliance)
+        if token is None:
+            self._refuse_address(request)
+        else:
+            _refuse_token(request, token)
+        if request.method == "POST":
+            if request.content_type != "application/json":
+                raise Refusal(415, "Send Content-Type: application/json")
+        elif request.can_read_body:
+            raise Refusal(413, "A body is not taken here")
+        return appliance
+
+    def _refuse_address(self, request: web.Request) -> None:
+        peer = parse_address(request.remote or "")
+        if peer is None or not self._open_to.covers(peer):
+            raise Refusal(
+                403,
+                "This address may not speak for an appliance without a token",
+                remedy="give the appliance a token_file, or add its prefix to api.open_to",
+            )
+        if shown := [name for name in _SECOND_HAND if name in request.headers]:
+            raise Refusal(
+                403,
+                f"{shown[0]} says that somebody else asks: the address proves nothing",
+                remedy="give the appliance a token_file: that counts whatever lies between",
+            )
+
+
+def _refuse_token(request: web.Request, token: str) -> None:
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    right = hmac.compare_digest(shown.strip().encode("utf-8", "surrogateescape"), token.encode())
+    if scheme.lower() != "bearer" or not right:
+        raise Refusal(401, "The token is missing or wrong", remedy="check steering.token_file in appliance.toml")
