@@ -14,19 +14,16 @@ from urllib.parse import unquote, urlsplit
 
 import m3u8
 
-from oca.common.errors import OcaError
 from oca.common.messages import OBJECTS_MAX
 from steering.catalogue import AssetKind, Track, Variant
+from steering.packaged_variants import read_track, read_variant, refuse_silence, video_label
+from steering.unservable import UnservableError
 
 PLAYLIST_BYTES_MAX = 16 * 2**20
 FILES_MAX = 1_000_000
+SEGMENT_DURATION_S_MAX = 86400
+_BYTERANGE = re.compile(r"(\d{1,16})(?:@(\d{1,16}))?", re.ASCII)
 _SERVABLE_PART = re.compile(r"[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*")
-
-
-class UnservableError(OcaError):
-    """A packaged folder that cannot be published as it is."""
-
-    source = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,9 @@ def read_package(folder: Path) -> Package:
         return assets[playlist].label
 
     variants = [
-        _variant(entry, asset_of(entry.uri, "video", _video_label(entry))) for entry in master.playlists if entry.uri
+        read_variant(master_file, entry, asset_of(entry.uri, "video", video_label(entry)))
+        for entry in master.playlists
+        if entry.uri
     ]
     for media in master.media:
         if media.type not in ("AUDIO", "SUBTITLES"):
@@ -104,8 +103,8 @@ def read_package(folder: Path) -> Package:
         if media.uri:
             kind: AssetKind = "audio" if media.type == "AUDIO" else "text"
             slug = re.sub(rf"\A({kind}-)+", "", _slug(media.language or media.name or ""))
-            tracks.append(_track(media, asset_of(media.uri, kind, f"{kind}-{slug}" if slug else kind)))
-    _refuse_silence(master_file, variants, tracks)
+            tracks.append(read_track(media, asset_of(media.uri, kind, f"{kind}-{slug}" if slug else kind)))
+    refuse_silence(master_file, variants, tracks)
     owners: dict[str, str] = {}
     for asset in assets.values():
         for file in asset.files:
@@ -205,9 +204,12 @@ def _rendition(folder: Path, files: dict[str, int], playlist: str, kind: AssetKi
             order[_inside(playlist, segment.init_section.uri, files)] = None
         file = _inside(playlist, segment.uri, files)
         order[file] = None
-        if not segment.duration or segment.duration <= 0:
-            raise UnservableError(f"{playlist}: segment {segment.uri} has no duration", remedy="package it again")
-        length = int(segment.byterange.partition("@")[0]) if segment.byterange else 0
+        if not 0 < (segment.duration or 0) < SEGMENT_DURATION_S_MAX:
+            raise UnservableError(
+                f"{playlist}: segment {segment.uri} has no duration from 0 to {SEGMENT_DURATION_S_MAX} s",
+                remedy="package it again",
+            )
+        length = _range_bytes(playlist, segment.byterange, files[file]) if segment.byterange is not None else 0
         segments.append(Segment(file=file, duration_s=float(segment.duration), bytes=length))
     for file in order:
         if files[file] == 0:
@@ -217,9 +219,22 @@ def _rendition(folder: Path, files: dict[str, int], playlist: str, kind: AssetKi
     return PackagedAsset(label=label, kind=kind, playlist=playlist, files=tuple(order), segments=tuple(segments))
 
 
+def _range_bytes(playlist: str, text: str, file_bytes: int) -> int:
+    """The length in an ``EXT-X-BYTERANGE``."""
+    found = _BYTERANGE.fullmatch(text)
+    if not found or not 0 < int(found[1]) <= file_bytes - int(found[2] or 0):
+        raise UnservableError(
+            f"{playlist}: EXT-X-BYTERANGE {text} names no bytes of its file of {file_bytes}", remedy="package it again"
+        )
+    return int(found[1])
+
+
 def resolve(base_file: str, uri: str) -> str | None:
     """The path, relative to the folder, of ``uri`` as ``base_file`` names it; None when it leads outside."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return None
     if parts.scheme or parts.netloc or parts.query or parts.path.startswith("/") or not parts.path:
         return None
     steps: list[str] = []
@@ -233,7 +248,9 @@ def resolve(base_file: str, uri: str) -> str | None:
     return "/".join(steps)
 
 
-def _inside(base_file: str, uri: str, files: dict[str, int]) -> str:
+def _inside(base_file: str, uri: str | None, files: dict[str, int]) -> str:
+    if not uri:
+        raise UnservableError(f"{base_file}: names a file without saying which", remedy="package it again")
     file = resolve(base_file, uri)
     if file is None:
         raise UnservableError(f"{base_file}: {uri} leads outside the folder", remedy="package with relative addresses")
@@ -242,55 +259,6 @@ def _inside(base_file: str, uri: str, files: dict[str, int]) -> str:
             f"{base_file}: names {uri}, which is missing", remedy="package it again, or copy the file"
         )
     return file
-
-
-def _variant(entry: Any, label: str) -> Variant:
-    info = entry.stream_info
-    width, height = info.resolution or (0, 0)
-    return Variant(
-        asset=label,
-        bandwidth=info.bandwidth or 0,
-        average_bandwidth=info.average_bandwidth or 0,
-        codecs=info.codecs or "",
-        width=width,
-        height=height,
-        frame_rate=float(info.frame_rate or 0),
-        audio=info.audio or "",
-        subtitles=info.subtitles or "",
-        video_range=info.video_range or "",
-    )
-
-
-def _track(media: Any, label: str) -> Track:
-    return Track(
-        asset=label,
-        type=media.type,
-        group=media.group_id or "",
-        name=media.name or label,
-        language=media.language or "",
-        channels=media.channels or "",
-        characteristics=media.characteristics or "",
-        default=media.default == "YES",
-        autoselect=media.autoselect == "YES" or media.default == "YES",
-        forced=media.forced == "YES",
-    )
-
-
-def _refuse_silence(master: str, variants: list[Variant], tracks: list[Track]) -> None:
-    groups = {track.group for track in tracks if track.type == "AUDIO"}
-    for variant in variants:
-        if variant.audio and variant.audio not in groups:
-            raise UnservableError(
-                f"{master}: {variant.asset} wants the audio group {variant.audio!r}, which has no playlist",
-                remedy="package the audio track too",
-            )
-        if not variant.audio and not any(codec in variant.codecs for codec in ("mp4a", "ac-3", "ec-3", "opus", "fLaC")):
-            raise UnservableError(f"{master}: {variant.asset} has no audio", remedy="package it with an audio track")
-
-
-def _video_label(entry: Any) -> str:
-    resolution = entry.stream_info.resolution
-    return f"video-{resolution[1]}p" if resolution else f"video-{(entry.stream_info.bandwidth or 0) // 1000}k"
 
 
 def _slug(text: str) -> str:

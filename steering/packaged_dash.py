@@ -18,7 +18,8 @@ from defusedxml.ElementTree import iterparse
 
 from oca.common.messages import OBJECTS_MAX
 from steering.catalogue import MpdTemplate
-from steering.packaged import PLAYLIST_BYTES_MAX, UnservableError, resolve
+from steering.packaged import PLAYLIST_BYTES_MAX, resolve
+from steering.unservable import UnservableError
 
 _DASH = "urn:mpeg:dash:schema:mpd:2011"
 _SLOT = re.compile(r"<!--oca-slot-(\d+)-->")
@@ -38,6 +39,15 @@ def read_mpd(folder: Path, file: str, assets: Mapping[str, str], mount: str) -> 
     Raises:
         UnservableError: Naming the MPD, or the segment it wants in vain.
     """
+    try:
+        return _read(folder, file, assets, mount)
+    except (ValueError, OverflowError) as error:
+        raise UnservableError(f"{file}: a figure in it is wrong: {error}", remedy="package it again") from None
+    except RecursionError:
+        raise UnservableError(f"{file}: nested too deep", remedy="package it again") from None
+
+
+def _read(folder: Path, file: str, assets: Mapping[str, str], mount: str) -> MpdTemplate:
     root = _parse(folder / file, file)
     if root.tag != _tag("MPD"):
         raise UnservableError(f"{file}: not an MPD", remedy="package it again")

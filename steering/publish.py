@@ -13,9 +13,11 @@ from oca.common.digest import hasher, revision_of
 from oca.common.media_types import media_type_of
 from oca.common.messages import AssetId, BaseUrl, Name, ObjectDescription, UrlPath
 from steering.catalogue import AssetKind, AssetSummary, StoredAsset, Title, write_title
-from steering.packaged import Package, PackagedAsset, UnservableError, read_package
+from steering.packaged import Package, PackagedAsset, read_package
 from steering.packaged_dash import read_mpd
+from steering.packaged_variants import INTEGER_MAX
 from steering.state.store import StateStore
+from steering.unservable import UnservableError
 
 _CHUNK_BYTES = 4 * 2**20
 _POSTERS = ("poster.jpg", "poster.jpeg", "poster.png", "poster.webp")
@@ -105,6 +107,11 @@ def _rendition(
     # RFC 8216bis §4.4.6.2: the peak is taken over segments of about the target duration, not over a short last one.
     peak = max(size * 8 / duration_s for size, duration_s in spans if duration_s >= longest_s / 2)
     average = sum(size for size, _ in spans) * 8 / asset.duration_s
+    if not max(peak, average) <= INTEGER_MAX:
+        raise UnservableError(
+            f"{asset.playlist}: {peak:.3g} bit/s at its peak, by its EXTINF and the sizes of its files",
+            remedy="package it again: the durations cannot be",
+        )
     return stored, _summary(stored, asset.kind, round(average), round(peak))
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from steering.packaged import UnservableError, read_package, resolve
+from steering.packaged import read_package, resolve
+from steering.unservable import UnservableError
 from tests.unit.steering.made_up import MASTER, media_playlist, write_package
 
 
@@ -103,6 +104,35 @@ def spoil(folder: Path, file: str, text: str | bytes | None) -> None:
         ("master.m3u8", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\nmedia-0.m3u8\n", "has no audio"),
         ("master.m3u8", MASTER.replace("TYPE=AUDIO", "TYPE=VIDEO"), "TYPE=VIDEO is not supported"),
         ("a file.txt", "x", "'a file.txt': 'a file.txt' cannot stand in a URL"),
+        *(
+            ("media-0.m3u8", media_playlist(0).replace("4.0", text), "has no duration from 0 to 86400 s")
+            for text in ("nan", "inf", "-inf", "-4", "86400", "1e300")
+        ),
+        *(
+            (
+                "media-0.m3u8",
+                media_playlist(0).replace("4.0,\n", f"4.0,\n#EXT-X-BYTERANGE:{text}\n"),
+                f"media-0.m3u8: EXT-X-BYTERANGE {text} names no bytes of its file of 1000",
+            )
+            for text in ("x@0", "-5@0", "0@0", "", "5@", "5@0@0", "9" * 16, "9" * 5000, "1001@0", "1@1000", "\u0665@0")
+        ),
+        *(
+            ("master.m3u8", MASTER.replace("BANDWIDTH=300000", text), told)
+            for text, told in (
+                ("BANDWIDTH=" + "9" * 30, "master.m3u8: BANDWIDTH 1000000000000"),
+                ("BANDWIDTH=" + "9" * 400, "master.m3u8: not a playlist"),
+                ("BANDWIDTH=-5", "master.m3u8: BANDWIDTH -5, limit 0 to 9007199254740992"),
+                ("BANDWIDTH=nan", "master.m3u8: not a playlist"),
+                ("BANDWIDTH=5,AVERAGE-BANDWIDTH=-1", "master.m3u8: AVERAGE-BANDWIDTH -1"),
+                ("BANDWIDTH=5,FRAME-RATE=nan", "master.m3u8: FRAME-RATE nan, limit 0 to 1000"),
+                ("BANDWIDTH=5,FRAME-RATE=inf", "master.m3u8: FRAME-RATE inf"),
+            )
+        ),
+        ("master.m3u8", MASTER.replace("426x240", "9" * 30 + "x240"), "master.m3u8: RESOLUTION 9999"),
+        ("master.m3u8", MASTER.replace("426x240", "426x-1"), "master.m3u8: RESOLUTION -1"),
+        ("media-0.m3u8", media_playlist(0).replace("seg-0-00001.m4s", "//[x"), "leads outside the folder"),
+        ("media-0.m3u8", media_playlist(0).replace("seg-0-00002.m4s", ""), "media-0.m3u8: names a file without saying"),
+        ("media-0.m3u8", media_playlist(0).replace('"init-0.m4s"', '""'), "media-0.m3u8: names a file without saying"),
     ],
 )
 def test_package_refuses_what_cannot_be_served(package: Path, file: str, text: str | bytes | None, told: str) -> None:
@@ -151,6 +181,7 @@ def test_package_reads_playlists_in_folders_of_their_own(tmp_path: Path) -> None
         ("b.m3u8", "/c.m4s", None),
         ("b.m3u8", "./x/./c%2dd.m4s", "x/c-d.m4s"),
         ("b.m3u8", "//host/c", None),
+        ("b.m3u8", "//[host/c", None),
         ("b.m3u8", "data:x", None),
         ("b.m3u8", "", None),
     ],

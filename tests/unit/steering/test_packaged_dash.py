@@ -6,8 +6,8 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from steering.catalogue import MpdTemplate
-from steering.packaged import UnservableError
 from steering.packaged_dash import read_mpd
+from steering.unservable import UnservableError
 from tests.unit.steering.made_up import MPD
 
 ASSETS = {
@@ -96,6 +96,10 @@ def test_mpd_repeats_last_segment_to_the_end_of_the_period(tmp_path: Path) -> No
         (' r="1"', ' r="many"', "a SegmentTemplate in the MPD is wrong"),
         (' r="1"', ' r="200000000"', "which no HLS playlist names"),
         ("Representation", "Other", "has no Representation"),
+        ('="PT8S"', f'="PT{"9" * 400}S"', "manifest.mpd: a figure in it is wrong: cannot convert float infinity"),
+        (' timescale="1" ', f' timescale="{"9" * 400}" ', "manifest.mpd: a figure in it is wrong: int too large"),
+        (' timescale="1" ', f' timescale="{"9" * 5000}" ', "a SegmentTemplate in the MPD is wrong"),
+        ("<ProgramInformation/>", "<a>" * 5000 + "</a>" * 5000, "manifest.mpd: nested too deep"),
     ],
 )
 def test_mpd_refuses_what_cannot_be_served(tmp_path: Path, old: str, new: str, told: str) -> None:

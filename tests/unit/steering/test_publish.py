@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import xxhash
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from oca.common.digest import revision_of
 from steering.catalogue import Catalogue, read_titles
-from steering.packaged import UnservableError
 from steering.publish import Publication, publish
 from steering.state.embedded import EmbeddedState
-from tests.unit.steering.made_up import media_playlist
+from steering.unservable import UnservableError
+from tests.unit.steering.made_up import media_playlist, write_package
 
 PLAIN = Publication("harbour", "Harbour", "/harbour", "", (), 5, 7)
 
@@ -117,6 +120,36 @@ def test_publish_refuses_what_it_cannot_use(
         put(package, state, replace_publication(**changes))
     assert told in refused.value.message
     assert read_titles(state) == []
+
+
+@pytest.mark.parametrize("duration", ["1e-300", "1e-320", "0.0000000000001"])
+def test_publish_refuses_durations_that_cannot_be(package: Path, state: EmbeddedState, duration: str) -> None:
+    (package / "media-0.m3u8").write_text(media_playlist(0).replace("4.0", duration))
+    with pytest.raises(UnservableError, match=r"media-0\.m3u8: .* bit/s at its peak"):
+        put(package, state)
+    assert read_titles(state) == []
+
+
+SPOILT = st.tuples(
+    st.sampled_from(["master.m3u8", "media-0.m3u8", "manifest.mpd"]),
+    st.integers(0, 10**4),
+    st.integers(0, 12),
+    st.sampled_from(["", "-", "9" * 400, "1e400", "nan", "//[", "\0", "\ud7ff", '"', ",", "\n", "<a>", "&x;", "$"]),
+)
+
+
+@given(st.lists(SPOILT, min_size=1, max_size=3))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+def test_publish_takes_or_refuses_whatever_it_is_given(
+    package: Path, state: EmbeddedState, spoilt: list[tuple[str, int, int, str]]
+) -> None:
+    write_package(package)
+    for file, at, length, text in spoilt:
+        whole = (package / file).read_text()
+        start = at % (len(whole) + 1)
+        (package / file).write_text(whole[:start] + text + whole[start + length :])
+    with contextlib.suppress(UnservableError):
+        put(package, state)
 
 
 def test_publish_refuses_path_of_another_title(package: Path, state: EmbeddedState) -> None:
