@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -27,6 +28,8 @@ from steering.manifests_hls import follows_steering, multivariant_playlist
 
 BODY_BYTES_MAX = 64 * 1024
 FRESH = {"Cache-Control": "no-store"}
+# RFC 9110 §7.2, as far as URLs in a manifest's attributes may hold it without quoting.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 _requests = msgspec.json.Decoder(PlaybackRequest)
 
 
@@ -176,7 +179,14 @@ class Players:
         )
 
     def _base_url(self, request: web.Request) -> str:
-        return self._settings.public_url.rstrip("/") or f"{request.scheme}://{request.host}"
+        if self._settings.public_url:
+            return self._settings.public_url.rstrip("/")
+        host = request.headers.get("Host", "")  # not request.host, which asks the resolver where there is none
+        if not _HOST.fullmatch(host):
+            raise Refusal(
+                400, "The Host header is no host", remedy="name the host that was asked, or set api.public_url"
+            )
+        return f"{request.scheme}://{host}"
 
     def _steering_url(self, request: web.Request, decision: Decision, client: Client, protocol: str) -> str:
         pathways = decision.ranking.pathways

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 import m3u8
 import pytest
 from defusedxml.ElementTree import fromstring
+from msgspec.structs import replace as struct_replace
 from yarl import URL
 
 from oca.common.messages import Health
@@ -51,9 +53,7 @@ async def test_playback_for_named_client_carries_it_on(fleet: Steering) -> None:
 
 async def test_strangers_cannot_name_a_client(state: Any, package: Path) -> None:
     closed = make_settings()
-    from msgspec.structs import replace as changed
-
-    closed = changed(closed, api=changed(closed.api, trusted_proxies=()))
+    closed = struct_replace(closed, api=struct_replace(closed.api, trusted_proxies=()))
     async with Steering(state, closed) as steering:
         steering.publish(package)
         _, answer = await steering.playback(client=ELSEWHERE)
@@ -201,3 +201,56 @@ async def test_explain_gives_every_loser_its_reason(fleet: Steering) -> None:
     }
     own = await fleet.get("/v1/explain?title=harbour")
     assert own["rejected"] == [{"pathway": "metro-b", "why": "drained: no new viewers"}]
+
+
+WITHOUT_HOST = b"GET /v1/playback/harbour/master.m3u8 HTTP/1.1\r\nConnection: close\r\n%b\r\n"
+
+
+async def raw(steering: Steering, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(steering.client.host, steering.client.port)
+    writer.write(request)
+    try:
+        return await asyncio.wait_for(reader.read(), 10)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"a\xffb",
+        b'a"b',
+        b"a/b",
+        b"a b",
+        b"",
+        b"a:b",
+        b"a:",
+        b"[::1",
+        b"user@a",
+        b"a:123456",
+        b"\xc3\xa9.example",
+        b"a" * 254,
+    ],
+)
+async def test_host_that_is_none_is_refused(fleet: Steering, host: bytes) -> None:
+    answer = await raw(fleet, WITHOUT_HOST % b"Host: %b\r\n" % host)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"set api.public_url" in answer
+
+
+async def test_host_that_is_missing_is_refused(fleet: Steering) -> None:
+    assert b" 400 " in (await raw(fleet, WITHOUT_HOST % b"")).splitlines()[0]
+
+
+@pytest.mark.parametrize("host", [b"steering.example", b"192.0.2.1:8090", b"[2001:db8::1]:8090", b"my_box.lan"])
+async def test_steering_url_names_the_host_that_was_asked(fleet: Steering, host: bytes) -> None:
+    assert b'SERVER-URI="http://%b/steer/hls?' % host in await raw(fleet, WITHOUT_HOST % b"Host: %b\r\n" % host)
+
+
+async def test_public_url_counts_whatever_the_host(state: Any, package: Path) -> None:
+    settings = make_settings()
+    settings = struct_replace(settings, api=struct_replace(settings.api, public_url="https://steering.example/"))
+    async with Steering(state, settings) as steering:
+        steering.publish(package)
+        answer = await raw(steering, WITHOUT_HOST % b"Host: a\xffb\r\n")
+    assert b'SERVER-URI="https://steering.example/steer/hls?' in answer
