@@ -92,6 +92,7 @@ class Title(Struct, frozen=True):
     variants: list[Variant]
     tracks: list[Track]
     mpd: MpdTemplate | None = None
+    synopsis: str = ""
 
     def media(self) -> list[AssetSummary]:
         """The assets a player plays: all but the manifests."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from oca.common.messages import FillProgress, Report
+from steering.holders import Holders
 from steering.liveness import NEVER_REPORTED, Liveness, judge
 
 _BOOTS_REMEMBERED = 16
@@ -39,6 +40,7 @@ class Fleet:
     def __init__(self, appliances: Iterable[str], *, age_limit_s: float) -> None:
         self.age_limit_s = age_limit_s
         self.members: Mapping[str, Member] = {appliance: Member() for appliance in appliances}
+        self.holders = Holders(self.members)
 
     def observe(self, report: Report, now_s: float) -> Outcome:
         """Take a report in, unless a newer one from the same boot, or a later boot, came before it."""
@@ -53,7 +55,9 @@ class Fleet:
             else:
                 member.past_boots.append(last.boot_id)
         if report.contents.assets is not None:
-            member.held = {item.asset: item.revision for item in report.contents.assets}
+            held = {item.asset: item.revision for item in report.contents.assets}
+            self.holders.change(report.appliance, member.held, held)
+            member.held = held
             member.contents_digest = report.contents.digest
         # The list lives in ``held`` and demand in the state; keeping both here too would double a fleet's memory.
         member.report = _without_lists(report)

@@ -3,9 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+import steering.kept as kept_module
+from steering.settings import SteeringSettings
+from steering.state.embedded import EmbeddedState
+from steering.views import HOLDERS_NAMED_MAX
 from tests.unit.steering.api_client import Steering
-from tests.unit.steering.made_up import make_contents, make_report
+from tests.unit.steering.made_up import make_contents, make_report, make_site
 
 
 async def test_titles_show_assets_and_who_holds_them(steering: Steering, package: Path) -> None:
@@ -17,6 +22,30 @@ async def test_titles_show_assets_and_who_holds_them(steering: Steering, package
     assert {asset["asset"]: asset["holders"] for asset in title["assets"]} == {asset: ["metro-b"] for asset in held}
 
 
+async def test_titles_name_the_first_holders_and_count_the_rest(
+    state: EmbeddedState, settings: SteeringSettings, package: Path
+) -> None:
+    names = tuple(f"box-{number:02}" for number in range(HOLDERS_NAMED_MAX + 5))
+    crowd = replace(settings, site=(make_site(appliances=names),))
+    async with Steering(state, crowd) as steering:
+        held = steering.publish(package)
+        manifests = {asset: revision for asset, revision in held.items() if asset.endswith("/manifests")}
+        for name in names:
+            await steering.report(make_report(name, contents=make_contents(manifests if name == "box-03" else held)))
+        (title,) = (await steering.get("/v1/titles"))["titles"]
+    assert title["holders_count"] == len(names)
+    by_asset = {asset["asset"]: asset for asset in title["assets"]}
+    assert by_asset["harbour/manifests"]["holders"] == list(names[:HOLDERS_NAMED_MAX])
+    assert by_asset["harbour/video-240p"]["holders_count"] == len(names) - 1
+    assert by_asset["harbour/video-240p"]["holders"] == [name for name in names[:HOLDERS_NAMED_MAX] if name != "box-03"]
+
+
+async def test_views_are_kept_for_a_second(steering: Steering, package: Path) -> None:
+    before = [await steering.get("/v1/titles"), await steering.get("/v1/fleet")]
+    await steering.report(make_report(contents=make_contents(steering.publish(package))))
+    assert [await steering.get("/v1/titles"), await steering.get("/v1/fleet")] == before
+
+
 async def test_fleet_shows_sites_and_why_appliances_are_out(steering: Steering) -> None:
     fleet = await steering.get("/v1/fleet")
     assert [(site["site"], site["class"]) for site in fleet["sites"]] == [("metro", "embedded"), ("region", "regional")]
@@ -24,7 +53,8 @@ async def test_fleet_shows_sites_and_why_appliances_are_out(steering: Steering) 
     assert (first["up"], first["standing"], first["why"]) == (False, "unknown", "no report yet since steering started")
 
 
-async def test_health_says_what_is_amiss(steering: Steering, package: Path) -> None:
+async def test_health_says_what_is_amiss(steering: Steering, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_module, "KEEP_S", 0.0)
     health = await steering.get("/health")
     assert health["verdict"] == "degraded"
     assert health["reasons"] == ["no title is published", "no appliance is up: viewers are sent to the origin"]

@@ -53,6 +53,14 @@ def test_fleet_asks_for_contents_until_it_knows_them() -> None:
     assert fleet.members["metro-a"].held == {"harbour/video-240p": revision("x")}
 
 
+def test_fleet_knows_who_holds_a_revision() -> None:
+    fleet = make_fleet()
+    fleet.observe(make_report(contents=make_contents({"a/b": revision("x"), "a/c": revision("x")})), 0)
+    fleet.observe(make_report(sequence=2, contents=make_contents({"a/b": revision("y")})), 1)
+    assert fleet.holders.names(fleet.holders.of("a/b", revision("y"))) == ["metro-a"]
+    assert len(fleet.holders) == 1
+
+
 def test_fleet_keeps_no_lists_of_reports() -> None:
     fleet = make_fleet()
     fleet.observe(make_report(contents=make_contents({"a/b": revision("x")}), demand=make_batch(a__b=(1, 1))), 0)

@@ -1,0 +1,198 @@
+"""The catalogue and the fleet as anyone may look at them. How they are sent is the API's business."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from oca import __version__
+from oca.common.clock import monotonic_s, now_ns
+from oca.common.messages import FillProgress, Serving, Verdict
+from steering.catalogue import Title
+from steering.decision import Decider
+from steering.fleet import Fleet
+from steering.liveness import clock_fault
+
+HOLDERS_NAMED_MAX = 20
+PREFIXES_SHOWN_MAX = 20
+
+
+class AssetView(Struct, frozen=True):
+    """An asset; ``holders`` are those of the title's named holders that hold this revision, of ``holders_count``."""
+
+    asset: str
+    kind: str
+    bytes: int
+    bitrate_bits_per_s: int
+    holders: list[str]
+    holders_count: int
+
+
+class TitleView(Struct, frozen=True):
+    """A title; ``holders_count`` appliances that are up hold some of it, and the first 20 of them are named."""
+
+    title: str
+    name: str
+    synopsis: str
+    duration_s: float
+    bytes: int
+    regions: list[str]
+    released_at_ns: int
+    poster: str
+    holders_count: int
+    assets: list[AssetView]
+
+
+class SiteView(Struct, frozen=True):
+    """A site, with the first of its prefixes."""
+
+    site: str
+    name: str
+    site_class: str = field(name="class")
+    latitude: float
+    longitude: float
+    prefixes: list[str]
+
+
+class ApplianceView(Struct, frozen=True):
+    """An appliance; ``report_age_s`` is null before its first report."""
+
+    appliance: str
+    site: str
+    up: bool
+    standing: str
+    why: str
+    verdict: Verdict | None = None
+    reasons: list[str] = field(default_factory=list)
+    serving: Serving | None = None
+    report_age_s: float | None = None
+    delivery_urls: list[str] = field(default_factory=list)
+    used_bytes: int = 0
+    capacity_bytes: int = 0
+    assets: int = 0
+    connections: int = 0
+    sent_bytes_per_s: float = 0.0
+    link_bytes_per_s: float = 0.0
+    fill: FillProgress | None = None
+
+
+class TitlesView(Struct, frozen=True):
+    """The body of ``/v1/titles``."""
+
+    titles: list[TitleView]
+
+
+class FleetView(Struct, frozen=True):
+    """The body of ``/v1/fleet``."""
+
+    sites: list[SiteView]
+    appliances: list[ApplianceView]
+
+
+class HealthView(Struct, frozen=True):
+    """The body of ``/health``: whether this service can answer, and what is amiss."""
+
+    verdict: Verdict
+    reasons: list[str]
+    version: str
+    titles: int
+    appliances: int
+    appliances_up: int
+
+
+def titles_view(decider: Decider) -> TitlesView:
+    """Every title, and who holds what of it."""
+    up = decider.fleet.holders.where(lambda name: decider.liveness(name).takes_viewers)
+    return TitlesView([_title(title, decider.fleet, up) for title in decider.catalogue.titles.values()])
+
+
+def fleet_view(decider: Decider) -> FleetView:
+    """Sites and appliances, how each stands and why."""
+    sites = [
+        SiteView(
+            site=site.id,
+            name=site.name or site.id,
+            site_class=site.class_,
+            latitude=site.latitude,
+            longitude=site.longitude,
+            prefixes=list(site.prefixes[:PREFIXES_SHOWN_MAX]),
+        )
+        for site in decider.settings.site
+    ]
+    return FleetView(sites, [_appliance(decider, name, site) for name, site in decider.site_of.items()])
+
+
+def health_view(decider: Decider) -> HealthView:
+    """What a load balancer and an operator ask first."""
+    titles, appliances = len(decider.catalogue.titles), len(decider.site_of)
+    up = sum(decider.liveness(name).takes_viewers for name in decider.site_of)
+    reasons = [] if titles else ["no title is published"]
+    if appliances and not up:
+        reasons.append("no appliance is up: viewers are sent to the origin")
+    return HealthView(
+        verdict="degraded" if reasons else "ok",
+        reasons=reasons,
+        version=__version__,
+        titles=titles,
+        appliances=appliances,
+        appliances_up=up,
+    )
+
+
+def _title(title: Title, fleet: Fleet, up: int) -> TitleView:
+    holding = {asset.asset: fleet.holders.of(asset.asset, asset.revision) & up for asset in title.assets}
+    some = 0
+    for appliances in holding.values():
+        some |= appliances
+    # The same few are named for all its assets, so that "holds 3 of 5 assets" is true of each.
+    named = fleet.holders.names(some, at_most=HOLDERS_NAMED_MAX)
+    return TitleView(
+        title=title.title,
+        name=title.name,
+        synopsis=title.synopsis,
+        duration_s=title.duration_s,
+        bytes=sum(asset.bytes for asset in title.assets),
+        regions=title.regions,
+        released_at_ns=title.released_at_ns,
+        poster=title.poster,
+        holders_count=some.bit_count(),
+        assets=[
+            AssetView(
+                asset=asset.asset,
+                kind=asset.kind,
+                bytes=asset.bytes,
+                bitrate_bits_per_s=asset.bitrate_bits_per_s,
+                holders=[name for name in named if fleet.members[name].held.get(asset.asset) == asset.revision],
+                holders_count=holding[asset.asset].bit_count(),
+            )
+            for asset in title.assets
+        ],
+    )
+
+
+def _appliance(decider: Decider, name: str, site: str) -> ApplianceView:
+    member = decider.fleet.members[name]
+    report = member.report
+    verdict = decider.liveness(name)
+    if report is None:
+        return ApplianceView(name, site, verdict.takes_viewers, verdict.standing, verdict.why, fill=member.fill)
+    age_s = monotonic_s() - member.received_at_s
+    clock = clock_fault(report, received_at_ns=now_ns() - int(age_s * 1e9))
+    return ApplianceView(
+        appliance=name,
+        site=site,
+        up=verdict.takes_viewers,
+        standing=verdict.standing,
+        why=verdict.why,
+        verdict=report.health.verdict,
+        reasons=[*report.health.reasons, *([clock] if clock else [])],
+        serving=report.serving,
+        report_age_s=round(age_s, 3),
+        delivery_urls=report.delivery_urls,
+        used_bytes=report.store.used_bytes,
+        capacity_bytes=report.store.capacity_bytes,
+        assets=report.store.assets,
+        connections=report.load.connections,
+        sent_bytes_per_s=report.load.sent_bytes_per_s,
+        link_bytes_per_s=report.load.link_bytes_per_s,
+        fill=member.fill,
+    )
