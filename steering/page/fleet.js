@@ -47,12 +47,16 @@ function box(appliance) {
     ...reasons.map((why) => element("p", "why", why)),
     meter("holds", appliance.used_bytes, appliance.capacity_bytes, `${appliance.assets} assets`),
     appliance.up
-      ? element("p", "facts", `${appliance.connections} connections · sends ${rate(appliance.sent_bytes_per_s)}`)
+      ? element("p", "facts", `${appliance.connections} connections · sends ${load(appliance)}`)
       : null,
     appliance.fill ? fill(appliance.fill) : null,
   );
   card.dataset.appliance = appliance.appliance;
   return card;
+}
+
+function load({ sent_bytes_per_s: sent, link_bytes_per_s: link }) {
+  return link ? `${rate(sent)} of ${rate(link)}` : rate(sent);
 }
 
 function meter(label, value, max, more) {
