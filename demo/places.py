@@ -6,13 +6,16 @@ Pure. All addresses are in one /24 of the loopback network, so a second demo can
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from oca.common.errors import ConfigError
 
 NETWORK = "127.0.0"
+FILM_RATIO = 1.2
+EVERYWHERE_RATIO = 0.05
+"""Share of the library that every plan takes before it chooses among pictures: manifests, posters and sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,12 @@ class Appliance:
     delivery: str
     admin: str
     store_ratio: float
+
+    def store_bytes(self, films_bytes: Sequence[int]) -> int:
+        """The size of its store for films of these sizes: too small for many, never too small for the largest."""
+        library = sum(films_bytes)
+        roomy = FILM_RATIO * max(films_bytes, default=0) + EVERYWHERE_RATIO * library
+        return int(max(self.store_ratio * library, roomy))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from demo.places import SITES, Appliance, Places
 
 
-def settings_files(places: Places, *, library_bytes: int, workers: int) -> Iterator[tuple[Path, str]]:
+def settings_files(places: Places, *, films_bytes: Sequence[int], workers: int) -> Iterator[tuple[Path, str]]:
     """Every file with its text.
 
     Args:
         places: Addresses and folders.
-        library_bytes: Size of the whole library; the stores hold a share of it.
+        films_bytes: Size of each film; the stores are measured by them.
         workers: Delivery workers of each appliance.
     """
     yield places.run / "steering" / "steering.toml", _steering(places)
     for appliance in places.appliances:
         folder = places.run / appliance.id
-        yield folder / "appliance.toml", _appliance(places, appliance, folder, library_bytes, workers)
+        yield (
+            folder / "appliance.toml",
+            _appliance(places, appliance, folder, appliance.store_bytes(films_bytes), workers),
+        )
         yield folder / "fill.toml", '[box]\nconfig = "appliance.toml"\n\n[fill]\nprogress_interval_s = 0.25\n'
 
 
@@ -40,8 +43,7 @@ def _steering(places: Places) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _appliance(places: Places, appliance: Appliance, folder: Path, library_bytes: int, workers: int) -> str:
-    store_bytes = int(library_bytes * appliance.store_ratio)
+def _appliance(places: Places, appliance: Appliance, folder: Path, store_bytes: int, workers: int) -> str:
     return (
         f'[appliance]\nid = "{appliance.id}"\nsite = "{appliance.site}"\n\n'
         f'[delivery]\nlisten = ["{appliance.delivery}"]\nworkers = {workers}\ndrain_s = 2\n\n'

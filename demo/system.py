@@ -39,7 +39,6 @@ class System:
         films: What is in it, best known first.
         recipes: Film → key of its encoded form; a title whose key changed is published anew.
         workers: Delivery workers of each appliance.
-        store_scale: Makes the stores larger than the demo's, which leave the plan to choose.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class System:
         recipes: dict[str, str],
         *,
         workers: int,
-        store_scale: float = 1,
     ) -> None:
         self.places = places
         self.films = films
@@ -58,7 +56,6 @@ class System:
         self._library = library
         self._recipes = recipes
         self._workers = workers
-        self._store_scale = store_scale
         self._session: aiohttp.ClientSession | None = None
         self._lock: int | None = None
 
@@ -70,9 +67,8 @@ class System:
         """
         self._lock = claim(self.places)
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
-        sizes = [file.stat().st_size for film in self.films for file in (self._library / film.title).iterdir()]
-        measure = int(sum(sizes) * self._store_scale)
-        for path, text in settings_files(self.places, library_bytes=measure, workers=self._workers):
+        sizes = [sum(file.stat().st_size for file in (self._library / film.title).iterdir()) for film in self.films]
+        for path, text in settings_files(self.places, films_bytes=sizes, workers=self._workers):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         python = [sys.executable, "-m"]

@@ -48,7 +48,7 @@ async def system(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> As
     chosen = films(TITLES)
     recipes = {film.title: studio.key(film) for film in chosen}
     places = Places(NETWORK, tmp_path_factory.mktemp("demo"))
-    system = System(places, studio.library, chosen, recipes, workers=1, store_scale=2)
+    system = System(places, studio.library, chosen, recipes, workers=1)
     try:
         await system.start()
         await system.publish(lambda _done, _more="": None)

@@ -24,6 +24,13 @@ def test_day_follows_zipf_at_every_site() -> None:
         assert line[0] > 1.8 * line[1]
 
 
+def test_day_wants_leader_whole_before_any_other_picture() -> None:
+    day = made_up_day(TITLES, ASSETS)
+    pictures = {item.asset: item.bytes / ASSETS[item.asset] for item in day if "/video" in item.asset}
+    others = [wanted for asset, wanted in pictures.items() if not asset.startswith(f"{TITLES[0]}/")]
+    assert min(pictures[f"{TITLES[0]}/video-{height}"] for height in ("240p", "1080p")) > max(others)
+
+
 def test_tastes_share_leaders_alone() -> None:
     metro, region = tastes(TITLES).values()
     assert metro[:3] == region[:3] == TITLES[:3]

@@ -16,7 +16,7 @@ PLACES = Places("127.0.7", Path("demo-folder"))
 
 
 def _files() -> dict[str, str]:
-    files = settings_files(PLACES, library_bytes=1000, workers=1)
+    files = settings_files(PLACES, films_bytes=[600, 400], workers=1)
     return {str(path.relative_to(PLACES.run)): text for path, text in files}
 
 
