@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from typing import Annotated, Any, Literal
@@ -24,6 +25,16 @@ class LogTable(Table, frozen=True):
     ] = "auto"
 
 
+class _Writer(structlog.WriteLogger):
+    """Writes lines to standard error, and goes without where it cannot: a full disk or closed pipe ends no service."""
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = error = exception = critical = fatal = failure = msg
+
+
 def configure_logging(*, level: LogLevel = "info", style: LogFormat = "auto", **fields: Any) -> None:
     """Set up logging for this process: to standard error, with ``fields`` on every line."""
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
@@ -37,7 +48,7 @@ def configure_logging(*, level: LogLevel = "info", style: LogFormat = "auto", **
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),  # looked up anew: it may be replaced
+        logger_factory=lambda *_: _Writer(sys.stderr),  # looked up anew: it may be replaced
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.clear_contextvars()

@@ -27,8 +27,11 @@ from oca.delivery.settings import DeliveryTable
 READY_S_MAX = 30.0
 SILENCE_S_MAX = 15.0
 """A worker that says nothing for so long hangs: it is killed, for players never leave a server that is silent."""
+LAST_WORD_S = 1.0
+"""It may have spoken while the supervisor itself stood still: what lies there is read before it is judged."""
 BACKOFF_S_MIN = 0.1
-BACKOFF_S_MAX = 10.0
+BACKOFF_S_MAX = 1.0
+"""Viewers wait in the dead worker's queue meanwhile, and no player should wait long in silence."""
 STEADY_S = 30.0
 """A worker that lived so long starts again without waiting."""
 EXIT_GRACE_S = 2.0
@@ -168,7 +171,7 @@ class Supervisor:
             listeners = tuple(listener.fileno() for listener in slot.listeners)
             # -P and PYTHONPATH: the worker runs the code that its supervisor runs, wherever either was started.
             slot.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "oca.delivery.worker", str(theirs.fileno())),
+                *(sys.executable, "-P", "-m", "oca.delivery", str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_HOME, os.environ.get("PYTHONPATH")]))},
                 pass_fds=(theirs.fileno(), slot.page.descriptor, *listeners),
@@ -202,13 +205,9 @@ class Supervisor:
     async def _hear(self, slot: _Slot, up: asyncio.StreamReader) -> str:
         """Take what the worker says until it ends; returns why it is to be killed, if it is."""
         while True:
-            try:
-                async with asyncio.timeout(SILENCE_S_MAX):
-                    said = await up.readline()
-            except TimeoutError:
+            said = await _next_line(up)
+            if said is None:
                 return f"silent for {SILENCE_S_MAX:.0f} s"
-            except OSError:
-                return ""
             if not said.endswith(b"\n"):
                 return ""
             try:
@@ -221,12 +220,27 @@ class Supervisor:
                 add(self._demand, message.demand)
 
 
+async def _next_line(up: asyncio.StreamReader) -> bytes | None:
+    """What the worker says next; empty when it has ended, None when it is silent."""
+    for wait_s in (SILENCE_S_MAX, LAST_WORD_S):
+        try:
+            async with asyncio.timeout(wait_s):
+                return await up.readline()
+        except TimeoutError:
+            continue
+        except OSError:
+            return b""
+    return None
+
+
 def _kill(slot: _Slot) -> None:
     if slot.process is not None and slot.process.returncode is None:
         slot.process.kill()
 
 
 def _ending(status: int) -> str:
+    if status == -signal.SIGBUS:  # the index is mapped: a page of it could not be read
+        return "ended by SIGBUS: a device's index cannot be read; see 'oca store ls', then 'oca store rebuild'"
     if status < 0:
         return f"ended by {signal.Signals(-status).name}"
     return f"ended with status {status}"

@@ -1,12 +1,11 @@
-"""One delivery worker: ``python -m oca.delivery.worker FD``, started by the supervisor with a socket pair at FD."""
+"""One delivery worker: serves from the sockets that its supervisor hands it, until told to drain or left alone."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
-import signal
 import socket
-import sys
 from pathlib import Path
 
 import uvloop
@@ -40,9 +39,6 @@ class Worker:
 
     async def run(self, down: asyncio.StreamReader) -> None:
         """Serve; return when drained."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self.drain, self._deadline_s)
-        loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C reaches the whole group; the supervisor drains
         tasks = Tasks()
         self._service.start()
         self._acceptors = [Acceptor(socket.socket(fileno=each), self._service) for each in self._start.listeners]
@@ -73,10 +69,12 @@ class Worker:
             _log.warning("drain time ran out", connections=len(self._service.sessions), drain_s=self._deadline_s)
 
     async def _listen(self, down: asyncio.StreamReader) -> None:
-        while told := await down.readline():
-            message = decode_down(told)
-            if isinstance(message, Drain):
-                self.drain(message.deadline_s)
+        # A supervisor that is killed with our lines unread shows as a reset, not as an end.
+        with contextlib.suppress(OSError):
+            while told := await down.readline():
+                message = decode_down(told)
+                if isinstance(message, Drain):
+                    self.drain(message.deadline_s)
         if not self._draining.is_set():
             _log.error("the supervisor is gone; this worker ends")
             self.drain(ORPHAN_DRAIN_S)
@@ -94,8 +92,12 @@ class Worker:
         return StoreReader.open([Path(device) for device in self._start.devices])
 
 
-async def main(descriptor: int) -> None:
-    """Take the settings from the socket pair, then serve."""
+def run(descriptor: int) -> None:
+    """Serve on uvloop until drained; ``descriptor`` is the worker's end of the socket pair."""
+    uvloop.run(_main(descriptor))
+
+
+async def _main(descriptor: int) -> None:
     pair = socket.socket(fileno=descriptor)
     down, up = await asyncio.open_connection(sock=pair, limit=LINE_BYTES_MAX)
     start = decode_down(await down.readline())
@@ -103,7 +105,3 @@ async def main(descriptor: int) -> None:
         raise TypeError(f"the supervisor began with {start}")
     configure_logging(level=start.log_level, style=start.log_format, appliance=start.appliance, worker=start.worker)
     await Worker(start, up).run(down)
-
-
-if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1])))
