@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from aiohttp import web
 
@@ -40,6 +42,7 @@ class Appliances:
         self._intake = intake
         self._state = state
         self._authorisation = authorisation
+        self._planning = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """What to mount."""
@@ -86,7 +89,9 @@ class Appliances:
     async def fill_plan(self, request: web.Request) -> web.Response:
         """The night's plan, or one made now if there is none yet."""
         appliance = self._authorisation.appliance_of(request)
-        plan = stored_plan(self._state, appliance, self._decider.catalogue.assets) or self._computed(appliance)
+        plan = stored_plan(self._state, appliance, self._decider.catalogue.assets)
+        if plan is None:
+            plan = await self._computed(appliance)
         return json_response(plan)
 
     async def asset(self, request: web.Request) -> web.Response:
@@ -139,9 +144,11 @@ class Appliances:
             _log.warning("demand left out: its times cannot be", appliance=appliance, outcome=folded.outcome)
         return report.demand.sequence
 
-    def _computed(self, appliance: str) -> FillPlan:
+    async def _computed(self, appliance: str) -> FillPlan:
         site = self._decider.sites[self._decider.site_of[appliance]]
-        plan = compute_plans(self._state, self._decider.settings, [site], now_ns=now_ns()).get(appliance)
+        async with self._planning:
+            plans = await asyncio.to_thread(compute_plans, self._state, self._decider.settings, [site], now_ns=now_ns())
+        plan = plans.get(appliance)
         if plan is None:
             raise Refusal(
                 409,
@@ -153,14 +160,18 @@ class Appliances:
     def _sources(self, appliance: str, stored: StoredAsset, origin_url: str) -> list[FillSource]:
         fleet = self._decider.fleet
         now_s = monotonic_s()
-        holders = [
-            (name, member.report.delivery_urls[0].rstrip("/"))
-            for name, member in fleet.members.items()
-            if name != appliance
-            and member.report is not None
-            and member.held.get(stored.asset) == stored.revision
-            and fleet.liveness(name, now_s).standing in ("up", "draining")
-        ]
+
+        def url_of(name: str) -> str:
+            report = fleet.members[name].report
+            able = report is not None and fleet.liveness(name, now_s).standing in ("up", "draining")
+            return report.delivery_urls[0].rstrip("/") if report is not None and able else ""
+
         return fill_sources(
-            self._decider.sites, self._decider.site_of, appliance, holders, asset=stored.asset, origin_url=origin_url
+            self._decider.sites,
+            self._decider.site_of,
+            appliance,
+            fleet.holders.names(fleet.holders.of(stored.asset, stored.revision)),
+            url_of,
+            asset=stored.asset,
+            origin_url=origin_url,
         )

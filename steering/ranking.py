@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from oca.common.digest import rendezvous_score
 from oca.common.messages import FillSource
@@ -249,7 +249,8 @@ def fill_sources(
     sites: Mapping[str, Site],
     site_of: Mapping[str, str],
     appliance: str,
-    holders: Sequence[tuple[str, str]],
+    holders: Iterable[str],
+    url_of: Callable[[str], str],
     *,
     asset: str,
     origin_url: str,
@@ -260,16 +261,27 @@ def fill_sources(
         sites: Site id → site.
         site_of: Appliance → site id.
         appliance: Who asks.
-        holders: (appliance, base URL) of those that are up and hold the asset's present revision.
+        holders: Those that hold the asset's present revision.
+        url_of: Base URL of a holder, or an empty string if it is not up; asked of the nearest ones only.
         asset: Spreads fetches over equally near holders, by rendezvous.
         origin_url: The last source; empty: none.
     """
     home = sites[site_of[appliance]]
-    ordered = []
-    for name, url in holders:
-        site = sites[site_of[name]]
+    places: dict[str, list[str]] = {}
+    for name in holders:
+        if name != appliance:
+            places.setdefault(site_of[name], []).append(name)
+    rings: dict[tuple[bool, float], list[str]] = {}
+    for place, names in places.items():
+        site = sites[place]
         away = distance_km(home.latitude, home.longitude, site.latitude, site.longitude)
-        key = (site.id != home.id, away, -rendezvous_score(f"{asset}\0{appliance}", name))
-        ordered.append((key, FillSource(kind="peer" if site is home else "tier", url=url, appliance=name)))
-    sources = [source for _, source in sorted(ordered, key=lambda pair: pair[0])][:FILL_SOURCES_MAX]
-    return sources + ([FillSource(kind="origin", url=origin_url)] if origin_url else [])
+        rings.setdefault((site is not home, away), []).extend(names)
+    sources: list[FillSource] = []
+    for ring in sorted(rings):
+        if len(sources) >= FILL_SOURCES_MAX:
+            break
+        kind: Literal["peer", "tier"] = "tier" if ring[0] else "peer"
+        reachable = [(name, url) for name in rings[ring] if (url := url_of(name))]
+        reachable.sort(key=lambda found: -rendezvous_score(f"{asset}\0{appliance}", found[0]))
+        sources += [FillSource(kind=kind, url=url, appliance=name) for name, url in reachable]
+    return sources[:FILL_SOURCES_MAX] + ([FillSource(kind="origin", url=origin_url)] if origin_url else [])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
@@ -13,9 +14,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+import steering.api_appliances as appliances_module
 from oca.common.clock import now_ns
 from oca.common.messages import Contents, FillPlan
 from steering.demand import daily_bytes
+from steering.planner import compute_plans
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from tests.unit.steering.api_client import JSON, Steering
@@ -158,6 +161,29 @@ async def test_plan_is_made_as_asked_until_one_is_kept(steering: Steering, packa
     kept = await steering.get("/v1/appliances/metro-a/fill-plan")
     assert kept["plan"] == plan.plan
     assert kept == await steering.get("/v1/appliances/metro-a/fill-plan")
+
+
+async def test_plans_on_request_are_made_beside_the_loop_one_at_a_time(
+    steering: Steering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running: list[int] = []
+    most: list[int] = []
+
+    def plan(*arguments: Any, **options: Any) -> dict[str, FillPlan]:
+        running.append(threading.get_ident())
+        most.append(len(running))
+        made = compute_plans(*arguments, **options)
+        assert running.pop() != threading.main_thread().ident
+        return made
+
+    monkeypatch.setattr(appliances_module, "compute_plans", plan)
+    for name in ("metro-a", "metro-b"):
+        await steering.report(make_report(name))
+    answers = await asyncio.gather(
+        *(steering.get(f"/v1/appliances/{name}/fill-plan") for name in ("metro-a", "metro-b") * 4)
+    )
+    assert {answer["appliance"] for answer in answers} == {"metro-a", "metro-b"}
+    assert most == [1] * 8
 
 
 async def test_manifest_names_objects_and_sources_as_they_rank_now(steering: Steering, package: Path) -> None:
