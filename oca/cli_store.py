@@ -216,6 +216,7 @@ def _folders(table: StoreTable) -> list[Path]:
 def _store(table: StoreTable) -> Iterator[Store]:
     store = Store.open(_folders(table), device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio)
     try:
+        _print_faults(_failed(table, store))
         yield store
     finally:
         store.close()
@@ -230,8 +231,11 @@ def _reader(table: StoreTable) -> Iterator[StoreReader]:
         reader.close()
 
 
-def _failed(table: StoreTable, reader: StoreReader) -> list[Fault]:
-    return [Fault(table.devices[number], "", str(error)) for number, error in reader.failed.items()]
+def _failed(table: StoreTable, store: Store | StoreReader) -> list[Fault]:
+    return [
+        Fault(table.devices[number], "", str(error).removeprefix(f"{table.devices[number]}: "))
+        for number, error in store.failed.items()
+    ]
 
 
 def _print_rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -18,6 +18,10 @@ _REBUILT = "index.new"
 _log = get_logger("store")
 
 
+class DeviceHeldError(StoreError):
+    """Another process writes to the device: it works, so it is not to be left out, but waited for."""
+
+
 class Device:
     """A folder with ``index``, ``packs`` and ``staging`` in it. ``number`` is its place in the settings."""
 
@@ -55,7 +59,8 @@ class Device:
             rebuild: Begin a new, empty index beside the one in use; ``take_rebuilt`` puts it in its place.
 
         Raises:
-            StoreError: The folder is missing, unusable or held by another process, or its index is unusable.
+            DeviceHeldError: Another process holds it.
+            StoreError: The folder is missing or unusable, or its index is.
         """
         files.require_folder(folder)
         lock = _hold(folder)
@@ -233,7 +238,7 @@ def _hold(folder: Path) -> int:
     path = folder / "lock"
     descriptor = files.lock(path)
     if descriptor is None:
-        raise StoreError(
+        raise DeviceHeldError(
             f"{folder}: another process writes to it{_holder(path)}", remedy="wait until it has ended, or stop it"
         )
     files.write_at(descriptor, path, f"{os.getpid()}\n".encode().ljust(16), 0)

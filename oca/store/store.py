@@ -13,7 +13,7 @@ from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, StoreUse
 from oca.common.units import format_bytes
 from oca.store import capacity, files, pack
-from oca.store.device import Device, held_on
+from oca.store.device import Device, DeviceHeldError, held_on
 from oca.store.index import MAP_BYTES, PathClaimedError, decode_entry
 from oca.store.records import HeldPack
 from oca.store.recovery import part_header, recover, settle
@@ -62,26 +62,26 @@ class Store:
             map_bytes: Limit of each index.
 
         Raises:
-            StoreError: None works, or another process holds one.
+            DeviceHeldError: Another process holds one.
+            StoreError: None works.
         """
         working: dict[int, Device] = {}
         failed: dict[int, StoreError] = {}
-        for number, folder in enumerate(devices):
-            try:
-                device = Device.open_for_writing(number, folder, map_bytes=map_bytes)
-            except StoreError as error:
-                failed[number] = error
-                continue
-            try:
-                recovered = recover(device)
-                _tell([*recovered.taken_in, *recovered.removed])
-                working[number] = device
-            except StoreError as error:
+        try:
+            for number, folder in enumerate(devices):
+                try:
+                    working[number] = _open_mended(number, folder, map_bytes)
+                except DeviceHeldError:  # left out, it would get second copies elsewhere of what it holds
+                    raise
+                except StoreError as error:
+                    failed[number] = error
+            if not working:
+                raise next(iter(failed.values()), StoreError("the store has no device", remedy="set [store] devices"))
+            _tell(settle(working.values()))
+        except BaseException:
+            for device in working.values():
                 device.close()
-                failed[number] = error
-        if not working:
-            raise next(iter(failed.values()), StoreError("the store has no device", remedy="set [store] devices"))
-        _tell(settle(working.values()))
+            raise
         return cls(working, failed, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
 
     def assets(self) -> list[HeldPack]:
@@ -239,6 +239,17 @@ class Store:
             )
             for number, space in measure(self._devices.values()).items()
         }
+
+
+def _open_mended(number: int, folder: Path, map_bytes: int) -> Device:
+    device = Device.open_for_writing(number, folder, map_bytes=map_bytes)
+    try:
+        recovered = recover(device)
+    except BaseException:
+        device.close()
+        raise
+    _tell([*recovered.taken_in, *recovered.removed])
+    return device
 
 
 def _tell(done: list[str]) -> None:

@@ -137,6 +137,18 @@ def test_commands_that_write_refuse_device_in_use(config: Path, source: Path, de
     store.close()
 
 
+def test_commands_that_write_name_device_that_is_left_out(
+    config: Path, source: Path, device: Path, capsys: Capture
+) -> None:
+    devices = f'store.devices=["{device}", "/nonexistent/nvme9"]'
+    left_out = "/nonexistent/nvme9: cannot use as a device: No such file or directory; mount"
+    arguments = ("--asset", "harbour/all", "--mount", "/harbour", "--config", config, "--set", devices)
+    assert run("import", source, *arguments) == 0
+    assert left_out in capsys.readouterr().err.splitlines()[0]
+    assert run("remove", "harbour/all", "--config", config, "--set", devices) == 0
+    assert left_out in capsys.readouterr().err
+
+
 def test_progress_is_a_bar_on_a_terminal(
     config: Path, source: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from oca.common.errors import StoreError, StoreFullError
+from oca.store import files
+from oca.store.device import DeviceHeldError
 from oca.store.index import Index
 from oca.store.staging import pack_bytes
 from oca.store.store import Store
@@ -223,6 +225,18 @@ def test_store_keeps_what_it_holds_over_reopening(device: Path) -> None:
     store.close()
     store = Store.open([device])
     assert store.assets() == [held]
+    store.close()
+
+
+def test_store_does_not_leave_out_device_that_another_process_holds(make_device: Callable[[str], Path]) -> None:
+    devices = [make_device("nvme0"), make_device("nvme1")]
+    other = files.lock(devices[1] / "lock")
+    assert other is not None
+    with pytest.raises(DeviceHeldError, match=f"{devices[1]}: another process writes to it"):
+        Store.open(devices)
+    files.close(other)
+    store = Store.open(devices)  # nothing of the first try is still held
+    assert (len(store.devices()), store.failed) == (2, {})
     store.close()
 
 
