@@ -11,10 +11,11 @@ from oca.store.records import HeldPack
 
 
 class WorkerStatus(Message, frozen=True):
-    """One delivery worker."""
+    """One delivery worker; ``loop`` names the event loop it runs on."""
 
     pid: int
     ready: bool
+    loop: str
     restarts: int
     why: str
 
@@ -85,7 +86,10 @@ class AssetPage(Message, frozen=True):
 
 def worker_statuses(snapshot: Snapshot) -> list[WorkerStatus]:
     """The workers of a snapshot."""
-    return [WorkerStatus(pid=one.pid, ready=one.ready, restarts=one.restarts, why=one.why) for one in snapshot.workers]
+    return [
+        WorkerStatus(pid=one.pid, ready=one.ready, loop=one.loop, restarts=one.restarts, why=one.why)
+        for one in snapshot.workers
+    ]
 
 
 def device_statuses(snapshot: Snapshot) -> list[DeviceStatus]:

@@ -30,7 +30,9 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
-    """Up, once: the worker accepts connections."""
+    """Up, once: the worker accepts connections; ``loop`` is the event loop it runs on."""
+
+    loop: str
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):

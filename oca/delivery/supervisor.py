@@ -40,11 +40,12 @@ _log = get_logger("supervisor")
 
 
 class WorkerState(Struct, frozen=True, kw_only=True):
-    """One worker as the operator sees it; ``why`` says what its last restart was for."""
+    """One worker as the operator sees it; ``loop`` is its event loop, ``why`` what its last restart was for."""
 
     worker: int
     pid: int
     ready: bool
+    loop: str
     restarts: int
     why: str
 
@@ -59,12 +60,16 @@ class _Slot:
         self.process: asyncio.subprocess.Process | None = None
         self.down: asyncio.StreamWriter | None = None
         self.ready = asyncio.Event()
+        self.loop = ""
         self.restarts = 0
         self.why = ""
 
     def state(self) -> WorkerState:
         pid = self.process.pid if self.process is not None else 0
-        return WorkerState(worker=self.number, pid=pid, ready=self.ready.is_set(), restarts=self.restarts, why=self.why)
+        ready = self.ready.is_set()
+        return WorkerState(
+            worker=self.number, pid=pid, ready=ready, loop=self.loop, restarts=self.restarts, why=self.why
+        )
 
 
 class Supervisor:
@@ -215,6 +220,7 @@ class Supervisor:
             except DecodeError:
                 return "said what no worker says"
             if isinstance(message, Ready):
+                slot.loop = message.loop
                 slot.ready.set()
             else:
                 add(self._demand, message.demand)

@@ -44,7 +44,7 @@ class Worker:
         self._acceptors = [Acceptor(socket.socket(fileno=each), self._service) for each in self._start.listeners]
         gc.collect()
         gc.freeze()  # what lives as long as the worker need not be looked at again
-        self._up.write(line(Ready()))
+        self._up.write(line(Ready(loop=type(asyncio.get_running_loop()).__module__)))
         tasks.start(self._listen(down), name="control")
         tasks.start(self._tick(), name="tick")
         await self._draining.wait()

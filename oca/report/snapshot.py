@@ -24,6 +24,10 @@ class Worker(Protocol):
         """Whether it serves."""
 
     @property
+    def loop(self) -> str:
+        """The event loop it runs on."""
+
+    @property
     def restarts(self) -> int:
         """How often it was replaced."""
 

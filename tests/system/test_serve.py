@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,13 @@ HOST = "127.0.0.81"
 def free_port() -> int:
     with socket.create_server((HOST, 0)) as server:
         return int(server.getsockname()[1])
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
 
 
 class Box:
@@ -51,13 +58,13 @@ class Box:
         )
 
     @contextmanager
-    def serving(self) -> Iterator[subprocess.Popen[str]]:
-        """A running appliance, from READY on."""
+    def serving(self, under: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+        """A running appliance, from READY on; ``under`` is what runs it, if anything does."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(str(self.folder / "notify"))
             manager.settimeout(WAIT_S)
             process = subprocess.Popen(
-                [sys.executable, "-m", "oca.cli", "serve", "--config", str(self.config)],
+                [*under, sys.executable, "-m", "oca.cli", "serve", "--config", str(self.config)],
                 env={**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify")},
                 stderr=subprocess.PIPE,
                 text=True,
@@ -188,9 +195,8 @@ def test_serve_refuses_bad_configuration(box: Box, change: str, said: str) -> No
 def test_health_fails_when_device_goes_away(box: Box) -> None:
     with box.serving():
         box.device.rename(box.folder / "gone")
-        deadline = time.monotonic() + WAIT_S
-        while (found := box.health())[0] == 200 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: box.health()[0] != 200)
+        found = box.health()
         (box.folder / "gone").rename(box.device)
     status, health = found
     assert (status, health["verdict"]) == (503, "failed")

@@ -19,6 +19,7 @@ from oca.store.records import HeldPack
 class FakeWorker:
     pid: int = 10
     ready: bool = True
+    loop: str = "uvloop"
     restarts: int = 0
     why: str = ""
 

@@ -24,7 +24,7 @@ def status() -> Status:
         load=Load(connections=12, sent_bytes_per_s=125e6, link_bytes_per_s=1.25e9, cpu_ratio=0.25),
         store=StoreUse(capacity_bytes=4 * 2**40, used_bytes=2**40, assets=30, objects=4000),
         delivery_urls=["http://192.0.2.1"],
-        workers=[WorkerStatus(pid=5, ready=True, restarts=1, why="ended by SIGKILL")],
+        workers=[WorkerStatus(pid=5, ready=True, loop="uvloop", restarts=1, why="ended by SIGKILL")],
         devices=[DeviceStatus(path="/nvme0", fault="", free_bytes=2**40)],
         links=[LinkStatus(name="eth0", up=True, why="", bytes_per_s=1.25e9)],
         steering=SteeringStatus(url="http://steer", state="connected", why="", since_ns=30 * MINUTE_NS),
