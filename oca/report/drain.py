@@ -19,7 +19,7 @@ class Drain:
         """Take up the state that the last run left on ``device``."""
         self.serving = ServingState(drain_s_max=drain_s_max)
         self._marker = device / MARKER
-        if self._marker.exists():
+        if self._was_drained():
             self.serving.drain(monotonic_s())
             _log.info("still drained by an operator; 'oca undrain' ends it")
 
@@ -49,6 +49,18 @@ class Drain:
     def left_s(self) -> float:
         """Seconds until a running drain ends whatever happens."""
         return self.serving.drain_left_s(monotonic_s())
+
+    def _was_drained(self) -> bool:
+        try:
+            return self._marker.exists()
+        except OSError as error:
+            _log.warning(
+                "whether an operator had drained this appliance cannot be read: it serves",
+                file=str(self._marker),
+                error=error.strerror,
+                remedy="mend the device; 'oca drain' drains again",
+            )
+            return False
 
     def _remember(self, *, wanted: bool) -> None:
         try:

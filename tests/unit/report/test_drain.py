@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,17 @@ def test_drain_undone_twice_says_so(tmp_path: Path) -> None:
     drain.drain()
     (tmp_path / MARKER).unlink()
     assert drain.undrain()
+
+
+def test_drain_serves_when_its_marker_cannot_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    configure_logging(style="json")
+    monkeypatch.setattr(Path, "exists", fail)
+    assert Drain(tmp_path, drain_s_max=60).serving.state == "serving"
+    told = capsys.readouterr().err
+    assert "Input/output error" in told
+    assert "oca drain" in told
