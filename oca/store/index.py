@@ -33,6 +33,7 @@ FORMAT = b"1"
 _ENGINE = 0
 """LMDB 0.9's file format: the binding carries two that cannot read each other, and may change its default."""
 _ENTRY = struct.Struct("<IIQQ16s")
+_FULL_BYTES = 64 * 1024
 _NUMBER = struct.Struct(">I")
 _DATA = "data.mdb"
 _REBUILD = "make it anew with 'oca store rebuild'"
@@ -274,7 +275,7 @@ class Index:
             raise self._unusable(error) from error
 
     def _unusable(self, error: lmdb.Error) -> StoreError:
-        if error.code == errno.ENOSPC:
+        if error.code == errno.ENOSPC or (error.code == errno.EIO and self._is_device_full()):
             return StoreFullError(
                 f"{self.folder}: the index cannot be written: no space is left on its device",
                 remedy="free space on that device, or remove assets with 'oca store remove'",
@@ -284,6 +285,14 @@ class Index:
             f"{self.folder}: the index cannot be used: {error}",
             remedy="check the folder's owner, its space and the kernel log",
         )
+
+    def _is_device_full(self) -> bool:
+        """LMDB calls a write that came short EIO, and on a device that is all but full every write does."""
+        try:
+            _, free_bytes = files.space(self.folder)
+        except StoreError:
+            return False
+        return free_bytes < _FULL_BYTES
 
 
 class PathClaimedError(StoreError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from oca.common.errors import StoreError
+from oca.common.errors import StoreError, StoreFullError
+from oca.store import files
 from oca.store.index import Index, PackEntry, create_index, decode_entry, encode_entry
 
 ENTRY = PackEntry("a/one", "0" * 32, 100, 2, 5)
@@ -136,6 +138,28 @@ def test_index_tells_that_it_cannot_be_used(folder: Path) -> None:
     index = Index.open(folder, writable=False)
     with pytest.raises(StoreError, match="cannot be used"):
         index.bury([1])
+    index.close()
+
+
+@pytest.mark.parametrize(
+    ("free_bytes", "kind", "said"),
+    [(65_535, StoreFullError, "no space is left"), (65_536, StoreError, "cannot be used")],
+)
+def test_index_tells_short_write_on_full_device_from_failing_device(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, free_bytes: int, kind: type[StoreError], said: str
+) -> None:
+    index = Index.open(folder, writable=True)
+    monkeypatch.setattr(files, "space", lambda _: (2**30, free_bytes))
+
+    def fail(**_: object) -> None:
+        error = lmdb.Error("mdb_txn_commit")
+        error.code = errno.EIO
+        raise error
+
+    monkeypatch.setattr(index, "_begin", fail)
+    with pytest.raises(StoreError, match=said) as caught:
+        index.bury([1])
+    assert type(caught.value) is kind
     index.close()
 
 
