@@ -75,13 +75,13 @@ class Store:
                     raise
                 except StoreError as error:
                     failed[number] = error
-            if not working:
-                raise next(iter(failed.values()), StoreError("the store has no device", remedy="set [store] devices"))
             _tell(settle(working.values()))
         except BaseException:
             for device in working.values():
                 device.close()
             raise
+        if not working:
+            raise next(iter(failed.values()), StoreError("the store has no device", remedy="set [store] devices"))
         return cls(working, failed, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
 
     def assets(self) -> list[HeldPack]:
