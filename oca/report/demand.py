@@ -44,13 +44,14 @@ class DemandLedger:
         self._sequence += 1
         assets = list(self._pending)[: self._batch_assets_max]
         items = [AssetDemand(asset, *self._pending.pop(asset)) for asset in assets]
-        ended_at_ns = max(now_ns, self._started_at_ns)  # the wall clock may have been set back
+        # A clock set back since must not carry times that lie ahead into this batch and all later ones.
+        started_at_ns = min(self._started_at_ns, now_ns)
         batch = DemandBatch(
             epoch=self._epoch,
             sequence=self._sequence,
-            started_at_ns=self._started_at_ns,
-            ended_at_ns=ended_at_ns,
+            started_at_ns=started_at_ns,
+            ended_at_ns=now_ns,
             items=items,
         )
-        self._started_at_ns = ended_at_ns
+        self._started_at_ns = now_ns
         return batch

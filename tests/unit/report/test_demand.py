@@ -6,6 +6,7 @@ from oca.common.messages import DemandBatch
 from oca.report.demand import DemandLedger
 
 EPOCH = "e" * 32
+YEAR_NS = 365 * 86400 * 10**9
 ASSETS = st.sampled_from(["t/a", "t/b", "t/c", "t/d"])
 
 
@@ -39,12 +40,14 @@ def test_demand_resends_batch_unchanged_until_acknowledged() -> None:
     assert totals([second]) == {"t/a": (2, 200)}
 
 
-def test_demand_batches_follow_one_another_when_clock_steps_back() -> None:
-    ledger = DemandLedger(EPOCH, started_at_ns=100)
-    ledger.add({"t/a": (1, 1)})
-    batch = ledger.batch(50)
-    assert batch is not None
-    assert (batch.started_at_ns, batch.ended_at_ns) == (100, 100)
+def test_demand_batch_ends_now_after_clock_was_ahead() -> None:
+    ledger = DemandLedger(EPOCH, started_at_ns=100 * YEAR_NS)  # the clock of a boot before its time service
+    for now_ns in (50, 60):
+        ledger.add({"t/a": (1, 1)})
+        batch = ledger.batch(now_ns)
+        assert batch is not None
+        assert (batch.started_at_ns, batch.ended_at_ns) == (50, now_ns)
+        ledger.acknowledge(batch.sequence)
 
 
 def test_demand_leaves_what_does_not_fit_for_next_batch() -> None:
