@@ -63,6 +63,16 @@ STEERING = (
         label="standing",
         values=("up", "draining", "drained", "failed", "gone", "unknown"),
     ),
+    Family(name="steering_connections", kind="gauge", unit="connections", help="Connections open now."),
+    Family(
+        name="steering_connections_closed",
+        kind="counter",
+        unit="connections",
+        help="Connections that steering ended: refused beyond api.connections_max, silent without a whole first "
+        "request for 15 s, stalled without taking any of an answer for 30 s.",
+        label="reason",
+        values=("refused", "silent", "stalled"),
+    ),
     Family(name="steering_titles", kind="gauge", unit="titles", help="Titles in the catalogue."),
 )
 

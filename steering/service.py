@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from datetime import datetime
+from typing import cast
 
 import uvloop
 from aiohttp import web
@@ -23,6 +24,7 @@ from steering.api_page import page_routes
 from steering.api_players import Players
 from steering.authorisation import Authorisation
 from steering.catalogue import Catalogue
+from steering.connections import Connections, connections_limit
 from steering.decision import Decider
 from steering.intake import Intake
 from steering.metrics import Counts
@@ -31,6 +33,7 @@ from steering.settings import SteeringSettings
 from steering.state.embedded import open_state
 from steering.state.store import StateStore
 
+BACKLOG = 1024
 CATALOGUE_INTERVAL_S = 0.25
 STOP_S_MAX = 5.0
 PLAN_LOOK_S = 60.0
@@ -90,10 +93,8 @@ class Service:
         self.app = steering_app(
             [*Views(self.decider).routes(), *players.routes(), *appliances.routes(), *page_routes()]
         )
-        # aiohttp would also inflate a body that was refused, to skip it.
-        self._runner = web.AppRunner(
-            self.app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S_MAX, auto_decompress=False
-        )
+        self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
+        self._listener: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen.
@@ -103,8 +104,13 @@ class Service:
         """
         endpoint = parse_listen(self._settings.api.listen, setting="api.listen")
         await self._runner.setup()
+        connections = Connections(
+            cast(web.Server, self._runner.server), self._counts, connections_limit(self._settings.api.connections_max)
+        )
         try:
-            await web.TCPSite(self._runner, endpoint.host, endpoint.port).start()
+            self._listener = await asyncio.get_running_loop().create_server(
+                connections, endpoint.host, endpoint.port, backlog=BACKLOG
+            )
         except OSError as error:
             await self._runner.cleanup()
             raise ConfigError(
@@ -127,6 +133,8 @@ class Service:
 
     async def stop(self) -> None:
         """Answer what was asked, then end."""
+        if self._listener is not None:
+            self._listener.close()
         await self._runner.cleanup()
         await self._tasks.close()
         _log.info("stopped")

@@ -53,6 +53,15 @@ class ApiTable(Table, frozen=True):
         Prefixes,
         Meta(description="Prefixes, besides loopback, from which appliances without a token_file are let in."),
     ] = ()
+    connections_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Connections open at once; any beyond are closed. A player may keep its own all along.",
+            extra={"unit": "connections"},
+        ),
+    ] = 10_000
     pathways_max: Annotated[
         int, Meta(ge=1, le=16, description="Appliances offered to one viewer; the origin comes on top.")
     ] = 4

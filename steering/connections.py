@@ -1,0 +1,161 @@
+"""The connections of the HTTP API: how many there may be, and how long each may keep us waiting.
+
+aiohttp ends idle connections. It does not bound their number, nor the time for a first request or for taking an
+answer, and it writes a traceback for each request that is no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from oca.common.descriptors import raise_limit
+from oca.common.log import get_logger
+from steering.metrics import Counts
+
+FIRST_REQUEST_S_MAX = 15.0
+IDLE_S_MAX = 75.0  # reverse proxies let go of theirs after 60 s; the first to close spoils no request
+STALLED_S_MAX = 30.0
+LINGERING_S_MAX = 2.0  # for what is left of a refused body
+DESCRIPTORS_KEPT = 64  # for the state, the page's files, threads and the log
+_log = get_logger("api")
+
+
+def connections_limit(wanted: int) -> int:
+    """``wanted``, or as many as there can be descriptors for; raises the limit of these as far as we may."""
+    descriptors_max = raise_limit()
+    possible = max(1, descriptors_max - DESCRIPTORS_KEPT)
+    if wanted <= possible:
+        return wanted
+    _log.warning(
+        "fewer connections than api.connections_max: too few descriptors",
+        connections_max=possible,
+        wanted=wanted,
+        remedy=f"raise LimitNOFILE to {wanted + DESCRIPTORS_KEPT}, or lower api.connections_max",
+    )
+    return possible
+
+
+class Connections:
+    """Makes each connection's protocol, as ``loop.create_server`` asks for it."""
+
+    def __init__(self, server: web.Server, counts: Counts, connections_max: int) -> None:
+        self._server = server
+        self._counts = counts
+        self._connections_max = connections_max
+        self._full = False
+
+    def __call__(self) -> Connection:
+        """The protocol of one more connection."""
+        return Connection(self._server, self)
+
+    def take(self) -> bool:
+        """Whether one more may begin; it must then ``leave``."""
+        if self._counts.values["steering_connections"] >= self._connections_max:
+            self.closed("refused")
+            if not self._full:
+                self._full = True
+                _log.warning(
+                    "connections are refused: as many as may be are open",
+                    connections_max=self._connections_max,
+                    remedy="raise api.connections_max, and LimitNOFILE with it, or find out who holds them",
+                )
+            return False
+        self._counts.add("steering_connections")
+        return True
+
+    def leave(self) -> None:
+        """One has ended."""
+        self._counts.add("steering_connections", -1)
+        if self._counts.values["steering_connections"] < self._connections_max * 0.9:
+            self._full = False
+
+    def closed(self, reason: str) -> None:
+        """Count a connection that we ended."""
+        self._counts.add(f"steering_connections_closed:{reason}")
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's protocol, with what it lacks."""
+
+    __slots__ = ("_connections", "_taken", "_waits")
+
+    def __init__(self, server: web.Server, connections: Connections) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=cast(Any, None),
+            keepalive_timeout=IDLE_S_MAX,
+            lingering_time=LINGERING_S_MAX,
+            auto_decompress=False,  # what is refused would be inflated too, to skip it
+        )
+        self._connections = connections
+        self._taken = False
+        self._waits: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take it, or end it at once where there are too many."""
+        socket = cast(asyncio.Transport, transport)
+        self._taken = self._connections.take()
+        if not self._taken:
+            socket.abort()
+            return
+        socket.set_write_buffer_limits(0)  # so that we are told of whatever the client does not take
+        super().connection_made(transport)
+        self._wait(FIRST_REQUEST_S_MAX, self._end_silent)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go."""
+        self._wait_no_more()
+        if self._taken:
+            self._connections.leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Once a request has begun, idle and body time-outs bound the wait for the next."""
+        first = self._request_count == 0
+        super().data_received(data)
+        if first and self._request_count:
+            self._wait_no_more()
+
+    def pause_writing(self) -> None:
+        """The client does not take its answer as fast as we write it."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._watch_stall(self.transport)
+
+    def resume_writing(self) -> None:
+        """It takes it again."""
+        super().resume_writing()
+        self._wait_no_more()
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Log our own faults: a client's are answered with 400, and a line for each would let it fill the disk."""
+        if not isinstance(kw.get("exc_info"), HttpProcessingError | web.RequestPayloadError):
+            super().log_exception(*args, **kw)
+
+    def _end_silent(self) -> None:
+        self._connections.closed("silent")
+        self.force_close()
+
+    def _watch_stall(self, transport: asyncio.Transport) -> None:
+        self._wait(STALLED_S_MAX, self._end_stalled, transport, transport.get_write_buffer_size())
+
+    def _end_stalled(self, transport: asyncio.Transport, waiting_bytes: int) -> None:
+        if transport.get_write_buffer_size() < waiting_bytes:
+            self._watch_stall(transport)
+            return
+        self._connections.closed("stalled")
+        transport.abort()
+
+    def _wait(self, seconds: float, then: Any, *arguments: Any) -> None:
+        self._wait_no_more()
+        self._waits = asyncio.get_running_loop().call_later(seconds, then, *arguments)
+
+    def _wait_no_more(self) -> None:
+        if self._waits is not None:
+            self._waits.cancel()
+            self._waits = None

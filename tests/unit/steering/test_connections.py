@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+from aiohttp import web
+from structlog.testing import capture_logs
+
+from steering import connections as connections_module
+from steering.connections import Connections, connections_limit
+from steering.metrics import STEERING, Counts
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+LARGE_BYTES = 2**25
+
+
+class Served:
+    """A small service behind the protocol under test."""
+
+    def __init__(self, port: int, counts: Counts) -> None:
+        self.port = port
+        self.counts = counts
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def connect(self, sent: bytes = b"", **options: int) -> asyncio.StreamReader:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, **options)
+        self._writers.append(writer)
+        writer.write(sent)
+        return reader
+
+    def close(self, count: int) -> None:
+        for writer in self._writers[:count]:
+            writer.close()
+        del self._writers[:count]
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not holds():  # noqa: ASYNC110 - nobody is woken by a counter
+                await asyncio.sleep(0.005)
+
+    def closed(self, reason: str) -> int:
+        return self.counts.values[f"steering_connections_closed:{reason}"]
+
+
+async def _answer(request: web.Request) -> web.Response:
+    return web.Response(body=b"x" * LARGE_BYTES if request.path == "/large" else b"here")
+
+
+@asynccontextmanager
+async def serving(connections_max: int = 100) -> AsyncIterator[Served]:
+    app = web.Application()
+    app.router.add_get("/{path:.*}", _answer)
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    await runner.setup()
+    counts = Counts()
+    connections = Connections(cast(web.Server, runner.server), counts, connections_max)
+    listener = await asyncio.get_running_loop().create_server(connections, "127.0.0.1", 0)
+    served = Served(listener.sockets[0].getsockname()[1], counts)
+    try:
+        yield served
+    finally:
+        served.close(1000)
+        listener.close()
+        await runner.cleanup()
+
+
+async def read(reader: asyncio.StreamReader) -> bytes:
+    return await asyncio.wait_for(reader.read(), 10)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HT", REQUEST[:-2]])
+async def test_connection_without_a_first_request_is_ended(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections_module, "FIRST_REQUEST_S_MAX", 0.05)
+    async with serving() as served:
+        assert await read(await served.connect(begun)) == b""
+        await served.until(lambda: served.counts.values["steering_connections"] == 0)
+        assert served.closed("silent") == 1
+
+
+async def test_connection_that_asked_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections_module, "FIRST_REQUEST_S_MAX", 0.05)
+    async with serving() as served:
+        reader = await served.connect(REQUEST)
+        await reader.readuntil(b"here")
+        assert await read(await served.connect()) == b""
+        assert (reader.at_eof(), served.counts.values["steering_connections"]) == (False, 1)
+
+
+async def test_connection_that_rests_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections_module, "IDLE_S_MAX", 0.05)
+    async with serving() as served:
+        assert (await read(await served.connect(REQUEST))).endswith(b"here")
+        assert (await read(await served.connect(REQUEST + REQUEST[:-2]))).endswith(b"here")
+
+
+async def test_connection_that_takes_no_answer_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections_module, "STALLED_S_MAX", 0.05)
+    async with serving() as served:
+        reader = await served.connect(REQUEST.replace(b"/", b"/large", 1), limit=1024)
+        await served.until(lambda: served.closed("stalled") == 1)
+        await served.until(lambda: served.counts.values["steering_connections"] == 0)
+        assert len(await read(reader)) < LARGE_BYTES
+
+
+async def test_connection_that_takes_its_answer_slowly_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections_module, "STALLED_S_MAX", 0.1)
+    async with serving() as served:
+        reader = await served.connect(REQUEST.replace(b"/", b"/large", 1), limit=2**16)
+        taken = 0
+        while taken < LARGE_BYTES:
+            part = await asyncio.wait_for(reader.read(2**20), 10)
+            assert part
+            taken += len(part)
+            await asyncio.sleep(0.005)
+        assert served.closed("stalled") == 0
+
+
+async def test_connections_beyond_the_limit_are_refused_and_said_once() -> None:
+    with capture_logs() as lines:
+        async with serving(connections_max=2) as served:
+            for _ in range(2):
+                await (await served.connect(REQUEST)).readuntil(b"here")
+            for _ in range(3):
+                assert await read(await served.connect()) == b""
+            assert (served.closed("refused"), served.counts.values["steering_connections"]) == (3, 2)
+            served.close(1)
+            await served.until(lambda: served.counts.values["steering_connections"] == 1)
+            await (await served.connect(REQUEST)).readuntil(b"here")
+            assert await read(await served.connect()) == b""
+    assert [line["connections_max"] for line in lines] == [2, 2]
+
+
+async def test_request_that_is_no_http_writes_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as served:
+        for sent in (b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n"):
+            assert b" 400 " in (await read(await served.connect(sent))).splitlines()[0]
+    assert [line for line in caplog.records if line.levelno > logging.INFO] == []
+
+
+async def test_fault_of_ours_is_logged(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(request: web.Request) -> web.Response:
+        raise ValueError(request.path)
+
+    monkeypatch.setattr(f"{__name__}._answer", fail)
+    async with serving() as served:
+        reader = await served.connect(REQUEST)
+        assert b" 500 " in await reader.readline()
+    assert any(line.exc_info for line in caplog.records)
+
+
+def test_limit_is_what_descriptors_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections_module, "raise_limit", lambda: 1064)
+    with capture_logs() as lines:
+        assert connections_limit(1000) == 1000
+        assert lines == []
+        assert connections_limit(1001) == 1000
+    assert lines[0]["remedy"] == "raise LimitNOFILE to 1065, or lower api.connections_max"
+
+
+def test_reasons_are_declared() -> None:
+    (family,) = (family for family in STEERING if family.name == "steering_connections_closed")
+    assert family.values == ("refused", "silent", "stalled")
