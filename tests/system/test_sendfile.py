@@ -43,20 +43,8 @@ def test_worker_sends_bodies_by_sendfile(box: Box, tmp_path: Path) -> None:
     )
     assert imported.returncode == 0, imported.stderr
     log = tmp_path / "trace"
-    under = (
-        "strace",
-        "-D",
-        "-f",
-        "-q",
-        "-e",
-        "trace=sendfile,sendto,sendmsg,write,writev",
-        "-s",
-        "0",
-        "-e",
-        "signal=none",
-        "-o",
-        str(log),
-    )
+    calls = "trace=sendfile,sendto,sendmsg,write,writev"
+    under = ["strace", "-D", "-f", "-q", "-s", "0", "-e", "signal=none", "-e", calls, "-o", str(log)]
     with box.serving(under=under):
         (worker,) = box.ask("/v1/status")["workers"]
         assert worker["loop"] == "uvloop"
