@@ -37,7 +37,7 @@ class System:
         places: Addresses and folders.
         library: The folder that the origin serves, a folder per title in it.
         films: What is in it, best known first.
-        recipes: Film → key of its encoded form; a title whose key changed is published anew.
+        recipes: Film → key of its encoded form; a title whose key or words changed is published anew.
         workers: Delivery workers of each appliance.
     """
 
@@ -103,12 +103,14 @@ class System:
         async def one(film: Film, turn: asyncio.Semaphore) -> None:
             nonlocal done
             mark = marks / film.title
-            if film.title not in known or not mark.exists() or mark.read_text() != self._recipes[film.title]:
+            words = ("--name", film.name, "--synopsis", film.synopsis)
+            wanted = "\n".join((self._recipes[film.title], *words))
+            if film.title not in known or not mark.exists() or mark.read_text() != wanted:
                 async with turn:
                     folder = str(self._library / film.title)
-                    named = ("--title", film.title, "--name", film.name, "--release-at", released)
+                    named = ("--title", film.title, "--release-at", released, *words)
                     await self.command("oca-steering", "publish", folder, *named)
-                mark.write_text(self._recipes[film.title])
+                mark.write_text(wanted)
             done += 1
             advance(done, film.name)
 

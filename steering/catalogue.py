@@ -76,7 +76,10 @@ class MpdTemplate(Struct, frozen=True):
 
 
 class Title(Struct, frozen=True):
-    """One title as published; ``regions`` empty: everywhere. ``origin_url`` empty: the configured origin."""
+    """One title as published; ``regions`` empty: everywhere. ``origin_url`` empty: the configured origin.
+
+    ``synopsis`` is a line for viewers, or empty.
+    """
 
     title: str
     name: str

@@ -39,6 +39,7 @@ class TitleRow(Struct, frozen=True):
 
     title: str
     name: str
+    synopsis: str
     mount: str
     origin_url: str
     regions: list[str]
@@ -53,6 +54,7 @@ def publish(
     *,
     title: Annotated[str, typer.Option("--title", help="Id: lower-case letters, digits and hyphens.")],
     name: Annotated[str, typer.Option("--name", help="What viewers call it; without it, the id.")] = "",
+    synopsis: Annotated[str, typer.Option("--synopsis", help="What it is about, in a line, for viewers.")] = "",
     mount: Annotated[str, typer.Option("--mount", help="URL path of the folder; without it, /ID.")] = "",
     origin_url: Annotated[
         str, typer.Option("--origin-url", help="Origin of this title; without it, [origin] url.")
@@ -78,6 +80,7 @@ def publish(
         regions=tuple(region or ()),
         released_at_ns=_instant_ns(release_at) if release_at else now,
         published_at_ns=now,
+        synopsis=synopsis,
     )
     state = open_state(settings.state)
     try:
@@ -139,6 +142,7 @@ def _row(title: Title) -> TitleRow:
     return TitleRow(
         title=title.title,
         name=title.name,
+        synopsis=title.synopsis,
         mount=title.mount,
         origin_url=title.origin_url,
         regions=title.regions,

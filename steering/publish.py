@@ -19,6 +19,8 @@ from steering.packaged_variants import INTEGER_MAX
 from steering.state.store import StateStore
 from steering.unservable import UnservableError
 
+NAME_CHARACTERS_MAX = 200
+SYNOPSIS_CHARACTERS_MAX = 1000
 _CHUNK_BYTES = 4 * 2**20
 _POSTERS = ("poster.jpg", "poster.jpeg", "poster.png", "poster.webp")
 
@@ -34,6 +36,7 @@ class Publication:
     regions: tuple[str, ...]
     released_at_ns: int
     published_at_ns: int
+    synopsis: str = ""
 
 
 def publish(
@@ -88,6 +91,14 @@ def _check(publication: Publication) -> None:
             msgspec.convert(value, kind)
         except msgspec.ValidationError:
             raise UnservableError(f"{option} {value!r} cannot be used", remedy=f"give {wanted}") from None
+    for text, option, limit in (
+        (publication.name, "--name", NAME_CHARACTERS_MAX),
+        (publication.synopsis, "--synopsis", SYNOPSIS_CHARACTERS_MAX),
+    ):
+        if len(text) > limit or not text.isprintable():
+            raise UnservableError(
+                f"{option} of {len(text)} characters cannot be shown", remedy=f"give one line of at most {limit}"
+            )
     for region in publication.regions:
         if not re.fullmatch(r"[A-Z]{2}", region):
             raise UnservableError(f"--region {region!r} is no country code", remedy="use ISO 3166 codes, like DE")
@@ -198,4 +209,5 @@ def _title(package: Package, publication: Publication, summaries: list[AssetSumm
         variants=[msgspec.structs.replace(variant, asset=prefix + variant.asset) for variant in package.variants],
         tracks=[msgspec.structs.replace(track, asset=prefix + track.asset) for track in package.tracks],
         mpd=mpd,
+        synopsis=publication.synopsis,
     )

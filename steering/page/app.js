@@ -24,7 +24,6 @@ let playing = "";
 let serving = "";
 let decision = null;
 let titles = [];
-let appliances = [];
 
 window.oca = player.log;
 
@@ -74,15 +73,15 @@ function say(message) {
 }
 
 function draw() {
-  shelf.show(titles, appliances, viewer.client, playing);
+  byId("about").textContent = titles.find((title) => title.title === playing)?.synopsis ?? "";
+  shelf.show(titles, viewer.client, playing);
 }
 
 async function refresh() {
   try {
     const [shown, known] = await Promise.all([api.fleet(), api.titles()]);
     titles = known;
-    appliances = shown.appliances.map((appliance) => appliance.appliance);
-    appliances.forEach(tone);
+    shown.appliances.forEach((appliance) => tone(appliance.appliance)); // in the fleet's order
     fleet.show(shown);
     viewer.show(shown.sites);
     draw();

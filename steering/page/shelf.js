@@ -13,16 +13,16 @@ export class Shelf {
     this.#onChoose = onChoose;
   }
 
-  show(titles, appliances, client, playing) {
-    refresh(this.#list, [titles, appliances, client, playing], () => {
+  show(titles, client, playing) {
+    refresh(this.#list, [titles, client, playing], () => {
       if (!titles.length) {
         return [element("li", "empty", "Nothing is published yet. Try: oca-steering publish DIR --title ID")];
       }
-      return titles.map((title) => this.#card(title, appliances, client, title.title === playing));
+      return titles.map((title) => this.#card(title, client, title.title === playing));
     });
   }
 
-  #card(title, appliances, client, isPlaying) {
+  #card(title, client, isPlaying) {
     const button = element("button", "card");
     button.type = "button";
     button.dataset.title = title.title;
@@ -30,8 +30,9 @@ export class Shelf {
     button.append(
       this.#poster(title, client),
       element("span", "name", title.name || title.title),
+      element("span", "synopsis", title.synopsis),
       element("span", "facts", `${duration(title.duration_s)} · ${bytes(title.bytes)}`),
-      this.#holders(title, appliances),
+      this.#holders(title),
     );
     button.addEventListener("click", () => this.#onChoose(title.title));
     return element("li", "", button);
@@ -49,15 +50,22 @@ export class Shelf {
     return frame;
   }
 
-  #holders(title, appliances) {
+  #holders(title) {
     const line = element("span", "holders");
-    for (const appliance of appliances) {
-      const held = title.assets.filter((asset) => asset.holders.includes(appliance)).length;
-      if (!held) continue;
-      const whole = held === title.assets.length;
+    const held = new Map();
+    for (const asset of title.assets) {
+      for (const appliance of asset.holders) held.set(appliance, (held.get(appliance) ?? 0) + 1);
+    }
+    for (const [appliance, count] of held) {
+      const whole = count === title.assets.length;
       const dot = element("span", `chip ${tone(appliance)} ${whole ? "" : "part"}`, appliance);
-      dot.title = whole ? `${appliance} holds all of it` : `${appliance} holds ${held} of ${title.assets.length} assets`;
+      dot.title = whole ? `${appliance} holds all of it` : `${appliance} holds ${count} of ${title.assets.length} assets`;
       line.append(dot);
+    }
+    if (title.holders_count > held.size) {
+      const more = element("span", "chip more", `+${title.holders_count - held.size}`);
+      more.title = `${title.holders_count} appliances hold all or some of it`;
+      line.append(more);
     }
     if (!line.childElementCount) line.append(element("span", "facts", "at the origin only"));
     return line;

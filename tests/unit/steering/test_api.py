@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,16 +10,17 @@ import steering.kept as kept_module
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from steering.views import HOLDERS_NAMED_MAX
-from tests.unit.steering.api_client import Steering
+from tests.unit.steering.api_client import TITLE, Steering
 from tests.unit.steering.made_up import make_contents, make_report, make_site
 
 
 async def test_titles_show_assets_and_who_holds_them(steering: Steering, package: Path) -> None:
-    held = steering.publish(package)
+    held = steering.publish(package, dataclasses.replace(TITLE, synopsis="Ships pass."))
     await steering.report(make_report("metro-b", contents=make_contents(held)))
     await steering.report(make_report("metro-a", contents=make_contents(held), serving="drained"))
     (title,) = (await steering.get("/v1/titles"))["titles"]
     assert (title["title"], title["name"], title["poster"]) == ("harbour", "Harbour", "/harbour/poster.jpg")
+    assert (title["synopsis"], title["holders_count"]) == ("Ships pass.", 1)
     assert {asset["asset"]: asset["holders"] for asset in title["assets"]} == {asset: ["metro-b"] for asset in held}
 
 

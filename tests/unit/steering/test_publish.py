@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import xxhash
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +15,7 @@ from steering.catalogue import Catalogue, read_titles
 from steering.publish import Publication, publish
 from steering.state.embedded import EmbeddedState
 from steering.unservable import UnservableError
-from tests.unit.steering.made_up import media_playlist, write_package
+from tests.unit.steering.made_up import make_title, media_playlist, write_package
 
 PLAIN = Publication("harbour", "Harbour", "/harbour", "", (), 5, 7)
 
@@ -70,6 +71,19 @@ def replace_publication(**changes: object) -> Publication:
     return replace(PLAIN, **changes)  # type: ignore[arg-type]
 
 
+def test_publish_keeps_the_synopsis(package: Path, state: EmbeddedState) -> None:
+    about = "Ein Wärter zählt Schiffe; keines legt an."
+    assert put(package, state, replace_publication(synopsis=about)).titles["harbour"].synopsis == about
+
+
+def test_catalogue_reads_title_from_before_there_was_a_synopsis(state: EmbeddedState) -> None:
+    old = msgspec.to_builtins(make_title())
+    del old["synopsis"]
+    with state.write() as transaction:
+        transaction.put("title/harbour", msgspec.msgpack.encode(old))
+    assert Catalogue(state).titles["harbour"].synopsis == ""
+
+
 def test_publish_replaces_title_and_changes_only_revisions_that_changed(package: Path, state: EmbeddedState) -> None:
     before = dict(put(package, state).assets)
     (package / "media-0.m3u8").write_text(media_playlist(0, segments=1))
@@ -110,6 +124,8 @@ def test_publish_tells_progress_in_bytes(package: Path, state: EmbeddedState) ->
         ({"mount": "/a/../b"}, "--mount"),
         ({"mount": "/" + "x" * 479}, "is too long or unsafe"),
         ({"regions": ("Germany",)}, "--region 'Germany' is no country code"),
+        ({"name": "x" * 201}, "--name of 201 characters"),
+        ({"synopsis": "two\nlines"}, "--synopsis of 9 characters cannot be shown"),
         ({"origin_url": "ftp://x"}, "--origin-url 'ftp://x' cannot be used"),
     ],
 )
