@@ -15,13 +15,12 @@ from typing import Any
 import imageio_ffmpeg
 
 from demo.children import spawn_tied
+from demo.compare import differences, packaged_segments
 from demo.player import HeadlessPlayer, PlaybackError, Played
 from demo.process import becomes_true
 from demo.system import READY_S, System
-from oca.common.digest import digest_hex
 from oca.common.units import format_bytes
 
-KILL_AT_SEGMENT = 5
 FFMPEG_S = 120.0
 
 
@@ -45,31 +44,33 @@ async def check(system: System, title: str, library: Path, tell: Callable[[Findi
         findings.append(Finding(what, is_good, seen))
         tell(findings[-1])
 
+    wanted = packaged_segments(library, title)
+    every = [path for paths in wanted.values() for path in paths]
     answer = await system.playback(title)
     ways = [way["pathway"] for way in answer["pathways"]]
     note("steering offers appliances first, the origin last", ways[-1] == "origin" and len(ways) > 1, ", ".join(ways))
-    whole = await _play(system, answer["hls_url"], kill="")
-    _note_played(note, "the whole film", whole, library, {ways[0]})
+    filled = _segments(await system.sent_by_origin())
+    whole = await _play(system, answer["hls_url"])
+    _note_played(note, "the whole film", whole, {ways[0]}, differences(whole, every, library))
     for name, url in (("HLS", answer["hls_url"]), ("DASH", answer["dash_url"])):
         code, said = await play_by_ffmpeg(url)
-        note(f"ffmpeg plays {name} without a warning", code == 0 and not said, said or "not a word")
-    cut = await _play(system, answer["hls_url"], kill=ways[0])
-    _note_played(note, f"the film with {ways[0]} killed in the middle", cut, library, set(ways[:-1]))
-    moved = [played for played in cut if played.moved_from]
-    gap = f"{moved[0].seconds * 1000:.0f} ms for the segment on which it moved" if moved else "it never moved"
-    note(f"playback went on from {ways[1]}", bool(moved) and moved[-1].pathway == ways[1], gap)
+        seen = said or ("not a word" if code == 0 else f"exit code {code}")
+        note(f"ffmpeg plays {name} without a warning", code == 0 and not said, seen)
+    kill_at = len(wanted["video"]) // 2
+    cut = await _play(system, answer["hls_url"], kill=ways[0], kill_at=kill_at)
+    _note_played(
+        note,
+        f"the film with {ways[0]} killed in the middle",
+        cut,
+        set(ways[:-1]),
+        differences(cut, every, library),
+    )
+    _note_move(note, ways[1], [played for played in cut if played.moved_from and played.number >= kill_at])
+    asked = _segments(await system.sent_by_origin()) - filled
+    seen = f"{asked} while they played, {filled} to fill appliances"
+    note("the origin was asked for no segment while films played", asked == 0, seen)
     await _steering_moves_on(system, title, ways[0], note)
     return all(finding.is_good for finding in findings)
-
-
-def origin_differences(played: list[Played], library: Path) -> list[str]:
-    """The paths whose bytes were not those of the origin's file."""
-    different = []
-    for segment in played:
-        file = (library / segment.path.lstrip("/")).read_bytes()
-        if len(file) != segment.bytes or digest_hex(file) != segment.digest:
-            different.append(segment.path)
-    return different
 
 
 async def play_by_ffmpeg(url: str) -> tuple[int, str]:
@@ -88,36 +89,39 @@ async def play_by_ffmpeg(url: str) -> tuple[int, str]:
         return child.wait(), child.stderr.read().decode(errors="replace").strip()
 
 
-async def _play(system: System, url: str, *, kill: str) -> list[Played]:
+async def _play(system: System, url: str, *, kill: str = "", kill_at: int = 0) -> list[Played]:
     player = HeadlessPlayer(system.session, url)
     await player.open()
     played: list[Played] = []
     try:
         async for segment in player.play():
             played.append(segment)
-            if kill and segment.number == KILL_AT_SEGMENT and segment.kind == "video":
+            if kill and segment.number == kill_at and segment.kind == "video":
                 system.processes.pop(kill).kill()
     except PlaybackError:
         pass  # what arrived tells the story: the film is shorter than it should be
     return played
 
 
-def _note_played(note: Note, what: str, played: list[Played], library: Path, expected: set[str]) -> None:
+def _segments(sent: dict[str, int]) -> int:
+    return sum(count for path, count in sent.items() if path.endswith(".m4s"))
+
+
+def _note_played(note: Note, what: str, played: list[Played], expected: set[str], wrong: list[str]) -> None:
     by_pathway = Counter(segment.pathway for segment in played)
     seen = ", ".join(f"{count} segments from {pathway}" for pathway, count in by_pathway.items())
     total = format_bytes(sum(segment.bytes for segment in played))
     note(f"{what} came from {' or '.join(sorted(expected))} alone", set(by_pathway) <= expected and bool(played), seen)
-    different = origin_differences(played, library)
-    complete = _expected_segments(played, library)
-    note(f"{what} is complete, byte for byte the origin's", not different and complete, f"{total} compared")
+    note(f"{what} is complete, byte for byte the origin's", not wrong, "; ".join(wrong[:3]) or f"{total} compared")
 
 
-def _expected_segments(played: list[Played], library: Path) -> bool:
-    folders = {(library / segment.path.lstrip("/")).parent for segment in played}
-    streams = {Path(segment.path).name.split("-")[1].removesuffix(".m4s") for segment in played}
-    wanted = {f"/{folder.name}/{file.name}" for folder in folders for file in folder.glob("*.m4s")}
-    mine = {path for path in wanted if Path(path).name.split("-")[1].removesuffix(".m4s") in streams}
-    return mine == {segment.path for segment in played}
+def _note_move(note: Note, next_way: str, moved: list[Played]) -> None:
+    seen = "it never moved"
+    if moved:
+        seen = f"{moved[0].seconds * 1000:.0f} ms for the segment on which it moved"
+        if moved[-1].pathway != next_way:
+            seen = f"it moved to {moved[-1].pathway}"
+    note(f"playback went on from {next_way}", bool(moved) and moved[-1].pathway == next_way, seen)
 
 
 async def _steering_moves_on(system: System, title: str, killed: str, note: Note) -> None:

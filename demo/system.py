@@ -190,6 +190,12 @@ class System:
             response.raise_for_status()
             return await response.json()
 
+    async def sent_by_origin(self) -> dict[str, int]:
+        """How often the origin sent each path since it started."""
+        async with self.session.get(f"{self.places.origin_url}/-/sent") as response:
+            sent: dict[str, int] = await response.json()
+            return sent
+
     async def fleet(self) -> Any:
         return await self.ask("/v1/fleet")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 
@@ -27,6 +28,17 @@ async def test_system_names_address_that_is_taken(tmp_path: Path) -> None:
             await system.start()
     await system.stop()
     assert system.processes == {}
+
+
+async def test_stop_ends_every_process_and_frees_folder(tmp_path: Path) -> None:
+    system, next_one = _system(tmp_path), _system(tmp_path)
+    system.claim()
+    running = [system._spawn(name, ["sleep", "60"]) for name in ("one", "two")]
+    await system.stop()
+    assert [process.exit_code for process in running] == [-signal.SIGTERM] * 2
+    assert system.processes == {}
+    next_one.claim()
+    await next_one.stop()
 
 
 def test_command_is_shown_as_one_would_type_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
