@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 from oca.common.clock import monotonic_s
+from oca.common.threads import in_thread
 
 Answer = TypeVar("Answer")
 
@@ -29,24 +28,9 @@ class Probe(Generic[Answer]):
         """The answer, or for how many seconds it has been outstanding; what ``ask`` raises is raised here."""
         if self._outstanding is None:
             self._asked_at = monotonic_s()
-            loop = asyncio.get_running_loop()
-            self._outstanding = loop.create_future()
-            threading.Thread(target=self._run, args=(loop, self._outstanding), name=self._name, daemon=True).start()
+            self._outstanding = in_thread(self._ask, name=self._name)
         await asyncio.wait([self._outstanding], timeout=timeout_s)
         if not self._outstanding.done():
             return monotonic_s() - self._asked_at
         done, self._outstanding = self._outstanding, None
         return done.result()
-
-    def _run(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Answer]) -> None:
-        try:
-            answer = self._ask()
-        except Exception as error:  # noqa: BLE001 - raised again where the answer is awaited
-            self._tell(loop, future.set_exception, error)
-        else:
-            self._tell(loop, future.set_result, answer)
-
-    @staticmethod
-    def _tell(loop: asyncio.AbstractEventLoop, settle: Callable[..., None], value: object) -> None:
-        with suppress(RuntimeError):  # the loop has closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, value)
