@@ -34,10 +34,13 @@ lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 
-bench: bench-delivery ## every benchmark, with its ratios and bars
+bench: bench-delivery bench-players ## every benchmark, with its ratios and bars
 
 bench-delivery: .venv/.dev-ready debian ## the delivery worker beside nginx in the same run
 	@$(BIN)/python -m benchmarks.delivery
+
+bench-players: .venv/.dev-ready ## what viewers feel: 200 players before a demo of its own
+	@$(BIN)/python -m benchmarks.players --demo 127.0.41 --players 200 --seconds 60 --headless $(PLAYERS)
 
 wheel: .venv/.demo-ready ## dist/*.whl, with the page's player inside
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
@@ -71,4 +74,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit lint bench bench-delivery wheel lock debian clean
+.PHONY: help setup demo demo-check test test-unit lint bench bench-delivery bench-players wheel lock debian clean
