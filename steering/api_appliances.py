@@ -66,6 +66,13 @@ class Appliances:
         before = self._decider.liveness(appliance)
         outcome = self._decider.fleet.observe(report, monotonic_s())
         self._decider.counts.add(f"steering_reports:{outcome}")
+        if outcome == "rival" and self._decider.fleet.members[appliance].rivals == 1:
+            _log.warning(
+                f"two boots report as {appliance}; the later one counts while it reports",
+                address=request.remote,
+                boot=report.boot_id,
+                remedy="give each box an appliance.id of its own; after a restart, one late report is no fault",
+            )
         after = self._decider.liveness(appliance)
         if before.standing != after.standing:
             _log.info("appliance changed", appliance=appliance, standing=after.standing, why=after.why)

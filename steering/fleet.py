@@ -19,7 +19,7 @@ from steering.liveness import NEVER_REPORTED, Liveness, judge
 
 _BOOTS_REMEMBERED = 16
 _UNREACHABLE_HOSTS = ("0.0.0.0", "::", "")
-Outcome = Literal["taken", "stale"]
+Outcome = Literal["taken", "stale", "rival"]
 
 
 @dataclass(slots=True)
@@ -32,6 +32,7 @@ class Member:
     contents_digest: str = ""
     fill: FillProgress | None = None
     past_boots: deque[str] = field(default_factory=lambda: deque(maxlen=_BOOTS_REMEMBERED))
+    rivals: int = 0  # reports of past boots since a boot was first heard of
 
 
 class Fleet:
@@ -43,17 +44,24 @@ class Fleet:
         self.holders = Holders(self.members)
 
     def observe(self, report: Report, now_s: float) -> Outcome:
-        """Take a report in, unless a newer one from the same boot, or a later boot, came before it."""
+        """Take a report in, unless a newer one from the same boot came before it, or a later boot reports.
+
+        A later boot rules only while it is heard of: a single report from a box of the same name, or a forged one,
+        must not lock the right one out.
+        """
         member = self.members[report.appliance]
         last = member.report
-        if last is not None:
-            if report.boot_id in member.past_boots:
-                return "stale"
-            if report.boot_id == last.boot_id:
-                if report.sequence <= last.sequence:
-                    return "stale"
+        if last is not None and report.boot_id != last.boot_id:
+            if report.boot_id not in member.past_boots:
+                member.rivals = 0
+            elif now_s - member.received_at_s <= self.age_limit_s:
+                member.rivals += 1
+                return "rival"
             else:
-                member.past_boots.append(last.boot_id)
+                member.past_boots.remove(report.boot_id)
+            member.past_boots.append(last.boot_id)
+        elif last is not None and report.sequence <= last.sequence:
+            return "stale"
         if report.contents.assets is not None:
             held = {item.asset: item.revision for item in report.contents.assets}
             self.holders.change(report.appliance, member.held, held)

@@ -29,9 +29,10 @@ STEERING = (
         name="steering_reports",
         kind="counter",
         unit="reports",
-        help="Reports of appliances, by what became of them; stale ones came after a newer one.",
+        help="Reports of appliances, by what became of them; stale ones came after a newer one, rival ones from a past "
+        "boot while a later one reports: two boxes of one name.",
         label="outcome",
-        values=("taken", "stale", "refused"),
+        values=("taken", "stale", "rival", "refused"),
     ),
     Family(
         name="steering_demand_batches",

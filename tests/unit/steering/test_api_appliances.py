@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 import steering.api_appliances as appliances_module
 from oca.common.clock import now_ns
@@ -40,6 +41,17 @@ async def test_report_brings_appliance_up(steering: Steering) -> None:
         assert (response.status, await response.json()) == (200, {"contents_wanted": False, "demand_sequence": None})
     appliance = (await steering.get("/v1/fleet"))["appliances"][0]
     assert (appliance["appliance"], appliance["up"], appliance["verdict"]) == ("metro-a", True, "ok")
+
+
+async def test_report_of_a_second_box_of_the_name_is_told_once(steering: Steering) -> None:
+    with capture_logs() as lines:
+        for sequence, boot in enumerate(("first", "second", "first", "first")):
+            async with await steering.report(make_report(boot_id=revision(boot), sequence=sequence)) as response:
+                assert response.status == 200
+    told = [line for line in lines if line["log_level"] == "warning"]
+    assert [line["event"] for line in told] == ["two boots report as metro-a; the later one counts while it reports"]
+    async with steering.client.get("/metrics") as response:
+        assert 'oca_steering_reports_total{outcome="rival"} 2.0' in await response.text()
 
 
 async def test_report_is_asked_for_contents_until_known(steering: Steering) -> None:

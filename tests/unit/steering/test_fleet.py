@@ -37,8 +37,26 @@ def test_fleet_takes_new_boot_and_ignores_the_old_one_after() -> None:
     fleet = make_fleet()
     fleet.observe(make_report(sequence=50), 0)
     assert fleet.observe(make_report(boot_id=revision("second"), sequence=0), 1) == "taken"
-    assert fleet.observe(make_report(sequence=51), 2) == "stale"
+    assert fleet.observe(make_report(sequence=51), 2) == "rival"
     assert fleet.observe(make_report(boot_id=revision("second"), sequence=1), 2) == "taken"
+
+
+def test_fleet_takes_the_right_boot_again_once_the_foreign_one_is_silent() -> None:
+    fleet = make_fleet()
+    fleet.observe(make_report(sequence=50), 0)
+    fleet.observe(make_report(boot_id=revision("foreign"), sequence=900), 1)
+    assert fleet.observe(make_report(sequence=51), 5.5) == "rival"
+    assert fleet.observe(make_report(sequence=52), 5.6) == "taken"
+    assert fleet.observe(make_report(boot_id=revision("foreign"), sequence=901), 7) == "rival"
+    assert fleet.observe(make_report(sequence=52), 7) == "stale"
+    assert fleet.observe(make_report(sequence=53), 7) == "taken"
+
+
+def test_fleet_counts_rivals_since_the_last_new_boot() -> None:
+    fleet = make_fleet()
+    for number, boot in enumerate(("first", "second", "first", "first", "third", "second")):
+        fleet.observe(make_report(boot_id=revision(boot), sequence=number), 1)
+        assert fleet.members["metro-a"].rivals == (0, 0, 1, 2, 0, 1)[number]
 
 
 def test_fleet_asks_for_contents_until_it_knows_them() -> None:
