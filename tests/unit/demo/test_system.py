@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from pathlib import Path
 
 import pytest
 
-from demo.claim import StartError
+from demo.claim import StartError, claim
 from demo.live import shown
 from demo.places import Places
 from demo.system import System
@@ -31,14 +32,13 @@ async def test_system_names_address_that_is_taken(tmp_path: Path) -> None:
 
 
 async def test_stop_ends_every_process_and_frees_folder(tmp_path: Path) -> None:
-    system, next_one = _system(tmp_path), _system(tmp_path)
-    system.claim()
+    system = _system(tmp_path)
+    system._lock = claim(system.places)
     running = [system._spawn(name, ["sleep", "60"]) for name in ("one", "two")]
     await system.stop()
     assert [process.exit_code for process in running] == [-signal.SIGTERM] * 2
     assert system.processes == {}
-    next_one.claim()
-    await next_one.stop()
+    os.close(claim(system.places))
 
 
 def test_command_is_shown_as_one_would_type_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
