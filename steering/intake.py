@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from oca.common.log import get_logger
 from oca.common.messages import DemandBatch
+from oca.common.threads import in_thread
 from steering.demand import Folded, fold
 from steering.state.store import StateStore
 
+ANSWER_S_MAX = 1.0
+"""How long a report's answer waits for the disk: well below the age at which a fleet's reports count as missed."""
 _log = get_logger("intake")
 
 
@@ -44,8 +48,9 @@ class Intake:
         """Make a report's demand and capacity durable.
 
         Returns:
-            What became of the batch; None when there was none, or when it could not be written: then it is not to
-            be acknowledged, and the appliance sends it again.
+            What became of the batch; None when there was none, or when it could not be written in time: then it is
+            not to be acknowledged, and the appliance sends it again. Should the late write succeed after all, the
+            batch counts once: ``fold`` knows it by its sequence.
         """
         if batch is None and self._capacities.get(appliance) == capacity_bytes:
             return None
@@ -55,7 +60,11 @@ class Intake:
         except asyncio.QueueFull:
             _log.warning("demand waits too long to be written; not acknowledged", appliance=appliance)
             return None
-        return await waiting.done
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                return await waiting.done
+        except TimeoutError:
+            return None
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -63,8 +72,15 @@ class Intake:
             gathered = [await self._queue.get()]
             while not self._queue.empty():
                 gathered.append(self._queue.get_nowait())
+            # Those whose answer went out meanwhile are sent again: writing them too would let resends pile up.
+            gathered = [waiting for waiting in gathered if not waiting.done.done()]
+            if not gathered:
+                continue
+            writing = in_thread(partial(self._write, gathered, self._now_ns(), self._known()), name="intake")
+            if not (await asyncio.wait([writing], timeout=ANSWER_S_MAX))[0]:
+                _log.warning("the state takes long to write; meanwhile appliances keep their demand and send it again")
             try:
-                results = await asyncio.to_thread(self._write, gathered, self._now_ns(), self._known())
+                results = await writing
             except Exception as error:  # noqa: BLE001 - whatever it is, the reports must get their answers
                 _log.error("demand cannot be written; appliances keep it and send it again", error=str(error))
                 results = [None] * len(gathered)

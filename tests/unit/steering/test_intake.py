@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+import steering.intake as intake_module
 from oca.common.errors import SteeringError
 from oca.common.tasks import Tasks
 from steering.demand import Folded, daily_bytes
@@ -82,3 +86,51 @@ async def test_intake_turns_reports_away_when_too_many_wait(state: EmbeddedState
     assert await intake.take("m-1", "metro", make_batch(0), 0) is None
     assert not waiting.done()
     await tasks.close()
+
+
+class SlowState(EmbeddedState):
+    """Cannot write before the gate opens, as while another process holds the lock."""
+
+    def __init__(self, state: EmbeddedState) -> None:
+        super().__init__(state._environment, state._path)
+        self.gate = threading.Event()
+        self.writes = 0
+
+    def write(self) -> Any:
+        self.writes += 1
+        self.gate.wait(10)
+        return super().write()
+
+
+async def test_intake_answers_while_a_write_hangs_and_folds_resend_once(
+    state: EmbeddedState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_module, "ANSWER_S_MAX", 0.02)
+    slow = SlowState(state)
+    batch = make_batch(0, t__a=(1, 10))
+    async with running(slow) as intake:
+        async with asyncio.timeout(5):
+            for _ in range(3):  # the second and third wait in the queue, then nobody waits for them
+                assert await intake.take("metro-a", "metro", batch, 500) is None
+        monkeypatch.setattr(intake_module, "ANSWER_S_MAX", 5)
+        last = asyncio.gather(intake.take("metro-a", "metro", batch, 500))
+        await asyncio.sleep(0)
+        slow.gate.set()
+        assert (await last)[0] == Folded("repeated")
+    assert list(daily_bytes(state)["metro"]["t/a"].values()) == [10]
+    assert slow.writes == 2
+
+
+async def test_intake_writes_in_thread_that_cannot_hold_up_the_end(state: EmbeddedState) -> None:
+    daemons: list[bool] = []
+
+    class Watched(SlowState):
+        def write(self) -> Any:
+            daemons.append(threading.current_thread().daemon)
+            return super().write()
+
+    watched = Watched(state)
+    watched.gate.set()
+    async with running(watched) as intake:
+        await intake.take("metro-a", "metro", None, 500)
+    assert daemons == [True]
