@@ -72,6 +72,7 @@ class EmbeddedState:
             ) from None
         state = cls(environment, path)
         try:
+            state.free_readers()
             state._check_format()
         except BaseException:
             environment.close()
@@ -80,34 +81,53 @@ class EmbeddedState:
 
     def get(self, key: str) -> bytes | None:
         """The value under ``key``, or None."""
-        with self._environment.begin() as inner:
+        with self._explained("read"), self._environment.begin() as inner:
             return _Transaction(inner).get(key)
 
     def scan(self, prefix: str, *, start: str = "") -> Iterator[tuple[str, bytes]]:
         """Every (key, value) whose key starts with ``prefix``, in key order, from the key ``start`` on."""
-        with self._environment.begin() as inner:
+        with self._explained("read"), self._environment.begin() as inner:
             yield from _Transaction(inner).scan(prefix, start=start)
 
     @contextmanager
     def write(self) -> Iterator[_Transaction]:
         """A transaction: durable when the block ends, undone when it raises."""
-        try:
-            with self._environment.begin(write=True) as inner:
-                yield _Transaction(inner)
-        except lmdb.MapFullError:
-            raise SteeringError(f"the state in {self._path} is full", remedy="raise state.bytes_max") from None
-        except lmdb.Error as error:
-            raise SteeringError(
-                f"the state in {self._path} cannot be written: {error}", remedy="check the space and health of its disk"
-            ) from None
+        with self._explained("written"), self._environment.begin(write=True) as inner:
+            yield _Transaction(inner)
 
     def version(self) -> int:
         """The id of the last committed transaction."""
-        return int(self._environment.info()["last_txnid"])
+        with self._explained("read"):
+            return int(self._environment.info()["last_txnid"])
+
+    def free_readers(self) -> int:
+        """Free the slots of readers that died in a read; how many there were. Each keeps old pages from reuse."""
+        with self._explained("read"):
+            return int(self._environment.reader_check())
 
     def close(self) -> None:
         """Let go of it."""
         self._environment.close()
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Errors of LMDB as ours, with the path and the remedy."""
+        try:
+            yield
+        except lmdb.MapFullError:
+            message, remedy = f"the state in {self._path} is full", "raise state.bytes_max"
+        except lmdb.MapResizedError:
+            message = f"the state in {self._path} was grown by another process"
+            remedy = "set state.bytes_max alike for all that use it, and restart"
+        except lmdb.ReadersFullError:
+            message = f"too many read the state in {self._path} at once"
+            remedy = "end some of the commands that use it"
+        except lmdb.Error as error:
+            message = f"the state in {self._path} cannot be {what}: {error}"
+            remedy = "check the space and health of its disk"
+        else:
+            return
+        raise SteeringError(message, remedy=remedy)
 
     def _check_format(self) -> None:
         found = self.get(_FORMAT_KEY)

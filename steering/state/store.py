@@ -42,6 +42,10 @@ class StateStore(StateReader, Protocol):
         """A number that moves with every committed write, by whichever process; cheap."""
         ...
 
+    def free_readers(self) -> int:
+        """Free what readers that died in a read still hold; how many there were."""
+        ...
+
     def close(self) -> None:
         """Let go of it."""
         ...

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import lmdb
 import pytest
 
 from oca.common.errors import ConfigError, SteeringError
@@ -80,3 +82,62 @@ def test_state_refuses_other_format(state: EmbeddedState, tmp_path: Path) -> Non
     state.close()
     with pytest.raises(ConfigError, match="has format 7, wanted 1"):
         EmbeddedState.open(tmp_path / "state", bytes_max=2**26)
+
+
+class FaultyEnvironment:
+    """Refuses what a damaged or crowded LMDB refuses."""
+
+    def __init__(self, error: lmdb.Error) -> None:
+        self.error = error
+
+    def begin(self, **_: object) -> None:
+        raise self.error
+
+    def info(self) -> None:
+        raise self.error
+
+    def reader_check(self) -> None:
+        raise self.error
+
+
+READS: list[Callable[[EmbeddedState], object]] = [
+    lambda state: state.get("a"),
+    lambda state: list(state.scan("a")),
+    lambda state: state.version(),
+    lambda state: state.free_readers(),
+]
+
+
+@pytest.mark.parametrize("read", READS)
+def test_state_explains_failed_read(read: Callable[[EmbeddedState], object], tmp_path: Path) -> None:
+    state = EmbeddedState(FaultyEnvironment(lmdb.CorruptedError("page")), tmp_path)
+    with pytest.raises(SteeringError, match=rf"the state in {tmp_path} cannot be read: page.*; check the .* its disk"):
+        read(state)
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted"),
+    [
+        (lmdb.ReadersFullError("readers"), "too many read the state in .*; end some of the commands"),
+        (lmdb.MapResizedError("map"), "the state in .* was grown by another process; set state.bytes_max alike"),
+    ],
+)
+def test_state_knows_remedy_of_read_that_was_refused(error: lmdb.Error, wanted: str, tmp_path: Path) -> None:
+    with pytest.raises(SteeringError, match=wanted):
+        EmbeddedState(FaultyEnvironment(error), tmp_path).get("a")
+
+
+def test_state_frees_slots_of_dead_readers_when_opened(tmp_path: Path) -> None:
+    kept = EmbeddedState.open(tmp_path, bytes_max=2**26)
+    script = (
+        "import os, sys; from pathlib import Path; from steering.state.embedded import EmbeddedState\n"
+        "scan = EmbeddedState.open(Path(sys.argv[1]), bytes_max=2**26).scan('')\n"
+        "next(scan); os._exit(0)\n"
+    )
+    dead = [sys.executable, "-c", script, str(tmp_path)]
+    subprocess.run(dead, check=True, timeout=30)
+    assert kept.free_readers() == 1
+    subprocess.run(dead, check=True, timeout=30)
+    subprocess.run([*dead[:2], script.replace("next(scan); os._exit(0)", "pass"), dead[3]], check=True, timeout=30)
+    assert kept.free_readers() == 0
+    kept.close()
