@@ -20,6 +20,8 @@ from oca.http1.target import TARGET_BYTES, decoded, path_of
 
 KNOWN_BLOCKS_MAX = 1024
 KNOWN_BLOCK_BYTES_MAX = 2048
+EMPTY_LINES_MAX = 8
+"""Empty lines before a request; old clients send one or two, more are a way to burn time."""
 _END = b"\r\n\r\n"
 _ANY_LINE = b"GET / HTTP/1.1"
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,24}) ([^ \r\n]+) HTTP/([0-9])\.([0-9])")
@@ -46,7 +48,7 @@ class KnownBlocks:
 class RequestReader:
     """The requests of one connection, in order. ``feed`` bytes as they come, then ``next`` until it gives None."""
 
-    __slots__ = ("_fields_max", "_head_bytes_max", "_known", "_pending", "_target_bytes_max")
+    __slots__ = ("_at", "_fields_max", "_head_bytes_max", "_known", "_pending", "_target_bytes_max")
 
     def __init__(self, limits: Limits, known: KnownBlocks) -> None:
         self._head_bytes_max = limits.head_bytes_max
@@ -54,15 +56,21 @@ class RequestReader:
         self._fields_max = limits.fields_max
         self._known = known
         self._pending = b""
+        self._at = 0
+        """How much of ``_pending`` is read already: what waits behind a request is not copied for it."""
 
     @property
     def pending_bytes(self) -> int:
         """Bytes fed and not yet part of a request; the caller stops feeding when they grow beyond its bound."""
-        return len(self._pending)
+        return len(self._pending) - self._at
 
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
-        self._pending = self._pending + data if self._pending else data
+        if self._pending:
+            self._pending = self._pending[self._at :] + data
+            self._at = 0
+        else:
+            self._pending = data
 
     def next(self) -> Request | None:
         """The next whole request, or None until more arrives.
@@ -73,32 +81,41 @@ class RequestReader:
         data = self._pending
         if not data:
             return None
-        line_end = data.find(b"\r\n")
-        fields = self._known.fields.get(data[line_end:])
-        if fields is not None and len(data) <= self._head_bytes_max:
-            # The common case: one request, and its block known. A known block ends at its first empty line, so this is
-            # one whole head, and the request line alone is left to read. Anything unusual takes the full way.
-            parts = data[:line_end].split(b" ")
-            if len(parts) == 3 and parts[0] == b"GET" and parts[2] == b"HTTP/1.1":
-                target = parts[1]
-                short = len(target) <= self._target_bytes_max
-                if short and target[:1] == b"/" and not target.translate(None, TARGET_BYTES):
-                    self._pending = b""
-                    path = target.partition(b"?")[0]
-                    return Request("GET", decoded(path) if b"%" in path else path, fields, not fields.close)
+        if not self._at and len(data) <= self._head_bytes_max:
+            line_end = data.find(b"\r\n")
+            fields = self._known.fields.get(data[line_end:])
+            if fields is not None:
+                # The common case: one request, and its block known. A known block ends at its first empty line, so
+                # this is one whole head, and the request line alone is left to read. Anything unusual takes the full
+                # way.
+                parts = data[:line_end].split(b" ")
+                if len(parts) == 3 and parts[0] == b"GET" and parts[2] == b"HTTP/1.1":
+                    target = parts[1]
+                    short = len(target) <= self._target_bytes_max
+                    if short and target[:1] == b"/" and not target.translate(None, TARGET_BYTES):
+                        self._pending = b""
+                        path = target.partition(b"?")[0]
+                        return Request("GET", decoded(path) if b"%" in path else path, fields, not fields.close)
         return self._next(data)
 
     def _next(self, data: bytes) -> Request | None:
-        while data.startswith(b"\r\n"):
-            # RFC 9112 §2.2: ignore empty lines before the request line (how many, the head's time-out bounds).
-            data = self._pending = data[2:]
-        size = data.find(_END) + 4
-        if size < 4 or size > self._head_bytes_max:
-            if data:
-                self._refuse_hopeless(data)
+        begin = self._at
+        # RFC 9112 §2.2: ignore empty lines before the request line. They stay pending until it follows, so that the
+        # head's time-out runs.
+        while data.startswith(b"\r\n", begin):
+            if begin - self._at >= 2 * EMPTY_LINES_MAX:
+                raise RequestError("request-line", f"more than {EMPTY_LINES_MAX} empty lines before a request")
+            begin += 2
+        end = data.find(_END, begin) + len(_END)
+        if end < len(_END) or end - begin > self._head_bytes_max:
+            if begin < len(data):
+                self._refuse_hopeless(data[begin:])
             return None
-        self._pending = data[size:]
-        return self._read(data[:size])
+        if end == len(data):
+            self._pending, self._at = b"", 0
+        else:
+            self._at = end
+        return self._read(data[begin:end])
 
     def _refuse_hopeless(self, data: bytes) -> None:
         """Refuse at once what no further byte can mend, rather than wait for the head's time-out."""
@@ -136,9 +153,11 @@ class RequestReader:
         # RFC 9110 §2.5: a higher minor version is read as the highest we know.
         minor = min(minor, 1)
         path = path_of(target, method=method)
-        fields = read_fields(_field_lines(block), minor=minor, fields_max=self._fields_max)
-        if minor == 1:
-            self._known.learn(block, fields)
+        fields = self._known.fields.get(block) if minor == 1 else None
+        if fields is None:
+            fields = read_fields(_field_lines(block), minor=minor, fields_max=self._fields_max)
+            if minor == 1:
+                self._known.learn(block, fields)
         persistent = not fields.close and (minor == 1 or fields.keep_alive)  # RFC 9112 §9.3
         return Request(method, path, fields, persistent, minor)
 
