@@ -44,6 +44,7 @@ class Session:
         "_lingered_bytes",
         "_lingering",
         "_moved_bytes",
+        "_queued",
         "_reading",
         "_receive",
         "_requests",
@@ -64,6 +65,7 @@ class Session:
         )
         self._active_at_s = self._head_since_s = service.now_s
         self._answered = self._closed = self._closing = self._eof = self._lingering = self._fill = False
+        self._queued = False
         self._lingered_bytes = self._moved_bytes = self._sending_bytes = 0
         self._sending: Found | None = None
         self._reading = True
@@ -123,11 +125,22 @@ class Session:
         if not requests.pending_bytes:
             self._head_since_s = self._service.now_s
         requests.feed(data)
-        if not self._transport.waiting:
+        if not (self._transport.waiting or self._queued):
             self._serve()
         elif requests.pending_bytes > self._service.limits.head_bytes_max:
             # Enough pipelined requests wait; the rest may wait in the client's own socket.
             self._pause()
+
+    def _next_turn(self) -> None:
+        """The other connections had theirs."""
+        self._queued = False
+        self._serve_on()
+
+    def _serve_on(self) -> None:
+        """Answer what waits; take more from the client when little is left."""
+        self._serve()
+        if self._requests.pending_bytes <= self._service.limits.head_bytes_max:
+            self._read_on()
 
     def _serve(self) -> None:
         """Answer the requests that are here, until one cannot be sent at once."""
@@ -148,7 +161,8 @@ class Session:
             if self._closing:
                 self._finish()
                 return
-        self._service.loop.call_soon(self._serve)
+        self._queued = True
+        self._service.loop.call_soon(self._next_turn)
 
     def _answer(self, request: Request) -> bool:
         """Send the answer; False when it goes on in the background or the connection is gone."""
@@ -200,10 +214,7 @@ class Session:
         if self._closing:
             self._finish()
             return
-        if not self._reading and not self._eof:
-            self._reading = True
-            self._service.loop.add_reader(self._connection.fileno(), self._on_readable)
-        self._serve()
+        self._serve_on()
 
     def _on_failed(self, cause: Cause) -> None:
         self._service.counts[_CUTS[cause]] += 1
@@ -221,7 +232,7 @@ class Session:
         self._pause()
         if self._lingering:
             self._close()
-        elif not self._transport.waiting:
+        elif not (self._transport.waiting or self._queued):
             self._finish()
 
     def _gone(self) -> None:
@@ -242,9 +253,7 @@ class Session:
             return
         self._lingering = True
         self._active_at_s = self._service.now_s
-        if not self._reading:
-            self._reading = True
-            self._service.loop.add_reader(self._connection.fileno(), self._on_readable)
+        self._read_on()
 
     def _cut(self, cause: str) -> None:
         """End a response before its last byte: by a reset, so that the client cannot take it for whole."""
@@ -261,6 +270,11 @@ class Session:
         if self._reading:
             self._reading = False
             self._service.loop.remove_reader(self._connection.fileno())
+
+    def _read_on(self) -> None:
+        if not (self._reading or self._eof or self._closed):
+            self._reading = True
+            self._service.loop.add_reader(self._connection.fileno(), self._on_readable)
 
     def _close(self) -> None:
         if self._closed:

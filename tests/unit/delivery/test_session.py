@@ -1,16 +1,43 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oca.delivery.session import Session
+from oca.delivery.service import Service
+from oca.delivery.session import RECEIVE_BYTES, TURN_REQUESTS_MAX, Session
 from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, Benches, read_reply, store_of, until
 
 GET = b"GET /h/%b HTTP/1.1\r\nHost: a\r\n\r\n"
 SMALL, LARGE = CONTENT["small.m3u8"], CONTENT["large.m4s"]
+
+
+class Turns:
+    """The worker's loop as sessions see it, watched: how many turns wait at once, and how much with them."""
+
+    def __init__(self, service: Service) -> None:
+        self._service, self._loop = service, service.loop
+        self.taken = self.waiting = self.waiting_max = self.pending_bytes_max = 0
+        service.loop = self  # type: ignore[assignment]
+
+    def call_soon(self, turn: Callable[[], None]) -> None:
+        def take() -> None:
+            self.waiting -= 1
+            self.taken += 1
+            turn()
+
+        self.waiting += 1
+        self.waiting_max = max(self.waiting_max, self.waiting)
+        for session in self._service.sessions:
+            assert isinstance(session, Session)
+            self.pending_bytes_max = max(self.pending_bytes_max, session._requests.pending_bytes)
+        self._loop.call_soon(take)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
 
 
 async def test_session_sends_object_by_sendfile_and_counts_its_demand(benches: Benches) -> None:
@@ -83,6 +110,32 @@ async def test_session_answers_many_pipelined_requests_in_order(benches: Benches
     writer.close()
 
 
+async def test_session_takes_one_turn_at_a_time_however_much_is_asked(benches: Benches) -> None:
+    bench = benches()
+    turns = Turns(bench.service)
+    reader, writer = await bench.connect()
+    flood = 5000
+    writer.write(GET % b"none" * flood)
+    for _ in range(flood):
+        assert (await read_reply(reader))[0] == 404
+    assert turns.taken >= flood // TURN_REQUESTS_MAX - 1
+    assert turns.waiting_max == 1
+    assert turns.pending_bytes_max <= bench.service.limits.head_bytes_max + RECEIVE_BYTES
+    writer.close()
+
+
+async def test_session_answers_what_was_asked_before_the_client_ended(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    asked = 40 * TURN_REQUESTS_MAX
+    writer.write(GET % b"none" * asked)
+    writer.write_eof()
+    for _ in range(asked):
+        assert (await read_reply(reader))[0] == 404
+    assert await reader.read() == b""
+    writer.close()
+
+
 async def test_session_refuses_malformed_request_and_closes(benches: Benches) -> None:
     bench = benches()
     reader, writer = await bench.connect()
@@ -152,10 +205,11 @@ async def test_session_ends_connection_that_never_asks(benches: Benches) -> None
     writer.close()
 
 
-async def test_session_refuses_head_that_takes_too_long(benches: Benches) -> None:
+@pytest.mark.parametrize("begun", [GET[:10], b"\r\n"])
+async def test_session_refuses_head_that_takes_too_long(benches: Benches, begun: bytes) -> None:
     bench = benches(head_timeout_s=0.1)
     reader, writer = await bench.connect()
-    writer.write(GET[:10])
+    writer.write(begun)
     status, _, body = await read_reply(reader)
     assert (status, body) == (408, b"head-time-out\n")
     assert bench.count("delivery_time_outs:head") == bench.count("delivery_refusals:head-time-out") == 1
