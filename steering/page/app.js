@@ -20,6 +20,7 @@ const shelf = new Shelf(byId("shelf"), watch);
 const viewer = new Viewer(byId("viewer"), () => playing && watch(playing));
 
 let newest = null;
+let waitingFor = null;
 let playing = "";
 let serving = "";
 let decision = null;
@@ -28,6 +29,7 @@ let titles = [];
 window.oca = player.log;
 
 player.onSegment = (segment) => {
+  quiet("sources");
   strip.add(segment);
   if (segment.kind === "video" && segment.pathway !== serving) {
     serving = segment.pathway;
@@ -35,6 +37,10 @@ player.onSegment = (segment) => {
     byId("from").className = `from ${tone(serving)}`;
     pathways.show(decision, serving);
   }
+};
+player.onLost = () => {
+  say("No source can be reached just now; trying again …", "sources");
+  if (waitingFor !== newest) tryAgain((waitingFor = newest));
 };
 player.onError = (message) => say(message);
 
@@ -67,9 +73,30 @@ async function watch(title) {
   byId("stage").scrollIntoView({ block: "start", behavior: "smooth" });
 }
 
-function say(message) {
+/** What is buffered plays on until a source answers; then a fresh answer of steering, from where the viewer is. */
+async function tryAgain(choice) {
+  await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
+  if (choice !== newest) return; // another film by now
+  try {
+    const answer = await api.playback(playing, viewer.client);
+    await Promise.any(answer.pathways.map((way) => fetch(way.url, { mode: "no-cors" })));
+    if (choice !== newest) return;
+    waitingFor = null;
+    player.resume(answer);
+  } catch {
+    tryAgain(choice);
+  }
+}
+
+/** `of` names who speaks, for the one who may take it back. */
+function say(message, of = "") {
   byId("notice").textContent = message;
   byId("notice").hidden = !message;
+  byId("notice").dataset.of = of;
+}
+
+function quiet(of) {
+  if (byId("notice").dataset.of === of) say("");
 }
 
 function draw() {
@@ -90,17 +117,11 @@ async function refresh() {
       player.learn(decision);
       pathways.show(decision, serving);
     }
-    if (byId("notice").dataset.of === "steering") quiet();
+    quiet("steering");
   } catch (error) {
     if (!(error instanceof api.SteeringError)) throw error;
-    say(playing ? `${error.message}. What plays now does not need it.` : error.message);
-    byId("notice").dataset.of = "steering";
+    say(playing ? `${error.message}. What plays now does not need it.` : error.message, "steering");
   }
-}
-
-function quiet() {
-  delete byId("notice").dataset.of;
-  say("");
 }
 
 async function forever() {
@@ -121,6 +142,7 @@ function asked() {
 
 function watchAsked() {
   if (asked() && asked() !== playing) watch(asked());
+  else say("");
 }
 
 window.addEventListener("hashchange", watchAsked);

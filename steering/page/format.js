@@ -34,10 +34,12 @@ export function element(name, className, ...children) {
   return node;
 }
 
-/** Replace a node's children only when what they show has changed, so that focus and scrolling survive a refresh. */
+/** Replace a node's children only when what they show has changed; focus stays on the same film, scrolling where it is. */
 export function refresh(node, shown, build) {
   const key = JSON.stringify(shown);
   if (node.dataset.shown === key) return;
   node.dataset.shown = key;
+  const focused = node.contains(document.activeElement) ? document.activeElement.dataset.title : undefined;
   node.replaceChildren(...build());
+  if (focused) node.querySelector(`[data-title="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }

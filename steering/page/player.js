@@ -36,6 +36,8 @@ export class Player {
   /** Everything seen while playing, for people with a console and for tests. */
   log = { title: "", segments: [], errors: [], stalls: [], recovered: false };
   onSegment = () => {};
+  /** Every source has failed; what is buffered plays on. `resume` goes on with a fresh answer. */
+  onLost = () => {};
   onError = () => {};
 
   constructor(video) {
@@ -51,15 +53,25 @@ export class Player {
   }
 
   play(answer) {
-    this.stop();
     Object.assign(this.log, { title: answer.title, segments: [], errors: [], stalls: [], recovered: false });
+    this.#open(answer, -1, true);
+  }
+
+  /** Go on where the viewer is, with the sources that `answer` names. */
+  resume(answer) {
+    this.#open(answer, this.#video.currentTime, !this.#video.paused);
+  }
+
+  #open(answer, startPosition, isPlaying) {
+    this.stop();
     this.learn(answer);
-    const hls = new Hls(SETTINGS);
+    const hls = new Hls({ ...SETTINGS, startPosition });
     this.#hls = hls;
     hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => this.#fetched(hls, frag));
     hls.on(Hls.Events.ERROR, (_, data) => this.#failed(hls, data));
     hls.loadSource(answer.hls_url);
     hls.attachMedia(this.#video);
+    if (!isPlaying) return;
     this.#video.play().catch(() => {
       // A page opened by address may not start with sound before its viewer touched it; the controls remain.
     });
@@ -97,12 +109,16 @@ export class Player {
   #failed(hls, data) {
     this.log.errors.push({ details: data.details, fatal: data.fatal, url: data.frag?.url ?? data.url ?? "" });
     if (!data.fatal) return;
+    if (data.type === Hls.ErrorTypes.NETWORK_ERROR) {
+      this.onLost();
+      return;
+    }
     if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !this.log.recovered) {
       this.log.recovered = true;
       hls.recoverMediaError();
       return;
     }
-    this.onError(`The film cannot be played on: ${data.details}`);
+    this.onError(`This browser gave up on the film (${data.details}). Choose it again to start over.`);
   }
 
   #startStall() {

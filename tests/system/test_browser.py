@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -48,6 +50,7 @@ async def test_page_plays_film_from_nearest_appliance(whole: System, studio: Stu
     assert {segment["pathway"] for segment in log["segments"]} == {nearest}
     assert (log["errors"], log["stalls"], watched.console_errors) == ([], [], [])
     await expect(page.locator("#from")).to_have_text(f"from {nearest}")
+    await expect(page.locator("#about")).to_have_text(title.synopsis)
     await expect(page.locator("#strip .cell.video").first).to_contain_text(nearest)
 
 
@@ -94,6 +97,35 @@ async def test_page_plays_by_keyboard_alone(whole: System, page: Page) -> None:
     assert watched.console_errors == []
 
 
+async def test_page_plays_on_after_every_source_was_gone(whole: System, page: Page) -> None:
+    await page.set_viewport_size({"width": 1280, "height": 720})
+    watched = await watch(page, f"{whole.places.steering_url}/#{whole.films[0].title}")
+    await watched.until_position(3, 30)
+    sources = re.compile(
+        rf"http://({'|'.join(map(re.escape, [*_hosts(whole), urlsplit(whole.places.origin_url).hostname]))}):"
+    )
+    await page.route(sources, lambda route: route.abort("connectionrefused"))
+    notice = page.locator("#notice")
+    await expect(notice).to_contain_text("No source can be reached", timeout=30_000)
+    await expect(notice).to_be_in_viewport()
+    lost_at = await watched.position()
+    await page.unroute(sources)
+    await expect(notice).to_be_hidden(timeout=20_000)
+    await watched.until_position(lost_at + 8, 30)
+    assert watched.console_errors == []
+
+
+async def test_page_keeps_focus_on_film_while_shelf_changes(whole: System, page: Page) -> None:
+    await watch(page, whole.places.steering_url)
+    card = page.locator(f"[data-title={whole.films[1].title}]")
+    await card.focus()
+    second = (await whole.playback(whole.films[0].title))["pathways"][1]["pathway"]
+    await expect(page.locator("#shelf .holders").first).to_contain_text(second)
+    whole.processes.pop(second).kill()
+    await expect(page.locator("#shelf .holders").first).not_to_contain_text(second, timeout=15_000)
+    await expect(card).to_be_focused()
+
+
 async def test_page_follows_address_and_history(whole: System, page: Page) -> None:
     first, second = whole.films[:2]
     watched = await watch(page, f"{whole.places.steering_url}/#{first.title}")
@@ -102,6 +134,10 @@ async def test_page_follows_address_and_history(whole: System, page: Page) -> No
     await expect(page.locator("#now")).to_have_text(second.name)
     await page.go_back()
     await expect(page.locator("#now")).to_have_text(first.name)
+    await page.evaluate("location.hash = 'nope'")
+    await expect(page.locator("#notice")).to_be_visible()
+    await page.go_back()
+    await expect(page.locator("#notice")).to_be_hidden()
     await page.evaluate("location.hash = '%'")
     await watched.until_position(1, 30)
     assert watched.console_errors == []
