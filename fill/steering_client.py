@@ -11,17 +11,16 @@ from yarl import URL
 from fill.http import failure
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
-from oca.common.messages import AssetManifest, FillPlan, FillProgress, Problem
+from oca.common.messages import AssetManifest, FillPlan, FillProgress
+from oca.common.refusal import PROBLEM_BYTES_MAX, read_refusal
 
 ANSWER_BYTES_MAX = 256 * 2**20
-PROBLEM_BYTES_MAX = 2**16
 ASK_TIMEOUT_S = 60.0
 PROGRESS_TIMEOUT_S = 5.0
 _log = get_logger("steering")
 _encode = msgspec.json.Encoder().encode
 _plans = msgspec.json.Decoder(FillPlan)
 _manifests = msgspec.json.Decoder(AssetManifest)
-_problems = msgspec.json.Decoder(Problem)
 Answer = TypeVar("Answer")
 
 
@@ -113,22 +112,18 @@ class SteeringClient:
             ) from None
 
     async def _refused(self, what: str, response: aiohttp.ClientResponse) -> SteeringError:
-        body = await _read(response, PROBLEM_BYTES_MAX)
-        try:
-            problem = _problems.decode(body or b"")
-        except msgspec.DecodeError:
-            problem = Problem(title="", status=response.status)
-        said = ": ".join(part[:200] for part in (problem.title, problem.detail) if part)
-        message = f"steering at {self._url} answers {response.status} to {what}" + (f": {said}" if said else "")
+        refused = read_refusal(await _read(response, PROBLEM_BYTES_MAX) or b"")
+        message = f"steering at {self._url} answers {response.status} to {what}"
+        message += f": {refused.said}" if refused.said else ""
         if response.status in (401, 403):
             remedy = (
                 f"check that steering knows appliance {self._appliance} and that steering.token_file holds its token"
             )
         elif response.status >= 500:
-            return SteeringError(message, remedy=problem.remedy[:200] or "see steering's log")
+            return SteeringError(message, remedy=refused.remedy or "see steering's log")
         else:
             remedy = "check steering.url in appliance.toml"
-        return SteeringRefusalError(message, remedy=problem.remedy[:200] or remedy)
+        return SteeringRefusalError(message, remedy=refused.remedy or remedy)
 
     def _endpoint(self, what: str) -> URL:
         return URL(f"{self._url}/v1/appliances/{self._appliance}/{what}", encoded=True)

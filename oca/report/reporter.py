@@ -18,6 +18,7 @@ from oca.common.clock import now_ns
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
 from oca.common.messages import Report, ReportAnswer, Serving
+from oca.common.refusal import read_refusal
 from oca.common.token import read_token
 from oca.report.demand import DemandLedger
 from oca.report.schedule import next_report_in_s
@@ -152,10 +153,7 @@ class Reporter:
             async with session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
                 raw = await _read_bounded(response)
                 if response.status != 200:
-                    raise SteeringError(
-                        f"steering answered {response.status} to the report: {_shown(raw)}",
-                        remedy=_REMEDIES.get(response.status, "look at steering's log"),
-                    )
+                    raise _refused(response.status, raw)
         except TimeoutError:
             raise SteeringError(
                 f"{self._url}: no answer within {self._steering.timeout_s:g} s",
@@ -199,8 +197,12 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(raw)
 
 
-def _shown(raw: bytes) -> str:
-    return raw[:200].decode("utf-8", "replace").strip() or "nothing"
+def _refused(status: int, raw: bytes) -> SteeringError:
+    refused = read_refusal(raw)
+    return SteeringError(
+        f"steering answered {status} to the report" + (f": {refused.said}" if refused.said else ""),
+        remedy=refused.remedy or _REMEDIES.get(status, "look at steering's log"),
+    )
 
 
 _REMEDIES = {

@@ -134,6 +134,14 @@ def _oversized(_: Report) -> web.Response:
     ("answer", "why"),
     [
         (lambda _: web.Response(status=403, text="unknown appliance"), "403 to the report: unknown appliance; enrol"),
+        (
+            lambda _: web.Response(
+                status=400,
+                text='{"title": "t1 belongs to site lab", "status": 400, "remedy": "correct appliance.site"}',
+            ),
+            "steering answered 400 to the report: t1 belongs to site lab; correct appliance.site",
+        ),
+        (lambda _: web.Response(status=400), "steering answered 400 to the report; look at steering's log"),
         (lambda _: web.Response(status=302, headers={"Location": "/"}), "steering answered 302"),
         (lambda _: web.Response(text="<html>"), "the answer is not as agreed"),
         (lambda _: web.Response(text="{}"), "the answer is not as agreed"),
