@@ -10,6 +10,7 @@ import asyncio
 import math
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
-from benchmarks.figures import ROOT, machine, show, write
+from benchmarks.figures import ROOT, figure, machine, show, write
 from benchmarks.players.experience import Outcome, endings_of, figures_of, limits_of
 from demo.__main__ import encode
 from demo.places import Places, parse_network
@@ -86,14 +87,15 @@ async def _measure(options: argparse.Namespace) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with _target(options) as steering:
         await _ask_titles(steering)
-        record = KEPT / "players" / "outcome.json"
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.unlink(missing_ok=True)
-        engine = Process("locust", [*command, "--host", steering, "--outcome", str(record)], record.with_name("log"))
-        await _run(engine, options)
-    if not record.exists():
-        raise engine.failure()
-    return _report(msgspec.json.decode(record.read_bytes(), type=Outcome), options)
+        with tempfile.TemporaryDirectory(prefix="oca-players-") as folder:
+            record = Path(folder) / "outcome.json"
+            locust = [*command, "--host", steering, "--outcome", str(record)]
+            engine = Process("locust", locust, KEPT / "players" / "locust.log")
+            await _run(engine, options)
+            if not record.exists():
+                raise engine.failure()
+            outcome = msgspec.json.decode(record.read_bytes(), type=Outcome)
+    return _report(outcome, options)
 
 
 def engine_command(options: argparse.Namespace) -> list[str]:
@@ -180,7 +182,7 @@ async def _run(engine: Process, options: argparse.Namespace) -> None:
 
 def _report(outcome: Outcome, options: argparse.Namespace) -> int:
     figures = figures_of(outcome)
-    rows = [[figure["name"], f"{figure['value']:,.4g}", figure["unit"]] for figure in figures]
+    rows = [[name, f"{value:,.4g}", unit] for name, value, unit, _ in figures]
     show(f"What viewers felt, {options.players} players, {outcome.ran_s:.0f} s", ["figure", "value", "unit"], rows)
     endings = endings_of(outcome)
     say("Viewings ended: " + (", ".join(f"{count} {ending}" for ending, count in endings.items()) or "there was none"))
@@ -193,7 +195,7 @@ def _report(outcome: Outcome, options: argparse.Namespace) -> int:
         "players",
         machine=machine(locust=version("locust")),
         method=METHOD,
-        figures=figures,
+        figures=[figure(name, value, unit, bar=bar) for name, value, unit, bar in figures],
         players=options.players,
         seconds=round(outcome.ran_s, 1),
         seed=options.seed,

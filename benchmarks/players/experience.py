@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from math import ceil
-from typing import Any
+from typing import NamedTuple
 
 from msgspec import Struct
-
-from benchmarks.figures import figure
 
 CPU_SHARE_MAX = 0.85
 LAG_S_MAX = 0.05
@@ -71,13 +69,22 @@ class Outcome(Struct, frozen=True):
     ran_s: float
 
 
+class Figure(NamedTuple):
+    """One figure; with a ``bar``, what it may reach at most."""
+
+    name: str
+    value: float
+    unit: str
+    bar: float | None = None
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that ``percent`` of all values do not exceed; 0 of none."""
     ordered = sorted(values)
     return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)] if ordered else 0.0
 
 
-def figures_of(outcome: Outcome) -> list[dict[str, Any]]:
+def figures_of(outcome: Outcome) -> list[Figure]:
     """The figures, in the order a viewer would ask for them."""
     seen = [viewing for viewing in outcome.viewings if viewing.startup_s is not None]
     # Who gave up, or was turned away, waited at least so long: leaving them out would flatter.
@@ -90,37 +97,37 @@ def figures_of(outcome: Outcome) -> list[dict[str, Any]]:
     times = [time for served in outcome.served.values() for time in served.times_s]
     sent = sum(served.bytes for served in outcome.served.values())
     return [
-        figure("viewings", len(outcome.viewings), "count"),
-        figure("viewings that never started", len(lost), "count"),
-        figure("start-up time, p50", percentile(startups, 50), "s"),
-        figure("start-up time, p95", percentile(startups, 95), "s"),
-        figure("viewings with a stall", sum(bool(v.stalls_s) for v in seen) / max(1, len(seen)), "ratio"),
-        figure("stalls per hour watched", sum(len(v.stalls_s) for v in seen) / max(watched_s / 3600, 1e-9), "1/h"),
-        figure("stalled time of a viewing, p50", percentile(stalled, 50), "s"),
-        figure("stalled time of a viewing, p95", percentile(stalled, 95), "s"),
-        figure("stalled share of all time", sum(stalled) / max(watched_s + sum(stalled), 1e-9), "ratio"),
-        figure("wait after a seek, p50", percentile(seeks, 50), "s"),
-        figure("wait after a seek, p95", percentile(seeks, 95), "s"),
-        figure("bitrate, p50", percentile(rates, 50), "bits/s"),
-        figure("bitrate, p5 (95 % of viewings had more)", percentile(rates, 5), "bits/s"),
-        figure("bitrate changes of a viewing, p50", percentile([v.changes for v in seen], 50), "count"),
-        figure("pathways left because they failed", sum(v.moves for v in outcome.viewings), "count"),
-        figure("time of a segment, p50", percentile(times, 50), "s"),
-        figure("time of a segment, p95", percentile(times, 95), "s"),
-        figure("sent to players", sent / max(outcome.ran_s, 1e-9), "bytes/s"),
+        Figure("viewings", len(outcome.viewings), "count"),
+        Figure("viewings that never started", len(lost), "count"),
+        Figure("start-up time, p50", percentile(startups, 50), "s"),
+        Figure("start-up time, p95", percentile(startups, 95), "s"),
+        Figure("viewings with a stall", sum(bool(v.stalls_s) for v in seen) / max(1, len(seen)), "ratio"),
+        Figure("stalls per hour watched", sum(len(v.stalls_s) for v in seen) / max(watched_s / 3600, 1e-9), "1/h"),
+        Figure("stalled time of a viewing, p50", percentile(stalled, 50), "s"),
+        Figure("stalled time of a viewing, p95", percentile(stalled, 95), "s"),
+        Figure("stalled share of all time", sum(stalled) / max(watched_s + sum(stalled), 1e-9), "ratio"),
+        Figure("wait after a seek, p50", percentile(seeks, 50), "s"),
+        Figure("wait after a seek, p95", percentile(seeks, 95), "s"),
+        Figure("bitrate, p50", percentile(rates, 50), "bits/s"),
+        Figure("bitrate, p5 (95 % of viewings had more)", percentile(rates, 5), "bits/s"),
+        Figure("bitrate changes of a viewing, p50", percentile([v.changes for v in seen], 50), "count"),
+        Figure("pathways left because they failed", sum(v.moves for v in outcome.viewings), "count"),
+        Figure("time of a segment, p50", percentile(times, 50), "s"),
+        Figure("time of a segment, p95", percentile(times, 95), "s"),
+        Figure("sent to players", sent / max(outcome.ran_s, 1e-9), "bytes/s"),
         *(
-            figure(f"share of bytes from {name}", served.bytes / max(1, sent), "ratio")
+            Figure(f"share of bytes from {name}", served.bytes / max(1, sent), "ratio")
             for name, served in sorted(outcome.served.items())
             if served.bytes
         ),
         *(
-            figure(f"requests that failed at {name}", served.failures, "count")
+            Figure(f"requests that failed at {name}", served.failures, "count")
             for name, served in sorted(outcome.served.items())
             if served.failures
         ),
-        figure("load generator, share of its core, p95", _of(outcome.samples, "cpu_share"), "ratio", bar=CPU_SHARE_MAX),
-        figure("load generator, event-loop lag, p95", _of(outcome.samples, "lag_s"), "s", bar=LAG_S_MAX),
-        figure("whole machine's CPU, p95", _of(outcome.samples, "machine_share"), "ratio", bar=MACHINE_SHARE_MAX),
+        Figure("load generator, share of its core, p95", _of(outcome.samples, "cpu_share"), "ratio", bar=CPU_SHARE_MAX),
+        Figure("load generator, event-loop lag, p95", _of(outcome.samples, "lag_s"), "s", bar=LAG_S_MAX),
+        Figure("whole machine's CPU, p95", _of(outcome.samples, "machine_share"), "ratio", bar=MACHINE_SHARE_MAX),
     ]
 
 
