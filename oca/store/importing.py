@@ -33,7 +33,8 @@ def describe_folder(source: Path, *, asset: str, mount: str) -> tuple[AssetManif
     Raises:
         StoreError: The folder cannot be read or is empty; or a name, the asset or the mount cannot stand in a URL.
     """
-    files.require_folder(source)
+    if not os.path.isdir(source):  # noqa: PTH112 - Path.is_dir raises where a parent may not be searched
+        raise StoreError(f"{source}: not a folder", remedy="name the folder with the asset's files")
     found = sorted(_files_in(source))
     if not found:
         raise StoreError(f"{source}: holds no file", remedy="name a folder with the asset's files")
@@ -89,12 +90,18 @@ def import_folder(
 
 
 def _files_in(source: Path) -> Iterator[Path]:
-    for folder, below, names in os.walk(source):
+    for folder, below, names in os.walk(source, onerror=_refuse):
         below[:] = [name for name in below if not name.startswith(".")]
         for name in names:
             path = Path(folder, name)
             if not name.startswith(".") and _is_file(path):
                 yield path
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be read is never left out: the asset would lack its files."""
+    with files.explained(Path(error.filename), "list"):
+        raise error
 
 
 def _is_file(path: Path) -> bool:

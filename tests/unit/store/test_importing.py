@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,8 +92,26 @@ def test_import_refuses_links(source: Path) -> None:
         describe_folder(source, asset="h/a", mount="/h")
 
 
-def test_import_refuses_folder_that_is_missing_or_empty(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="No such file"):
-        describe_folder(tmp_path / "missing", asset="h/a", mount="/h")
+def test_import_refuses_source_without_blaming_a_device(tmp_path: Path, source: Path) -> None:
+    for wrong in (tmp_path / "nosuch", source / "poster.jpg"):
+        with pytest.raises(StoreError) as caught:
+            describe_folder(wrong, asset="harbour/all", mount="/h")
+        assert str(caught.value) == f"{wrong}: not a folder; name the folder with the asset's files"
+
+
+def test_import_refuses_folder_of_which_a_part_cannot_be_read(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = os.scandir
+
+    def refuse(folder: str) -> Iterator[os.DirEntry[str]]:
+        if Path(folder).name == "v":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(StoreError, match="v: cannot list: Permission denied"):
+        describe_folder(source, asset="harbour/all", mount="/h")
+
+
+def test_import_refuses_folder_that_is_empty(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="holds no file"):
         describe_folder(tmp_path, asset="h/a", mount="/h")
