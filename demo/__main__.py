@@ -62,8 +62,9 @@ def _run(options: argparse.Namespace) -> int:
             raise ConfigError(f"--{name} {value}: out of range", remedy=f"choose from {low} to {high}")
     began = monotonic_s()
     places = Places(parse_network(options.net), options.dir.resolve())
-    vendor.fetch()
     signal.signal(signal.SIGTERM, _stop_now)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs this with & has SIGINT ignored
+    vendor.fetch()
     studio = Studio(places.folder, seconds=options.seconds)
     chosen = films(options.titles)
     encode(studio, [film.title for film in chosen])
