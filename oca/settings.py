@@ -71,16 +71,18 @@ class ApplianceSettings(Table, frozen=True):
     log: LogTable = LogTable()
 
     def __post_init__(self) -> None:
-        """Refuse what each table allows but not together."""
+        """Refuse what each table allows but not together; the remedy follows the last semicolon."""
         try:
             admin = parse_listen(self.admin.listen, setting="admin.listen")
             listens = [parse_listen(text, setting="delivery.listen") for text in self.delivery.listen]
         except ConfigError as error:
             raise ValueError(str(error)) from None
         if admin.port and admin in listens:
-            raise ValueError(f"admin.listen = {self.admin.listen} is a delivery address too")
+            raise ValueError(
+                f"admin.listen = {self.admin.listen} is in delivery.listen too; give each a port of its own"
+            )
         if len(set(listens)) < len(listens):
-            raise ValueError("delivery.listen names an address twice")
+            raise ValueError("delivery.listen names an address twice; leave one of them out")
 
 
 def load_settings(path: Path | None, sets: Sequence[str] = ()) -> ApplianceSettings:

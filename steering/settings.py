@@ -180,7 +180,7 @@ class SteeringSettings(Table, frozen=True):
     site: tuple[Site, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself across keys."""
+        """Refuse what contradicts itself across keys; the remedy follows the last semicolon."""
         for contradiction in _contradictions(self):
             raise ValueError(contradiction)
 
@@ -195,11 +195,13 @@ def load_settings(path: Path | None, sets: Sequence[str] = ()) -> SteeringSettin
 
 
 def prefix_fault(prefix: str) -> str:
-    """Why ``prefix`` is none, or an empty string."""
+    """Why ``prefix`` is none and what to do, or an empty string."""
     try:
         ipaddress.ip_network(prefix)
     except ValueError as error:
-        return "has bits set beyond its length" if "host bits" in str(error) else "is not an address prefix"
+        if "host bits" in str(error):
+            return "has bits set beyond its length; clear those bits, or write a longer prefix"
+        return "is not an address prefix; write it like 192.0.2.0/24 or 2001:db8::/32"
     return ""
 
 
@@ -214,13 +216,14 @@ def _contradictions(settings: SteeringSettings) -> Iterator[str]:
     claims: dict[str, str] = {}
     for site in settings.site:
         if site.id in sites:
-            yield f"two [[site]] have the id {site.id}"
+            yield f"two [[site]] have the id {site.id}; give one another id"
         sites.add(site.id)
         for appliance in site.appliance:
             if appliance.id in (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY):
-                yield f"site {site.id}: the appliance id {appliance.id} is reserved for the origin"
+                yield f"site {site.id}: the appliance id {appliance.id} is reserved for the origin; give it another id"
             if appliance.id in appliances:
-                yield f"appliance {appliance.id} is in site {appliances[appliance.id]} and again in {site.id}"
+                twice = f"appliance {appliance.id} is in site {appliances[appliance.id]} and again in {site.id}"
+                yield f"{twice}; take it out of one"
             appliances[appliance.id] = site.id
         for prefix in site.prefixes:
             if fault := prefix_fault(prefix):
@@ -228,4 +231,4 @@ def _contradictions(settings: SteeringSettings) -> Iterator[str]:
                 continue
             claimed = claims.setdefault(str(ipaddress.ip_network(prefix)), site.id)
             if claimed != site.id:
-                yield f"prefix {prefix} is in site {claimed} and in {site.id}"
+                yield f"prefix {prefix} is in site {claimed} and in {site.id}; take it out of one"

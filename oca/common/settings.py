@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_origin, get_type_hints
 import msgspec
 
 from oca.common.errors import ConfigError
-from oca.common.settings_check import find_fault
+from oca.common.settings_check import find_fault, origins_of
 from oca.common.settings_schema import Key, Table, keys, render_default, split, struct_of, toml
 
 __all__ = ["Key", "Table", "keys", "load", "render_default", "toml"]
@@ -57,7 +57,7 @@ def load(
         document = {name: value for name, value in document.items() if name in schema.__struct_fields__}
     fault = find_fault(schema, document)
     if fault is not None:
-        where = origins.get(fault.dotted) or (str(path) if path is not None else "the defaults")
+        where = ", ".join(origins_of(fault, origins)) or (str(path) if path is not None else "the defaults")
         raise ConfigError(f"{where}: {fault.message}", remedy=fault.remedy)
     return msgspec.convert(document, schema, strict=True)
 

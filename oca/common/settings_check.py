@@ -6,6 +6,7 @@ Pure. The words come from the declaration (``oca.common.settings_schema``), neve
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -27,6 +28,24 @@ class Fault(NamedTuple):
 def find_fault(schema: type[msgspec.Struct], given: Mapping[str, Any]) -> Fault | None:
     """The first thing wrong with ``given`` as a document of ``schema``; None where all is well."""
     return _in_table(schema, given, "", "")
+
+
+def origins_of(fault: Fault, origins: Mapping[str, str]) -> list[str]:
+    """The overrides with a part in ``fault``: its own key's, or those of the keys that its message names.
+
+    Args:
+        fault: What is wrong.
+        origins: Where each overridden ``table.key`` was given, such as ``--set table.key=value``.
+    """
+    if fault.dotted in origins:
+        return [origins[fault.dotted]]
+    under = f"{fault.dotted}." if fault.dotted else ""
+    return [
+        origin
+        for dotted, origin in origins.items()
+        if dotted.startswith(under)
+        and re.search(rf"(?<![\w.]){re.escape(dotted.removeprefix(under))}(?!\.?\w)", fault.message)
+    ]
 
 
 def _in_table(struct: type[msgspec.Struct], given: Mapping[str, Any], dotted: str, place: str) -> Fault | None:
@@ -82,12 +101,18 @@ def _in_value(kind: Any, value: Any, under: str, place: str, wanted: str) -> Fau
 
 
 def _as_a_whole(struct: type[msgspec.Struct], given: Mapping[str, Any], dotted: str, place: str) -> Fault | None:
-    """What a table's own ``__post_init__`` refuses: values that are each right but not together."""
+    """What a table's own ``__post_init__`` refuses: values that are each right but not together.
+
+    Its ``ValueError`` says what is wrong and, after the last semicolon, what to do.
+    """
     try:
         msgspec.convert(given, struct, strict=True)
     except msgspec.ValidationError as error:
-        what = str(error).partition(" - at `")[0]
-        return Fault(dotted, f"{place}{f'[{dotted}]: ' if dotted else ''}{what}", "make them agree")
+        said = str(error).partition(" - at `")[0]
+        what, _, remedy = said.rpartition("; ")
+        return Fault(
+            dotted, f"{place}{f'[{dotted}]: ' if dotted else ''}{what or said}", (what and remedy) or "correct it"
+        )
     return None
 
 

@@ -30,10 +30,13 @@ def test_settings_load_printed_default(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[admin]\nlisten = "127.0.0.1:8080"\n[delivery]\nlisten = ["127.0.0.1:8080"]\n', "is a delivery address too"),
-        ('[delivery]\nlisten = ["127.0.0.1:80", "127.0.0.1:80"]\n', "names an address twice"),
+        (
+            '[admin]\nlisten = "127.0.0.1:8080"\n[delivery]\nlisten = ["127.0.0.1:8080"]\n',
+            "is in delivery.listen too; give each",
+        ),
+        ('[delivery]\nlisten = ["127.0.0.1:80", "127.0.0.1:80"]\n', "names an address twice; leave"),
         ('[admin]\nlisten = "8088"\n', 'admin.listen = "8088": must be text, an IP address and a port, like'),
-        ('[admin]\nlisten = "1.2.3.4:99999"\n', "is not an IP address and a port"),
+        ('[admin]\nlisten = "1.2.3.4:99999"\n', "is not an IP address and a port; write it like"),
         ('[delivery]\nlisten = ["localhost:80"]\n', "must be a list of text, 1 to 8 entries, each an IP address"),
         ("[delivery]\nworkers = -1\n", "delivery.workers = -1: must be a whole number, 0 to 256"),
         ('[log]\nlevel = "loud"\n', 'log.level = "loud": must be one of debug, info, warning, error'),

@@ -23,6 +23,10 @@ class Store(Table, frozen=True):
     devices: tuple[str, ...] = ("/a",)
     deep: Deep = Deep()
 
+    def __post_init__(self) -> None:
+        if self.name in self.devices:
+            raise ValueError("name is one of devices; choose another name")
+
 
 class Site(Table, frozen=True):
     """A repeated table."""
@@ -101,6 +105,14 @@ def test_settings_refuse_flag_of_other_form(load_text: Load, entry: str) -> None
         ),
         ({"sets": ["store.nmae=x"]}, "--set store.nmae=x: unknown key store.nmae; did you mean name?"),
         ({"sets": ["shop.name=x"]}, "unknown table shop"),
+        (
+            {"sets": ["store.name=/a"], "environment": {"OCA_STORE__DEVICES": "/a, /b", "OCA_STORE__RATIO": "0"}},
+            "the environment variable OCA_STORE__DEVICES, --set store.name=/a: [store]: name is one of devices; choose",
+        ),
+        (
+            {"text": '[store]\nname = "/a"', "sets": ["store.ratio=0"]},
+            "x.toml: [store]: name is one of devices; choose",
+        ),
         ({"sets": ["site.id=x"]}, "--set site.id=x: site is not a single table"),
         ({"sets": ["store.name.x=1"], "text": '[store]\nname = "x"'}, "store.name is not a single table"),
     ],

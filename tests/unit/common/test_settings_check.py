@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from oca.common.settings_check import find_fault
+from oca.common.settings_check import Fault, find_fault, origins_of
 from oca.common.settings_schema import Table
 
 
@@ -30,7 +30,7 @@ class Limits(Table, frozen=True):
 
     def __post_init__(self) -> None:
         if self.low > self.high:
-            raise ValueError("low is above high")
+            raise ValueError("low is above high; it is 1; lower low")
 
 
 class Schema(Table, frozen=True):
@@ -66,7 +66,7 @@ def test_check_finds_nothing_in_good_document() -> None:
         ({**GOOD, "limits": {"low": 1.5}}, "limits.low", "limits.low = 1.5: must be a whole number", "correct"),
         ({**GOOD, "limits": {"low": True}}, "limits.low", "limits.low = true: must be", "correct"),
         ({**GOOD, "limits": 3}, "limits", "limits = 3: must be a table", "write its keys under [limits]"),
-        ({**GOOD, "limits": {"low": 9}}, "limits", "[limits]: low is above high", "make them agree"),
+        ({**GOOD, "limits": {"low": 9}}, "limits", "[limits]: low is above high; it is 1", "lower low"),
         ({**GOOD, "site": {"id": "x"}}, "site", "site is a list of tables", "write it as [[site]], once for each"),
         ({**GOOD, "site": [{"id": "x"}, {}]}, "site.id", "[[site]] no. 2: site.id is missing", "set id under [site]"),
         ({**GOOD, "site": [{"id": "x"}, {"id": ""}]}, "site.id", '[[site]] no. 2: site.id = "": must', "correct"),
@@ -111,7 +111,23 @@ def test_check_explains_what_document_as_a_whole_refuses() -> None:
 
     fault = find_fault(Whole, {})
     assert fault is not None
-    assert (fault.dotted, fault.message) == ("", "nothing pleases me")
+    assert fault == Fault("", "nothing pleases me", "correct it")
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault("limits.low", "limits.low = 101: must be", ""), ["low"]),
+        (Fault("limits", "[limits]: low is above high", ""), ["low", "high"]),
+        (Fault("limits", "[limits]: high.x, lower and below are not it", ""), []),
+        (Fault("", "limits.high is not who.id's.", ""), ["high", "id"]),
+        (Fault("", "limits.lower is", ""), []),
+        (Fault("limit", "limits.low is", ""), []),
+        (Fault("site", "no origin", ""), []),
+    ],
+)
+def test_check_names_every_override_with_a_part_in_fault(fault: Fault, expected: list[str]) -> None:
+    assert origins_of(fault, {"limits.low": "low", "limits.high": "high", "who.id": "id"}) == expected
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

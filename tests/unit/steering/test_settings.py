@@ -31,19 +31,28 @@ def test_settings_by_default_leave_a_killed_appliance_within_five_seconds() -> N
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (SITE.format("m", "10.0.0.1/8", "m-a"), "site m: prefix '10.0.0.1/8' has bits set beyond its length"),
-        (SITE.format("m", "ten", "m-a"), "site m: prefix 'ten' is not an address prefix"),
-        (SITE.format("m", "10.0.0.0/8", "origin"), "the appliance id origin is reserved"),
-        (SITE.format("m", "10.0.0.0/8", "a") * 2, "two [[site]] have the id m"),
+        (
+            SITE.format("m", "10.0.0.1/8", "m-a"),
+            "site m: prefix '10.0.0.1/8' has bits set beyond its length; clear those bits, or write a longer prefix",
+        ),
+        (
+            SITE.format("m", "ten", "m-a"),
+            "site m: prefix 'ten' is not an address prefix; write it like 192.0.2.0/24 or 2001:db8::/32",
+        ),
+        (
+            SITE.format("m", "10.0.0.0/8", "origin"),
+            "the appliance id origin is reserved for the origin; give it another id",
+        ),
+        (SITE.format("m", "10.0.0.0/8", "a") * 2, "two [[site]] have the id m; give one another id"),
         (
             SITE.format("m", "10.0.0.0/8", "a") + SITE.format("n", "11.0.0.0/8", "a"),
-            "appliance a is in site m and again in n",
+            "appliance a is in site m and again in n; take it out of one",
         ),
         (
             SITE.format("m", "10.0.0.0/8", "a") + SITE.format("n", "10.0.0.0/8", "b"),
-            "prefix 10.0.0.0/8 is in site m and in n",
+            "prefix 10.0.0.0/8 is in site m and in n; take it out of one",
         ),
-        ('[api]\ntrusted_proxies = ["x"]', "api.trusted_proxies: 'x' is not an address prefix"),
+        ('[api]\ntrusted_proxies = ["x"]', "api.trusted_proxies: 'x' is not an address prefix; write it like"),
         ('[api]\nlisten = "nowhere"', "api.listen"),
         ("[api]\nsteering_ttl_s = 0", "api.steering_ttl_s"),
         ('[plan]\nat = "25:00"', "a time of day like 01:30"),
