@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from aiohttp import web
@@ -36,13 +36,13 @@ _log = get_logger("api")
 class Views:
     """What anyone may look at."""
 
-    def __init__(self, decider: Decider) -> None:
+    def __init__(self, decider: Decider, faults: Callable[[], Sequence[str]]) -> None:
         self._decider = decider
         registry = CollectorRegistry()
         registry.register(FamilyCollector(STEERING, self._values))
         self._titles = KeptBody(lambda: _encode(titles_view(decider)))
         self._fleet = KeptBody(lambda: _encode(fleet_view(decider)))
-        self._health = KeptBody(lambda: _encode(health_view(decider)))
+        self._health = KeptBody(lambda: _encode(health_view(decider, faults())))
         self._metrics = KeptBody(lambda: generate_latest(registry))
 
     def routes(self) -> list[web.RouteDef]:

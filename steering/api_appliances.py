@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import msgspec
 from aiohttp import web
@@ -19,6 +20,7 @@ from oca.common.messages import (
     ReportAnswer,
 )
 from oca.common.problem import Refusal, json_response, read_body
+from oca.common.threads import in_thread
 from steering.authorisation import Authorisation
 from steering.catalogue import StoredAsset
 from steering.decision import Decider
@@ -154,7 +156,8 @@ class Appliances:
     async def _computed(self, appliance: str) -> FillPlan:
         site = self._decider.sites[self._decider.site_of[appliance]]
         async with self._planning:
-            plans = await asyncio.to_thread(compute_plans, self._state, self._decider.settings, [site], now_ns=now_ns())
+            compute = partial(compute_plans, self._state, self._decider.settings, [site], now_ns=now_ns())
+            plans = await in_thread(compute, name="plan on request")
         plan = plans.get(appliance)
         if plan is None:
             raise Refusal(

@@ -134,12 +134,12 @@ class Catalogue:
         version = self._state.version()
         if version == self._version:
             return False
-        self._version = version
         generation = self._state.get(_GENERATION_KEY)
         if generation == self._generation:
+            self._version = version
             return False
-        self._generation = generation
         titles = {title.title: title for title in read_titles(self._state)}
+        self._version, self._generation = version, generation  # only now: what could not be read is read again
         self.titles = titles
         self.assets = {asset.asset: asset for title in titles.values() for asset in title.assets}
         return True

@@ -66,24 +66,26 @@ class Intake:
         except TimeoutError:
             return None
 
-    async def run(self) -> None:
-        """Write until cancelled."""
-        while True:
-            gathered = [await self._queue.get()]
-            while not self._queue.empty():
-                gathered.append(self._queue.get_nowait())
-            # Those whose answer went out meanwhile are sent again: writing them too would let resends pile up.
-            gathered = [waiting for waiting in gathered if not waiting.done.done()]
-            if not gathered:
-                continue
-            writing = in_thread(partial(self._write, gathered, self._now_ns(), self._known()), name="intake")
-            if not (await asyncio.wait([writing], timeout=ANSWER_S_MAX))[0]:
-                _log.warning("the state takes long to write; meanwhile appliances keep their demand and send it again")
-            try:
-                results = await writing
-            except Exception as error:  # noqa: BLE001 - whatever it is, the reports must get their answers
-                _log.error("demand cannot be written; appliances keep it and send it again", error=str(error))
-                results = [None] * len(gathered)
+    async def write_next(self) -> None:
+        """Write what waits, or the next that comes.
+
+        Raises:
+            SteeringError: It cannot be written; the reports got their answers.
+        """
+        gathered = [await self._queue.get()]
+        while not self._queue.empty():
+            gathered.append(self._queue.get_nowait())
+        # Those whose answer went out meanwhile are sent again: writing them too would let resends pile up.
+        gathered = [waiting for waiting in gathered if not waiting.done.done()]
+        if not gathered:
+            return
+        writing = in_thread(partial(self._write, gathered, self._now_ns(), self._known()), name="intake")
+        if not (await asyncio.wait([writing], timeout=ANSWER_S_MAX))[0]:
+            _log.warning("the state takes long to write; meanwhile appliances keep their demand and send it again")
+        results: list[Folded | None] = [None] * len(gathered)
+        try:
+            results = await writing
+        finally:
             for waiting, result in zip(gathered, results, strict=True):
                 if not waiting.done.done():
                     waiting.done.set_result(result)

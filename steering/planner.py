@@ -19,20 +19,28 @@ from steering.settings import PlanTable, Site, SteeringSettings
 from steering.state.store import StateReader, StateStore
 
 _MADE_KEY = "about/planned-at-ns"
+_GAP_NS_MAX = 7 * 86400 * 10**9
 _decode_plan = msgspec.msgpack.Decoder(FillPlan).decode
 _encode = msgspec.msgpack.Encoder().encode
 Demand = Mapping[str, Mapping[str, Mapping[int, int]]]
 
 
 def make_plans(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> dict[str, FillPlan]:
-    """Plan for every appliance whose capacity is known, keep the plans, and drop demand past its time."""
+    """Plan for every appliance whose capacity is known, keep the plans, and drop demand past its time.
+
+    Nothing is dropped in the first planning after a week without any.
+    """
     plans = compute_plans(state, settings, settings.site, now_ns=now_ns)
+    state.free_readers()  # a reader that died would keep the pages that this write frees
     oldest = _day(now_ns) - timedelta(days=settings.plan.history_days)
     with state.write() as transaction:
+        # After a long gap the clock may be wrong; by the next planning it is put right, or was right.
+        since_ns = now_ns - planned_at_ns(transaction)
         for appliance, plan in plans.items():
             transaction.put(f"plan/{appliance}", _encode(plan))
         transaction.put(_MADE_KEY, str(now_ns).encode())
-        drop_before(transaction, oldest)
+        if since_ns <= _GAP_NS_MAX:
+            drop_before(transaction, oldest)
     return plans
 
 

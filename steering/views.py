@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct, field
 
 from oca import __version__
@@ -121,13 +123,14 @@ def fleet_view(decider: Decider) -> FleetView:
     return FleetView(sites, [_appliance(decider, name, site) for name, site in decider.site_of.items()])
 
 
-def health_view(decider: Decider) -> HealthView:
-    """What a load balancer and an operator ask first."""
+def health_view(decider: Decider, faults: Sequence[str] = ()) -> HealthView:
+    """What a load balancer and an operator ask first; ``faults`` are those of the work beside answering."""
     titles, appliances = len(decider.catalogue.titles), len(decider.site_of)
     up = sum(decider.liveness(name).takes_viewers for name in decider.site_of)
     reasons = [] if titles else ["no title is published"]
     if appliances and not up:
         reasons.append("no appliance is up: viewers are sent to the origin")
+    reasons += faults
     return HealthView(
         verdict="degraded" if reasons else "ok",
         reasons=reasons,

@@ -19,7 +19,7 @@ import steering.api_appliances as appliances_module
 from oca.common.clock import now_ns
 from oca.common.messages import Contents, FillPlan
 from steering.demand import daily_bytes
-from steering.planner import compute_plans
+from steering.planner import compute_plans, make_plans
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from tests.unit.steering.api_client import JSON, Steering
@@ -169,7 +169,7 @@ async def test_plan_is_made_as_asked_until_one_is_kept(steering: Steering, packa
         plan = msgspec.json.decode(await response.read(), type=FillPlan)
     assert [item.asset for item in plan.assets] == ["harbour/manifests", "harbour/audio-en", "harbour/video-240p"]
     assert plan.capacity_bytes == 10**6
-    await steering.service.plan_now()
+    make_plans(steering.state, make_settings(), now_ns=now_ns())
     kept = await steering.get("/v1/appliances/metro-a/fill-plan")
     assert kept["plan"] == plan.plan
     assert kept == await steering.get("/v1/appliances/metro-a/fill-plan")

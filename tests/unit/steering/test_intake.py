@@ -11,6 +11,7 @@ import pytest
 import steering.intake as intake_module
 from oca.common.errors import SteeringError
 from oca.common.tasks import Tasks
+from steering.background import Background
 from steering.demand import Folded, daily_bytes
 from steering.intake import Intake
 from steering.state.embedded import EmbeddedState
@@ -22,12 +23,12 @@ KNOWN = {"t/a": None}
 @asynccontextmanager
 async def running(state: Any) -> AsyncIterator[Intake]:
     intake = Intake(state, known=lambda: KNOWN, now_ns=lambda: NOW_NS)
-    tasks = Tasks()
-    tasks.start(intake.run(), name="intake")
+    background = Background()
+    background.repeat(intake.write_next, name="intake", retry_s=0)
     try:
         yield intake
     finally:
-        await tasks.close()
+        await background.close()
 
 
 async def test_intake_makes_demand_and_capacity_durable(state: EmbeddedState) -> None:

@@ -108,10 +108,19 @@ def test_stored_plan_names_what_is_published_now(planned: Callable[..., Embedded
 
 def test_planning_forgets_demand_past_its_time(planned: Callable[..., EmbeddedState]) -> None:
     state = planned(harbour__video_240p=(1, 10))
+    make_plans(state, SETTINGS, now_ns=NOW_NS + 26 * DAY_NS)
     make_plans(state, SETTINGS, now_ns=NOW_NS + 27 * DAY_NS)
     assert daily_bytes(state)
     make_plans(state, SETTINGS, now_ns=NOW_NS + 30 * DAY_NS)
     assert daily_bytes(state) == {}
+
+
+def test_planning_forgets_nothing_while_clock_may_be_ahead(planned: Callable[..., EmbeddedState]) -> None:
+    state = planned(harbour__video_240p=(1, 10))
+    make_plans(state, SETTINGS, now_ns=NOW_NS)
+    make_plans(state, SETTINGS, now_ns=NOW_NS + 3650 * DAY_NS)
+    make_plans(state, SETTINGS, now_ns=NOW_NS + DAY_NS)
+    assert daily_bytes(state)
 
 
 def test_planning_time_is_the_clock_on_the_wall() -> None:

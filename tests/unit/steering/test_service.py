@@ -5,22 +5,29 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
-from datetime import UTC, datetime
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import lmdb
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from oca.common.errors import ConfigError
+from oca.common.errors import ConfigError, SteeringError
+from steering import catalogue as catalogue_module
+from steering import kept as kept_module
+from steering import nightly as nightly_module
 from steering import service as service_module
 from steering.planner import make_plans, planned_at_ns
 from steering.publish import publish
 from steering.service import Service, read_tokens
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
-from tests.unit.steering.api_client import TITLE, Steering
-from tests.unit.steering.made_up import make_settings, make_site
+from tests.unit.steering.api_client import JSON, TITLE, Steering
+from tests.unit.steering.made_up import make_batch, make_report, make_settings, make_site
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -51,19 +58,42 @@ async def test_service_plans_at_once_when_the_night_was_missed(
         await until(lambda: planned_at_ns(state) > 1)
 
 
-async def test_service_plans_when_the_time_comes(
+async def test_service_tells_of_failed_planning_and_plans_again(
     state: EmbeddedState, settings: SteeringSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wall = [datetime(2026, 1, 1, 1, 29, tzinfo=UTC)]
-    monkeypatch.setattr(service_module, "_local_now", lambda: wall[0])
-    monkeypatch.setattr(service_module, "now_ns", lambda: int(wall[0].timestamp()) * 10**9)
-    monkeypatch.setattr(service_module, "PLAN_LOOK_S", 0.01)
-    async with Steering(state, settings):
-        await asyncio.sleep(0)
-        assert planned_at_ns(state) == 0
-        wall[0] = datetime(2026, 1, 1, 1, 30, 1, tzinfo=UTC)
-        await until(lambda: planned_at_ns(state) > 0)
-        assert planned_at_ns(state) == int(wall[0].timestamp()) * 10**9
+    make_plans(state, settings, now_ns=1)
+    failing = [True]
+
+    def fail_at_first(*arguments: Any, **options: Any) -> Any:
+        if failing[0]:
+            raise lmdb.Error("a fault nobody foresaw")
+        return make_plans(*arguments, **options)
+
+    monkeypatch.setattr(nightly_module, "make_plans", fail_at_first)
+    monkeypatch.setattr(service_module, "PLAN_RETRY_S", 0.01)
+    monkeypatch.setattr(kept_module, "KEEP_S", 0.0)
+    async with Steering(state, settings) as steering:
+        await until(lambda: bool(steering.service.faults()))
+        health = await steering.get("/health")
+        assert health["verdict"] == "degraded"
+        assert "nightly plans: Error: a fault nobody foresaw" in health["reasons"]
+        failing[0] = False
+        await until(lambda: not steering.service.faults())
+        assert planned_at_ns(state) > 1
+
+
+async def test_service_reads_catalogue_again_after_failed_read(
+    steering: Steering, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_state: object) -> None:
+        raise SteeringError("the state cannot be read", remedy="check its disk")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(catalogue_module, "read_titles", fail)
+        publish(package, TITLE, steering.state, progress=lambda done, total: None)
+        await until(lambda: steering.service.faults() == ["catalogue: the state cannot be read; check its disk"])
+    await until(lambda: "harbour" in steering.service.decider.catalogue.titles)
+    await until(lambda: not steering.service.faults())
 
 
 def with_token(path: Path) -> SteeringSettings:
@@ -93,4 +123,32 @@ def test_serve_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
         _, rest = process.communicate(timeout=20)
     assert process.returncode == 0
     assert '"event": "stopped"' in rest
+    assert "Traceback" not in rest
+
+
+def test_serve_answers_and_ends_while_another_process_holds_the_state(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = tmp_path / "steering.toml"
+    config.write_text(
+        f'[api]\nlisten = "127.0.0.1:{port}"\n[state]\npath = "{tmp_path / "state"}"\nbytes_max = 67108864\n'
+        '[[site]]\nid = "metro"\n[[site.appliance]]\nid = "metro-a"\n'
+    )
+    state = EmbeddedState.open(tmp_path / "state", bytes_max=2**26)
+    command = [sys.executable, "-c", "from steering.cli import main; main()", "serve", "--config", str(config)]
+    with state.write(), subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, ExitStack() as ending:
+        ending.callback(process.kill)
+        assert process.stderr is not None
+        assert '"event": "serving"' in process.stderr.readline()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/v1/appliances/metro-a/report",
+            data=msgspec.json.encode(make_report(demand=make_batch(7))),
+            headers=JSON,
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            assert msgspec.json.decode(response.read())["demand_sequence"] is None
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=8)
+    state.close()
+    assert process.returncode == 0
     assert "Traceback" not in rest

@@ -1,0 +1,64 @@
+"""When plans are made: at the set time of day, or at once if that was missed. What they hold is planner's business."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from functools import partial
+
+from oca.common.clock import now_ns, utc_now
+from oca.common.log import get_logger
+from oca.common.threads import in_thread
+from steering.metrics import Counts
+from steering.planner import last_planning, make_plans, next_planning, planned_at_ns
+from steering.settings import SteeringSettings
+from steering.state.store import StateStore
+
+LOOK_S = 60.0
+CLOCK_SLACK_S = 3600.0
+OVERDUE_S = 26 * 3600.0
+"""Longer than any night: the one on which summer time ends has 25 hours between plans."""
+_log = get_logger("plans")
+
+
+class NightlyPlans:
+    """Looks at the clock on the wall in short spells, since it may be set meanwhile."""
+
+    def __init__(self, state: StateStore, settings: SteeringSettings, counts: Counts) -> None:
+        self._state = state
+        self._settings = settings
+        self._counts = counts
+        self._made_at_s: float | None = None
+
+    async def look(self) -> None:
+        """Plan if it is time, else wait until the next look.
+
+        Raises:
+            SteeringError: The plans cannot be made or kept; last night's stay.
+        """
+        at, now = self._settings.plan.at, _local_now()
+        if self._made_at_s is None:
+            # Without any plan, each fill is planned as it asks: there is nothing to catch up with.
+            self._made_at_s = planned_at_ns(self._state) / 1e9 or now.timestamp()
+        if self._made_at_s > now.timestamp() + CLOCK_SLACK_S:
+            _log.warning("the last plans were made while the clock was ahead; making new ones", now=now.isoformat())
+            self._made_at_s = 0.0
+        if self._made_at_s < last_planning(at, now).timestamp():
+            await self._plan()
+            self._made_at_s = now.timestamp()
+            return
+        await asyncio.sleep(min(LOOK_S, (next_planning(at, now) - now).total_seconds()))
+
+    def overdue(self) -> list[str]:
+        """Why the plans are too old, if they are."""
+        age_s = _local_now().timestamp() - (self._made_at_s or _local_now().timestamp())
+        return [f"no plans were made for {age_s / 3600:.0f} h, limit {OVERDUE_S / 3600:.0f} h"] * (age_s > OVERDUE_S)
+
+    async def _plan(self) -> None:
+        plans = await in_thread(partial(make_plans, self._state, self._settings, now_ns=now_ns()), name="plans")
+        self._counts.add("steering_plans_made", len(plans))
+        _log.info("plans made", appliances=len(plans))
+
+
+def _local_now() -> datetime:
+    return utc_now().astimezone()
