@@ -1,7 +1,8 @@
 -- Rotates over the paths given as arguments, with the header fields a browser sends with a segment request,
--- and prints one JSON line at the end.
+-- and prints one JSON line at the end. With "new" as the first argument no two header blocks are the same.
 local requests = {}
 local turn = 0
+local is_new = false
 
 function init(args)
   local fields = {
@@ -19,18 +20,17 @@ function init(args)
     ["Accept-Encoding"] = "gzip, deflate, br, zstd",
     ["Accept-Language"] = "en-US,en;q=0.9",
   }
-  local distinct = tonumber(args[1])
-  for number = 1, distinct do
-    for place = 2, #args do
-      if distinct > 1 then fields["X-Request"] = tostring(number) end
-      requests[#requests + 1] = wrk.format("GET", args[place], fields)
-    end
+  is_new = args[1] == "new"
+  for place = 2, #args do
+    local head = wrk.format("GET", args[place], fields)
+    requests[#requests + 1] = is_new and head:sub(1, -3) .. "X-Request: " or head
   end
 end
 
 function request()
-  turn = turn % #requests + 1
-  return requests[turn]
+  turn = turn + 1
+  local head = requests[turn % #requests + 1]
+  return is_new and head .. turn .. "\r\n\r\n" or head
 end
 
 function done(summary, latency)
