@@ -53,7 +53,7 @@ def status(config: ConfigOption = None, sets: SetOption = None, json: JsonOption
 
 @app.command()
 def drain(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
-    """Send no new viewers here; who plays finishes. Holds across restarts until 'oca undrain'."""
+    """Send no new viewers here; who plays is moved or finishes. Holds across restarts until 'oca undrain'."""
     _change_serving("drain", config, sets, json=json)
 
 
@@ -68,7 +68,8 @@ def _change_serving(wanted: str, config: Path | None, sets: list[str] | None, *,
     if json:
         print_json(answer)
     else:
-        print_line(answer.serving if answer.changed else f"{answer.serving} already")
+        said = answer.serving if answer.changed else f"{answer.serving} already"
+        print_line(f"{said}: {answer.follows}" if answer.follows else said)
 
 
 if __name__ == "__main__":

@@ -93,8 +93,8 @@ class Daemon:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What was seen last."""
-        return self._observer.snapshot
+        """What was seen last; an operator's drain is among the reasons of its health."""
+        return self._observer.snapshot.explained(self._drain.reason)
 
     @property
     def serving(self) -> Serving:
@@ -117,7 +117,7 @@ class Daemon:
 
     def status(self) -> Status:
         """The appliance at a glance."""
-        snapshot = self.snapshot
+        snapshot = self._observer.snapshot
         return Status(
             appliance=self._settings.appliance.id,
             site=self._settings.appliance.site,
@@ -126,6 +126,7 @@ class Daemon:
             at_ns=snapshot.at_ns,
             serving=self.serving,
             drain_left_s=self._drain.left_s(),
+            drained_at_ns=self._drain.at_ns,
             health=snapshot.health,
             load=snapshot.load,
             store=snapshot.store.use,

@@ -46,7 +46,7 @@ class AdminTable(Table, frozen=True):
 
 
 class DrainTable(Table, frozen=True):
-    """Taking the appliance out of service while viewers finish."""
+    """Taking the appliance out of service while viewers are moved or finish."""
 
     duration_s_max: Annotated[
         float,

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oca.admin.guard import refusal
-from oca.admin.status import Status, asset_page
+from oca.admin.status import Status, asset_page, serving_change
 from oca.common.problem import Refusal, json_response, problem_response, problems
 from oca.report.snapshot import Snapshot
 
@@ -24,7 +24,7 @@ ENDPOINTS = {
     "GET /metrics": "for Prometheus",
     "GET /v1/status": "the appliance at a glance",
     "GET /v1/assets": "assets held, by id; ?after=ID&limit=N",
-    "POST /v1/drain": "send no new viewers here, let who plays finish",
+    "POST /v1/drain": "send no new viewers here, who plays is moved or finishes",
     "POST /v1/undrain": "serve again",
 }
 
@@ -103,8 +103,8 @@ class _Api:
 
     async def drain(self, _request: web.Request) -> web.Response:
         changed = self._appliance.drain()
-        return json_response({"serving": self._appliance.status().serving, "changed": changed})
+        return json_response(serving_change(self._appliance.status(), changed=changed))
 
     async def undrain(self, _request: web.Request) -> web.Response:
         changed = self._appliance.undrain()
-        return json_response({"serving": self._appliance.status().serving, "changed": changed})
+        return json_response(serving_change(self._appliance.status(), changed=changed))

@@ -8,21 +8,14 @@ from typing import TypeVar
 
 import msgspec
 
-from oca.admin.status import Status
+from oca.admin.status import ServingChange, Status
 from oca.common.addresses import Endpoint, parse_listen
 from oca.common.errors import OcaError
-from oca.common.messages import Message, Problem, Serving
+from oca.common.messages import Problem
 
 TIMEOUT_S = 5.0
 ANSWER_BYTES_MAX = 4 * 2**20
 Answer = TypeVar("Answer")
-
-
-class ServingChange(Message, frozen=True):
-    """The answer to drain and undrain."""
-
-    serving: Serving
-    changed: bool
 
 
 def ask_status(listen: str) -> Status:

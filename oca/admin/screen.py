@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from oca.admin.status import Status
 from oca.common.units import format_bytes, format_duration, format_rate
+from oca.report.serving import drain_reason
 
 
 def status_lines(status: Status) -> Iterator[str]:
     """One screen, the most important first."""
     yield f"{status.appliance} at {status.site}, oca {status.version}, up {_since(status, status.started_at_ns)}"
     left = f", at most {format_duration(status.drain_left_s)} more" if status.drain_left_s else ""
-    yield f"state      {status.serving}{left}; health {status.health.verdict}"
+    state = drain_reason(status.serving, status.drained_at_ns) or status.serving
+    yield f"state      {state}{left}; health {status.health.verdict}"
     for reason in status.health.reasons:
         yield f"           ! {reason}"
     yield f"viewers    {status.load.connections} connections, {format_rate(status.load.sent_bytes_per_s)} sent"

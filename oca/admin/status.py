@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from oca.common.messages import Health, Load, Message, Serving, StoreUse
+from oca.common.units import format_duration
 from oca.report.snapshot import Snapshot, SteeringLink
 from oca.store.records import HeldPack
 
@@ -47,7 +48,7 @@ class SteeringStatus(Message, frozen=True):
 
 
 class Status(Message, frozen=True):
-    """The appliance at a glance; times are nanoseconds since 1970."""
+    """The appliance at a glance; times are nanoseconds since 1970, ``drained_at_ns`` 0 while no operator drained it."""
 
     appliance: str
     site: str
@@ -56,6 +57,7 @@ class Status(Message, frozen=True):
     at_ns: int
     serving: Serving
     drain_left_s: float
+    drained_at_ns: int
     health: Health
     load: Load
     store: StoreUse
@@ -64,6 +66,14 @@ class Status(Message, frozen=True):
     devices: list[DeviceStatus]
     links: list[LinkStatus]
     steering: SteeringStatus
+
+
+class ServingChange(Message, frozen=True):
+    """The answer to drain and undrain; ``follows`` tells a person what comes of it, empty while it serves."""
+
+    serving: Serving
+    changed: bool
+    follows: str
 
 
 class AssetStatus(Message, frozen=True):
@@ -110,6 +120,22 @@ def steering_status(link: SteeringLink | None) -> SteeringStatus:
     if link.connected is not None:
         state = "connected" if link.connected else "away"
     return SteeringStatus(url=link.url, state=state, why=link.why, since_ns=link.since_ns)
+
+
+def serving_change(status: Status, *, changed: bool) -> ServingChange:
+    """The answer to drain and undrain, by how the appliance is afterwards."""
+    follows = "" if status.serving == "serving" else f"{_follows(status)}; 'oca undrain' ends it"
+    return ServingChange(serving=status.serving, changed=changed, follows=follows)
+
+
+def _follows(status: Status) -> str:
+    if status.steering.state == "alone":
+        return "nothing sends viewers here by steering: stop them at your load balancer"
+    if status.serving == "drained":
+        return "steering sends nobody here"
+    away = "steering is away and learns of it when it answers again; then " if status.steering.state == "away" else ""
+    most = format_duration(status.drain_left_s)
+    return f"{away}steering sends nobody new here, who plays is moved or finishes; at most {most}"
 
 
 def asset_page(packs: Sequence[HeldPack], devices: Sequence[str], *, after: str, limit: int) -> AssetPage:

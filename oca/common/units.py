@@ -1,6 +1,8 @@
-"""Figures for people: bytes, rates and durations, each with its unit."""
+"""Figures for people: bytes, rates, durations and instants, each with its unit."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 
 def format_bytes(count: float) -> str:
@@ -22,6 +24,11 @@ def format_rate(bytes_per_s: float) -> str:
             return f"{bits:.1f} {unit}"
         bits /= 1000
     return f"{bits:.1f} Gb/s"
+
+
+def format_instant(at_ns: int) -> str:
+    """Nanoseconds since 1970 → ``2026-11-23 05:17:12Z``."""
+    return f"{datetime.fromtimestamp(at_ns / 1e9, tz=UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def format_duration(seconds: float) -> str:

@@ -1,12 +1,15 @@
-"""Remembers across restarts that an operator has drained the appliance: an empty file on its first device."""
+"""Remembers across restarts that an operator has drained the appliance: an empty file on its first device.
+
+When that was is the file's own time: to keep it takes no space, so a full device can be drained, too.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from oca.common.clock import monotonic_s
+from oca.common.clock import monotonic_s, now_ns
 from oca.common.log import get_logger
-from oca.report.serving import ServingState
+from oca.report.serving import ServingState, drain_reason
 
 MARKER = "drained"
 _log = get_logger("drain")
@@ -19,22 +22,31 @@ class Drain:
         """Take up the state that the last run left on ``device``."""
         self.serving = ServingState(drain_s_max=drain_s_max)
         self._marker = device / MARKER
-        if self._was_drained():
+        self.at_ns = self._drained_at_ns()
+        """When an operator drained the appliance; 0 while none has."""
+        if self.at_ns:
             self.serving.drain(monotonic_s())
-            _log.info("still drained by an operator; 'oca undrain' ends it")
+            _log.info("still drained by an operator", why=self.reason)
+
+    @property
+    def reason(self) -> str:
+        """Who drained the appliance, since when, and how to undo it; empty while it serves."""
+        return drain_reason(self.serving.state, self.at_ns)
 
     def drain(self) -> bool:
         """Send no new viewers here; false where that is so already."""
         changed = self.serving.drain(monotonic_s())
         if changed:
+            self.at_ns = now_ns()
             self._remember(wanted=True)
-            _log.info("draining: steering sends no new viewers, who plays finishes")
+            _log.info("draining: steering sends no new viewers, who plays is moved or finishes")
         return changed
 
     def undrain(self) -> bool:
         """Serve again; false where that is so already."""
         changed = self.serving.undrain()
         if changed:
+            self.at_ns = 0
             self._remember(wanted=False)
             _log.info("serving again")
         return changed
@@ -50,9 +62,11 @@ class Drain:
         """Seconds until a running drain ends whatever happens."""
         return self.serving.drain_left_s(monotonic_s())
 
-    def _was_drained(self) -> bool:
+    def _drained_at_ns(self) -> int:
         try:
-            return self._marker.exists()
+            return self._marker.stat().st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
         except OSError as error:
             _log.warning(
                 "whether an operator had drained this appliance cannot be read: it serves",
@@ -60,7 +74,7 @@ class Drain:
                 error=error.strerror,
                 remedy="mend the device; 'oca drain' drains again",
             )
-            return False
+            return 0
 
     def _remember(self, *, wanted: bool) -> None:
         try:

@@ -1,11 +1,20 @@
 """Whether viewers are to be sent here: serving, draining until they have left, drained.
 
-Pure. Draining changes what steering is told, never what the delivery port answers: who is still playing finishes.
+Pure. Draining changes what steering is told, never what the delivery port answers: players that heed steering move,
+the others finish.
 """
 
 from __future__ import annotations
 
 from oca.common.messages import Serving
+from oca.common.units import format_instant
+
+
+def drain_reason(serving: Serving, drained_at_ns: int) -> str:
+    """Who drained the appliance, since when, and how to undo it; empty where no operator did (an instant of 0)."""
+    if not drained_at_ns:
+        return ""
+    return f"{serving} by 'oca drain' since {format_instant(drained_at_ns)} ('oca undrain' takes it back)"
 
 
 class ServingState:

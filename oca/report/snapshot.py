@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from oca.common.messages import Health, Load, StoreUse
 from oca.report.contents import Held
-from oca.report.health import DeviceReading, LinkReading
+from oca.report.health import REASONS_MAX, DeviceReading, LinkReading
 from oca.store.records import HeldPack
 
 
@@ -64,6 +64,13 @@ class Snapshot:
     links: Sequence[LinkReading]
     workers: Sequence[Worker]
     counters: Mapping[str, int]
+
+    def explained(self, reason: str) -> Snapshot:
+        """The same with ``reason`` before those of its health, whose verdict stays; itself where there is none."""
+        if not reason:
+            return self
+        reasons = [reason, *self.health.reasons][:REASONS_MAX]
+        return replace(self, health=Health(verdict=self.health.verdict, reasons=reasons))
 
 
 @dataclass(frozen=True, slots=True)

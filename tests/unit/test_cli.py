@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from oca import __version__, cli
-from oca.admin.client import ServingChange
+from oca.admin.status import ServingChange
 from oca.common.command import run_app
 from oca.common.errors import OcaError
 from oca.settings import ApplianceSettings
@@ -48,8 +48,9 @@ def test_serve_hands_checked_settings_to_daemon(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (ServingChange(serving="draining", changed=True), "draining\n"),
-        (ServingChange(serving="drained", changed=False), "drained already\n"),
+        (ServingChange(serving="draining", changed=True, follows="that is all"), "draining: that is all\n"),
+        (ServingChange(serving="drained", changed=False, follows="why"), "drained already: why\n"),
+        (ServingChange(serving="serving", changed=True, follows=""), "serving\n"),
     ],
 )
 def test_drain_says_what_became_of_it(

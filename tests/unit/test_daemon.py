@@ -95,6 +95,23 @@ async def test_daemon_serves_until_told_to_stop(rig: Rig) -> None:
     assert rig.daemon.serving == "drained"
 
 
+async def test_daemon_does_not_inflate_what_its_admin_is_sent(rig: Rig) -> None:
+    running = run(rig)
+    async with asyncio.timeout(10):
+        await rig.supervisor.started.wait()
+        host, _, port = rig.settings.admin.listen.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"Host: {host}\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 7\r\n\r\n"
+        for path in ("/v1/drain", "/v1/undrain"):  # inflating "no gzip" would fail and end the connection
+            writer.write(f"POST {path} HTTP/1.1\r\n{head}no gzip".encode())
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            await reader.readuntil(b"}")
+        writer.close()
+        rig.daemon.stop()
+        rig.daemon.stop()
+        await running
+
+
 async def test_daemon_ends_drain_at_second_stop(rig: Rig) -> None:
     running = run(rig)
     async with asyncio.timeout(10):
@@ -164,8 +181,14 @@ async def test_daemon_tells_steering_of_every_change(tmp_path: Path, delivery: A
         delivery.counts = {"delivery_connections": 2}
         running = run(rig)
         seen = [(await reports.get()).serving]
-        assert await rig.post("/v1/drain") == {"serving": "draining", "changed": True}
-        seen.append((await reports.get()).serving)
+        answer = await rig.post("/v1/drain")
+        assert (answer["serving"], answer["changed"]) == ("draining", True)
+        assert "at most 2 h 0 min" in answer["follows"]
+        draining = await reports.get()
+        seen.append(draining.serving)
+        assert draining.health.reasons[0].startswith("draining by 'oca drain' since ")
+        assert rig.daemon.snapshot.health.reasons[0] == draining.health.reasons[0]
+        assert rig.daemon.status().drained_at_ns > 0
         delivery.counts = {"delivery_connections": 0}
         seen.append((await reports.get()).serving)
         assert (await rig.post("/v1/undrain"))["serving"] == "serving"

@@ -20,6 +20,7 @@ def status() -> Status:
         at_ns=90 * MINUTE_NS,
         serving="serving",
         drain_left_s=0,
+        drained_at_ns=0,
         health=Health(verdict="ok", reasons=[]),
         load=Load(connections=12, sent_bytes_per_s=125e6, link_bytes_per_s=1.25e9, cpu_ratio=0.25),
         store=StoreUse(capacity_bytes=4 * 2**40, used_bytes=2**40, assets=30, objects=4000),

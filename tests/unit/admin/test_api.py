@@ -86,6 +86,8 @@ async def test_drain_and_undrain_say_whether_anything_changed(client: Client) ->
     for path in ("/v1/drain", "/v1/drain", "/v1/undrain"):
         async with client.post(path, json={}) as response:
             answers.append(await response.json())
+    told = [answer.pop("follows") for answer in answers]
+    assert [bool(text) for text in told] == [True, True, False]
     assert answers == [
         {"serving": "draining", "changed": True},
         {"serving": "draining", "changed": False},

@@ -39,7 +39,7 @@ def test_client_reads_status(status: Status) -> None:
 
 
 def test_client_asks_for_change_as_json() -> None:
-    with answering(http(b'{"serving": "draining", "changed": true}')) as (listen, asked):
+    with answering(http(b'{"serving": "draining", "changed": true, "follows": ""}')) as (listen, asked):
         assert change_serving(listen, "drain").serving == "draining"
     assert asked[0].startswith(b"POST /v1/drain HTTP/1.1\r\n")
     assert b"content-type: application/json" in asked[0].lower()

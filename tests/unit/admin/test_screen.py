@@ -37,7 +37,18 @@ def test_screen_shows_healthy_appliance(screen: Screen) -> None:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"serving": "draining", "drain_left_s": 120.0}, "state      draining, at most 2 min 0 s more; health ok"),
+        (
+            {"serving": "draining", "drain_left_s": 120.0, "drained_at_ns": MINUTE_NS},
+            (
+                "state      draining by 'oca drain' since 1970-01-01 00:01:00Z ('oca undrain' takes it back), "
+                "at most 2 min 0 s more; health ok"
+            ),
+        ),
+        (
+            {"serving": "drained", "drained_at_ns": MINUTE_NS},
+            "state      drained by 'oca drain' since 1970-01-01 00:01:00Z ('oca undrain' takes it back); health ok",
+        ),
+        ({"serving": "draining"}, "state      draining; health ok"),
         ({"health": Health(verdict="failed", reasons=["no worker"])}, "           ! no worker"),
         ({"links": []}, "links      not known"),
         ({"links": [LinkStatus(name="eth0", up=False, why="dark", bytes_per_s=0)]}, "links      eth0 DOWN"),

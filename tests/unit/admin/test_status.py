@@ -1,10 +1,21 @@
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oca.admin.status import asset_page, device_statuses, link_statuses, steering_status, worker_statuses
+from oca.admin.status import (
+    ServingChange,
+    Status,
+    asset_page,
+    device_statuses,
+    link_statuses,
+    serving_change,
+    steering_status,
+    worker_statuses,
+)
 from oca.report.snapshot import Snapshot, SteeringLink
 from oca.store.records import HeldPack
 
@@ -33,6 +44,38 @@ def test_status_shows_workers_devices_and_links(make_snapshot: MakeSnapshot) -> 
 )
 def test_status_tells_how_it_stands_with_steering(link: SteeringLink | None, state: str) -> None:
     assert steering_status(link).state == state
+
+
+ALONE, AWAY = steering_status(None), steering_status(SteeringLink("u", connected=False, why="refused"))
+MOVES = "steering sends nobody new here, who plays is moved or finishes"
+
+
+@pytest.mark.parametrize(
+    ("changes", "follows"),
+    [
+        ({}, ""),
+        ({"serving": "draining", "drain_left_s": 7200}, f"{MOVES}; at most 2 h 0 min; 'oca undrain' ends it"),
+        (
+            {"serving": "draining", "drain_left_s": 30, "steering": AWAY},
+            (
+                f"steering is away and learns of it when it answers again; then {MOVES}; at most 30.0 s; "
+                "'oca undrain' ends it"
+            ),
+        ),
+        ({"serving": "drained"}, "steering sends nobody here; 'oca undrain' ends it"),
+        (
+            {"serving": "draining", "drain_left_s": 30, "steering": ALONE},
+            "nothing sends viewers here by steering: stop them at your load balancer; 'oca undrain' ends it",
+        ),
+        (
+            {"serving": "drained", "steering": ALONE},
+            "nothing sends viewers here by steering: stop them at your load balancer; 'oca undrain' ends it",
+        ),
+    ],
+)
+def test_serving_change_says_what_follows(status: Status, changes: dict[str, Any], follows: str) -> None:
+    found = msgspec.structs.replace(status, **changes)
+    assert serving_change(found, changed=True) == ServingChange(serving=found.serving, changed=True, follows=follows)
 
 
 @given(st.integers(1, 25))

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oca.common.units import format_bytes, format_duration, format_rate
+from oca.common.units import format_bytes, format_duration, format_instant, format_rate
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,7 @@ def test_units_format_any_amount(amount: float) -> None:
     assert format_bytes(amount)
     assert format_rate(amount)
     assert format_duration(amount)
+
+
+def test_instant_reads_in_utc() -> None:
+    assert format_instant(1_795_411_032_999_999_999) == "2026-11-23 05:17:13Z"

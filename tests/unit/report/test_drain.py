@@ -15,10 +15,24 @@ def test_drain_outlives_restart(tmp_path: Path) -> None:
     assert 0 < first.left_s() <= 60
     second = Drain(tmp_path, drain_s_max=60)
     states = [second.serving.state]
+    assert second.at_ns == (tmp_path / MARKER).stat().st_mtime_ns
+    assert abs(second.at_ns - first.at_ns) < 10**9
     assert second.observe(connections=0)
     assert [*states, second.serving.state] == ["draining", "drained"]
     assert second.undrain()
+    assert second.reason == ""
     assert Drain(tmp_path, drain_s_max=60).serving.state == "serving"
+
+
+def test_drain_says_who_did_it_when_and_how_to_undo_it(tmp_path: Path) -> None:
+    marker = tmp_path / MARKER
+    marker.touch()
+    os.utime(marker, ns=(0, 86400 * 10**9))
+    drain = Drain(tmp_path, drain_s_max=60)
+    said = "by 'oca drain' since 1970-01-02 00:00:00Z ('oca undrain' takes it back)"
+    assert drain.reason == f"draining {said}"
+    drain.observe(connections=0)
+    assert drain.reason == f"drained {said}"
 
 
 def test_drain_ends_when_viewers_have_left(tmp_path: Path) -> None:
@@ -51,12 +65,13 @@ def test_drain_undone_twice_says_so(tmp_path: Path) -> None:
 def test_drain_serves_when_its_marker_cannot_be_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: Path) -> bool:
+    def fail(path: Path) -> os.stat_result:
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
     configure_logging(style="json")
-    monkeypatch.setattr(Path, "exists", fail)
-    assert Drain(tmp_path, drain_s_max=60).serving.state == "serving"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", fail)
+        assert Drain(tmp_path, drain_s_max=60).serving.state == "serving"
     told = capsys.readouterr().err
     assert "Input/output error" in told
     assert "oca drain" in told

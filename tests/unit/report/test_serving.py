@@ -1,4 +1,4 @@
-from oca.report.serving import ServingState
+from oca.report.serving import ServingState, drain_reason
 
 
 def test_serving_drains_until_viewers_have_left() -> None:
@@ -36,3 +36,10 @@ def test_serving_resumes_from_drained() -> None:
     assert serving.observe(now=0, connections=9)
     assert serving.undrain()
     assert (serving.state, serving.drain_left_s(1)) == ("serving", 0)
+
+
+def test_serving_names_operator_who_drained_it() -> None:
+    assert drain_reason("draining", 10**9) == (
+        "draining by 'oca drain' since 1970-01-01 00:00:01Z ('oca undrain' takes it back)"
+    )
+    assert drain_reason("draining", 0) == ""
