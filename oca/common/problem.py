@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -32,9 +32,14 @@ def json_response(value: object, *, status: int = 200, headers: dict[str, str] |
     return web.Response(body=_encode(value), status=status, content_type="application/json", headers=headers)
 
 
-def problem_response(problem: Problem) -> web.Response:
-    """``problem`` with its status and media type."""
-    return web.Response(body=_encode(problem), status=problem.status, content_type="application/problem+json")
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> web.Response:
+    """``problem`` with its status and media type; for no cache, which may keep a 404 or 405 (RFC 9110 §15.1)."""
+    return web.Response(
+        body=_encode(problem),
+        status=problem.status,
+        content_type="application/problem+json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
 
 
 async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Body], *, bytes_max: int) -> Body:
@@ -85,7 +90,8 @@ async def problems(
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return problem_response(Problem(title=error.reason, status=error.status))
+        allowed = error.headers.get("Allow")  # RFC 9110 §15.5.6
+        return problem_response(Problem(title=error.reason, status=error.status), {"Allow": allowed} if allowed else {})
     except OcaError as error:
         _log.error("request failed", path=request.path, error=error.message, remedy=error.remedy)
         status = 400 if error.source == "client" else 500

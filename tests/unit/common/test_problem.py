@@ -169,6 +169,17 @@ async def test_unknown_path_becomes_problem_details(client: Client) -> None:
     assert (await problem_of(client, "GET", "/read"))["status"] == 405
 
 
+async def test_wrong_method_names_those_allowed(client: Client) -> None:
+    async with client.get("/read") as response:
+        assert (response.status, response.headers["Allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", ["/none", "/read", "/fail/refusal", "/fail/store", "/fail/bug"])
+async def test_refusals_are_not_kept_by_caches(client: Client, path: str) -> None:
+    async with client.get(path) as response:
+        assert response.headers["Cache-Control"] == "no-store"
+
+
 async def test_redirect_passes_unchanged(client: Client) -> None:
     async with client.get("/fail/redirect", allow_redirects=False) as response:
         assert response.headers["Location"] == "/elsewhere"
