@@ -225,7 +225,13 @@ class Daemon:
         registry.register(FamilyCollector(DELIVERY, self._supervisor.counters))
         registry.register(FamilyCollector(APPLIANCE, self._values))
         app = admin_app(self, registry, self._settings.admin.host_names)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+            auto_decompress=False,  # what nobody reads would be inflated too, to skip it
+        )
         await runner.setup()
         try:
             await web.TCPSite(runner, endpoint.host, endpoint.port).start()
