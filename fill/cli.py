@@ -15,7 +15,7 @@ from fill.http import new_session
 from fill.preview import Preview, preview_fill
 from fill.progress import BarDisplay, Display, LogDisplay, summary
 from fill.service import FillService, new_client
-from fill.settings import HEADING, PREFIX, Configuration, FillSettings, load
+from fill.settings import HEADING, PREFIX, Configuration, FillSettings, check_start, load
 from oca import __version__
 from oca.common.command import (
     EXIT_FAILED,
@@ -36,7 +36,7 @@ from oca.store.use import store_use
 
 NAME = "oca-fill"
 app = new_app(NAME, __version__, "Load tomorrow's popular titles onto this appliance, overnight.")
-app.add_typer(config_app(FillSettings, prefix=PREFIX, heading=HEADING), name="config")
+app.add_typer(config_app(FillSettings, prefix=PREFIX, heading=HEADING, check_start=check_start), name="config")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from oca.common.errors import ConfigError
 from oca.common.log import LogTable
 from oca.common.settings import Table
 from oca.common.token import read_token
+from oca.store.presence import absent_devices
 
 PREFIX = "OCAFILL"
 HEADING = """Settings of the fill agent, oca-fill.
@@ -156,6 +157,15 @@ def load(path: Path | None, sets: Sequence[str]) -> Configuration:
     )
     token = read_token(box.steering.token_file, setting="steering.token_file")
     return Configuration(own=own, box=box, window=window, devices=devices, token=token)
+
+
+def check_start(path: Path, sets: Sequence[str]) -> list[str]:
+    """What the agent would start without.
+
+    Raises:
+        ConfigError: As ``load``, or no device is there.
+    """
+    return absent_devices(load(path, sets).box.store.devices)
 
 
 def read_zone(name: str, *, machine_zone: Path = MACHINE_ZONE) -> tzinfo:

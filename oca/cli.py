@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from oca import __version__
@@ -19,10 +20,21 @@ from oca.common.command import (
     run_app,
 )
 from oca.common.config_command import config_app
+from oca.common.token import read_token
 from oca.settings import HEADING, PREFIX, ApplianceSettings, load_admin, load_settings
+from oca.store.presence import absent_devices
 
 app = new_app("oca", __version__, "Serve video segments from this appliance's store.")
-app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING), name="config")
+
+
+def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
+    settings = load_settings(file, sets)
+    if settings.steering.url:
+        read_token(settings.steering.token_file, setting="steering.token_file")
+    return absent_devices(settings.store.devices)
+
+
+app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
 app.add_typer(store_app, name="store")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,7 +25,16 @@ from steering.cli_plan import demand_app, plan
 from steering.settings import HEADING, PREFIX, SteeringSettings, load_settings
 
 app = new_app("oca-steering", __version__, "Steer viewers to the nearest appliance that holds what they watch.")
-app.add_typer(config_app(SteeringSettings, prefix=PREFIX, heading=HEADING), name="config")
+
+
+def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
+    from steering.service import read_tokens  # noqa: PLC0415 - the other commands start without its parts
+
+    read_tokens(load_settings(file, sets))
+    return []
+
+
+app.add_typer(config_app(SteeringSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
 app.add_typer(demand_app, name="demand")
 app.command()(publish)
 app.command()(titles)

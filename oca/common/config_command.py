@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,17 +12,24 @@ import msgspec
 import typer
 
 from oca.common import settings
-from oca.common.command import JsonOption, SetOption, print_json, print_line
+from oca.common.command import JsonOption, SetOption, print_error, print_json, print_line
 from oca.common.errors import ConfigError
 
+StartCheck = Callable[[Path, Sequence[str]], Sequence[str]]
+"""Reads a settings file, with its overrides, as the program does when it starts, and all that the file names.
 
-def config_app(schema: type[msgspec.Struct], *, prefix: str, heading: str) -> typer.Typer:
+It returns what the program would start without, and raises a ``ConfigError`` where it would not start.
+"""
+
+
+def config_app(schema: type[msgspec.Struct], *, prefix: str, heading: str, check_start: StartCheck) -> typer.Typer:
     """The ``config`` commands over ``schema``; mount it with ``app.add_typer(…, name="config")``.
 
     Args:
         schema: What the program's file holds.
         prefix: Of the environment variables that override it: ``OCA``, ``OCAFILL``, ``OCASTEERING``.
         heading: Opens the printed default.
+        check_start: What ``config check`` holds a file against.
     """
     app = typer.Typer(help="Print, check and explain the settings.", no_args_is_help=True)
 
@@ -34,9 +42,16 @@ def config_app(schema: type[msgspec.Struct], *, prefix: str, heading: str) -> ty
     def check(
         file: Annotated[Path, typer.Argument(help="Settings file (TOML).")],
         sets: SetOption = None,
+        file_only: Annotated[
+            bool, typer.Option("--file-only", help="Leave out the files and folders it names: they are elsewhere.")
+        ] = False,
     ) -> None:
-        """Check a settings file; what is wrong is named with file, key, value and limit."""
-        settings.load(schema, file, environment=os.environ, prefix=prefix, sets=sets or ())
+        """Check a settings file, and that what it names is here; what is wrong is named with key, value and limit."""
+        if file_only:
+            settings.load(schema, file, environment=os.environ, prefix=prefix, sets=sets or ())
+        else:
+            for missing in check_start(file, sets or ()):
+                print_error(missing)
         print_line(f"{file}: good")
 
     @app.command()

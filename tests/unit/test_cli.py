@@ -89,3 +89,33 @@ def test_config_check_refuses_with_78(capsys: pytest.CaptureFixture[str], tmp_pa
     code, _, said = run(capsys, "config", "check", str(path))
     assert code == 78
     assert said.startswith(f"oca: {path}: appliance.id is missing; set id under [appliance]: ")
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        (
+            ["steering.token_file=/nope"],
+            "oca: steering.token_file = '/nope': cannot be read: No such file or directory",
+        ),
+        (["store.devices=/nope"], "oca: store.devices: /nope: cannot use as a device: No such file or directory"),
+    ],
+)
+def test_config_check_refuses_what_serve_would(
+    capsys: pytest.CaptureFixture[str], config: str, tmp_path: Path, sets: list[str], said: str
+) -> None:
+    given = [f"store.devices={tmp_path}", "steering.url=http://steer", *sets]
+    flags = [flag for entry in given for flag in ("--set", entry)]
+    code, out, err = run(capsys, "config", "check", config, *flags)
+    assert (code, out) == (78, "")
+    assert err.startswith(said)
+    assert run(capsys, "config", "check", config, *flags, "--file-only") == (0, f"{config}: good\n", "")
+
+
+def test_config_check_names_device_that_serve_would_do_without(
+    capsys: pytest.CaptureFixture[str], config: str, tmp_path: Path
+) -> None:
+    flags = ("--set", f"store.devices={tmp_path},/nope", "--set", "steering.token_file=/nope")
+    code, out, err = run(capsys, "config", "check", config, *flags)
+    assert (code, out) == (0, f"{config}: good\n")
+    assert err.startswith("store.devices: /nope: cannot use as a device")

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,17 @@ from typer.testing import CliRunner
 from oca.common.box import Box
 from oca.common.config_command import config_app, explain_key, find_keys
 from oca.common.errors import ConfigError
+from oca.common.settings import load
 
-APP = config_app(Box, prefix="OCA", heading="A heading.")
+
+def check_start(file: Path, sets: Sequence[str]) -> list[str]:
+    load(Box, file, environment={}, prefix="OCA", sets=sets)
+    if "store.devices=/none" in sets:
+        raise ConfigError("no device", remedy="mount one")
+    return [f"without {entry}" for entry in sets]
+
+
+APP = config_app(Box, prefix="OCA", heading="A heading.", check_start=check_start)
 
 
 def test_config_print_writes_what_config_check_accepts(tmp_path: Path) -> None:
@@ -25,6 +35,17 @@ def test_config_check_names_fault(tmp_path: Path) -> None:
     refused = CliRunner().invoke(APP, ["check", str(file)])
     assert isinstance(refused.exception, ConfigError)
     assert 'appliance.id = "UPPER": must be text, lower-case letters' in str(refused.exception)
+
+
+def test_config_check_looks_at_what_file_names_unless_told_not_to(tmp_path: Path) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text('[appliance]\nid = "a"\nsite = "x"\n')
+    partly = CliRunner().invoke(APP, ["check", str(file), "--set", "store.devices=/a"])
+    assert (partly.stdout, partly.stderr) == (f"{file}: good\n", "without store.devices=/a\n")
+    wrong = ["check", str(file), "--set", "store.devices=/none"]
+    assert str(CliRunner().invoke(APP, wrong).exception) == "no device; mount one"
+    assert CliRunner().invoke(APP, [*wrong, "--file-only"]).stdout == f"{file}: good\n"
+    assert isinstance(CliRunner().invoke(APP, [*wrong, "--file-only", "--set", "store.x=1"]).exception, ConfigError)
 
 
 def test_config_explain_tells_all_about_key() -> None:

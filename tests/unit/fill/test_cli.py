@@ -124,3 +124,18 @@ def test_run_fails_when_device_is_missing(
     device.rmdir()
     assert run("run", "--config", config, "--now") == 1
     assert f"{device}: cannot use as a device: No such file or directory" in capsys.readouterr().err
+
+
+def test_config_check_refuses_what_run_would(
+    run: Run, config: Path, device: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("config", "check", config) == 0
+    assert run("config", "check", config, "--set", "window.time_zone=Mars/X") == 78
+    assert run("config", "check", config, "--set", "box.config=none.toml") == 78
+    device.rmdir()
+    assert run("config", "check", config) == 78
+    assert run("config", "check", config, "--file-only") == 0
+    zone, box, store = capsys.readouterr().err.splitlines()
+    assert "window.time_zone = 'Mars/X': this machine knows no such time zone" in zone
+    assert "none.toml: cannot be read" in box
+    assert f"store.devices: {device}: cannot use as a device" in store

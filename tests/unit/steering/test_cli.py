@@ -129,3 +129,16 @@ def test_unwritable_state_is_one_line_and_78(run: Run, config: Path, tmp_path: P
     assert code == 78
     assert "cannot be opened for writing: Not a directory" in err
     assert len(err.splitlines()) == 1
+
+
+def test_config_check_refuses_token_file_that_serve_would(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def check(*options: str) -> object:
+        with pytest.raises(SystemExit) as ended:
+            run_app(app, "oca-steering", ["config", "check", str(config), *options])
+        return ended.value.code
+
+    assert check() == 0
+    config.write_text(config.read_text() + 'token_file = "/nope"\n')
+    assert check() == 78
+    assert "token_file of metro-a = '/nope': cannot be read" in capsys.readouterr().err
+    assert check("--file-only") == 0
