@@ -32,7 +32,7 @@ from oca.common.log import configure_logging
 from oca.common.messages import FillPlan, FillProgress
 from oca.common.units import format_bytes
 from oca.store.reader import StoreReader
-from oca.store.use import store_use
+from oca.store.use import survey
 
 NAME = "oca-fill"
 app = new_app(NAME, __version__, "Load tomorrow's popular titles onto this appliance, overnight.")
@@ -107,10 +107,13 @@ def _preview(configuration: Configuration, wanted: FillPlan) -> Preview:
     table = configuration.box.store
     reader = StoreReader.open(configuration.devices)
     try:
-        use = store_use(reader, configuration.devices, table.device_bytes_max, table.reserve_ratio)
-        held = [held_asset(pack) for pack in reader.assets()]
+        found = survey(
+            reader, device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio
+        ).require_device()
     finally:
         reader.close()
+    use = found.use
+    held = [held_asset(pack) for pack in found.held]
     free_bytes = max(0, use.capacity_bytes - use.used_bytes)
     diff = diff_plan(wanted.assets, held, free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES)
     return preview_fill(wanted, diff, capacity_bytes=use.capacity_bytes, free_bytes=free_bytes)

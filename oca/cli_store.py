@@ -29,7 +29,7 @@ from oca.store.reader import StoreReader
 from oca.store.rebuild import rebuild
 from oca.store.records import HeldPack
 from oca.store.store import Store
-from oca.store.use import store_use
+from oca.store.use import Survey, survey
 from oca.store.verify import Fault, verify
 
 store_app = typer.Typer(help="List, verify, load and mend what this box holds.", no_args_is_help=True)
@@ -82,11 +82,8 @@ def list_(config: ConfigOption = None, sets: SetOption = None, json: JsonOption 
     """List the assets that are held whole, and how full the store is."""
     table = _table(config, sets)
     with _reader(table) as reader:
-        listing = Listing(
-            use=store_use(reader, _folders(table), table.device_bytes_max, table.reserve_ratio),
-            assets=reader.assets(),
-            failed=_failed(table, reader),
-        )
+        found = _survey(table, reader).require_device()
+        listing = Listing(use=found.use, assets=found.held, failed=_failed(table, found))
     if json:
         print_json(listing)
         return
@@ -115,8 +112,7 @@ def verify_(config: ConfigOption = None, sets: SetOption = None, json: JsonOptio
     """Prove every digest; what is wrong is named, and the exit code is then 1. Runs beside a serving box."""
     table = _table(config, sets)
     with _reader(table) as reader:
-        expected = sum(held.bytes for held in reader.assets())
-        with _Meter("verifying", expected) as meter:
+        with _Meter("verifying", _survey(table, reader).use.used_bytes) as meter:
             proof = verify(reader.devices(), on_bytes=meter.advance)
         faults = [*_failed(table, reader), *proof.faults]
     if json:
@@ -231,7 +227,11 @@ def _reader(table: StoreTable) -> Iterator[StoreReader]:
         reader.close()
 
 
-def _failed(table: StoreTable, store: Store | StoreReader) -> list[Fault]:
+def _survey(table: StoreTable, reader: StoreReader) -> Survey:
+    return survey(reader, device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio)
+
+
+def _failed(table: StoreTable, store: Store | StoreReader | Survey) -> list[Fault]:
     return [
         Fault(table.devices[number], "", str(error).removeprefix(f"{table.devices[number]}: "))
         for number, error in store.failed.items()

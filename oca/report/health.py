@@ -34,11 +34,12 @@ class WorkerReading:
 
 @dataclass(frozen=True, slots=True)
 class DeviceReading:
-    """One device of the store; ``fault`` is empty while it can be read and written."""
+    """One device of the store; ``fault`` is empty while it can be read, ``read_only`` while it can be written."""
 
     path: str
     fault: str
     free_bytes: int
+    read_only: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,11 @@ def _devices(devices: Sequence[DeviceReading]) -> Iterator[Finding]:
     for device in broken:
         yield "degraded", f"device {device.path}: {device.fault}"
     for device in devices:
-        if not device.fault and device.free_bytes < DEVICE_FREE_BYTES_MIN:
+        if device.fault:
+            continue
+        if device.read_only:
+            yield "degraded", f"device {device.path} serves, but takes nothing new: {device.read_only}"
+        if device.free_bytes < DEVICE_FREE_BYTES_MIN:
             free, wanted = format_bytes(device.free_bytes), format_bytes(DEVICE_FREE_BYTES_MIN)
             yield "degraded", f"device {device.path}: {free} free, at least {wanted} wanted; remove what is not ours"
 

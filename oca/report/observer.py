@@ -67,11 +67,7 @@ class Observer:
         return self._store.version != before
 
     async def _look_at_store(self) -> None:
-        try:
-            answer = await self._store_probe.answer(PROBE_TIMEOUT_S)
-        except OcaError as error:
-            self._mark_devices(str(error))
-            return
+        answer = await self._store_probe.answer(PROBE_TIMEOUT_S)
         if isinstance(answer, StoreReading):
             self._store = answer
         elif answer > HANG_S:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from oca.common.errors import StoreError, StoreFullError
 from oca.common.log import get_logger
 from oca.store import files, pack
-from oca.store.index import MAP_BYTES, Index, PackEntry, create_index, encode_entry
+from oca.store.entries import PackEntry, encode_entry
+from oca.store.index import MAP_BYTES, Index, create_index
 from oca.store.records import HeldPack
 
+WRITE_PROBE = "write-probe"
+"""A file that is rewritten to learn whether the device still takes writes."""
 _SUFFIX = ".pack"
 _INDEX = "index"
 _REBUILT = "index.new"
@@ -181,12 +184,14 @@ class Device:
 
 def held_on(devices: Iterable[Device]) -> list[HeldPack]:
     """Every asset that these devices hold whole, by id."""
-    held = (
-        HeldPack(entry.asset, entry.revision, entry.bytes, entry.objects, device.number, entry.committed_at_ns)
-        for device in devices
-        for entry in device.index.packs().values()
-    )
+    held = (pack for device in devices for pack in held_in(device.number, device.index.packs()))
     return sorted(held, key=lambda pack: pack.asset)
+
+
+def held_in(device: int, packs: Mapping[int, PackEntry]) -> Iterator[HeldPack]:
+    """The assets that an index names, given as its packs by number."""
+    for entry in packs.values():
+        yield HeldPack(entry.asset, entry.revision, entry.bytes, entry.objects, device, entry.committed_at_ns)
 
 
 def entries_of(number: int, table: pack.PackTable) -> Iterable[tuple[bytes, bytes]]:

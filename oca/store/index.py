@@ -14,16 +14,14 @@ import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import lmdb
 import msgspec
-from msgspec import Meta, Struct
 
 from oca.common.errors import StoreError, StoreFullError
-from oca.common.messages import AssetId, Count, HexDigest, Nanoseconds
 from oca.store import files
-from oca.store.records import Located
+from oca.store.entries import REBUILD, PackEntry, decode_pack, encode_pack, pack_of
 
 KEY_BYTES_MAX = 480
 MAP_BYTES = 16 * 2**30
@@ -32,37 +30,14 @@ READERS_MAX = 4096
 FORMAT = b"1"
 _ENGINE = 0
 """LMDB 0.9's file format: the binding carries two that cannot read each other, and may change its default."""
-_ENTRY = struct.Struct("<IIQQ16s")
 _FULL_BYTES = 64 * 1024
 _NUMBER = struct.Struct(">I")
 _DATA = "data.mdb"
-_REBUILD = "make it anew with 'oca store rebuild'"
+_DAMAGE = (
+    *(lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError, lmdb.NotFoundError),
+    *(struct.error, ValueError),  # a key, an entry or a number that is none
+)
 _TABLES = (b"objects", b"packs", b"doomed", b"about")
-
-
-class PackEntry(Struct, frozen=True, array_like=True, gc=False):
-    """What the index says of a pack; ``bytes`` is the length of its file."""
-
-    asset: AssetId
-    revision: HexDigest
-    bytes: Count
-    objects: Annotated[int, Meta(ge=1)]
-    committed_at_ns: Nanoseconds
-
-
-_encode_pack = msgspec.msgpack.Encoder().encode
-_decode_pack = msgspec.msgpack.Decoder(PackEntry).decode
-
-
-def encode_entry(pack: int, offset: int, length: int, *, digest: bytes, media_type: str, modified_at_s: int) -> bytes:
-    """The value under an object's path."""
-    return _ENTRY.pack(pack, modified_at_s, offset, length, digest) + media_type.encode()
-
-
-def decode_entry(value: bytes, device: int) -> Located:
-    """The value under an object's path, as read on ``device``."""
-    pack, modified_at_s, offset, length, digest = _ENTRY.unpack_from(value)
-    return Located(device, pack, offset, length, digest, value[_ENTRY.size :].decode(), modified_at_s)
 
 
 class Index:
@@ -123,7 +98,8 @@ class Index:
 
     def last_transaction(self) -> int:
         """Moves with every change that any process makes."""
-        transaction: int = self._environment.info()["last_txnid"]
+        with self._explained():
+            transaction: int = self._environment.info()["last_txnid"]
         return transaction
 
     def pack(self, number: int) -> PackEntry | None:
@@ -157,7 +133,7 @@ class Index:
     def paths_of(self, numbers: set[int]) -> list[bytes]:
         """Every path that the index says lies in these packs; reads the whole index."""
         with self._explained(), self._begin(self._objects) as transaction:
-            return [key for key, value in transaction.cursor() if _ENTRY.unpack_from(value)[0] in numbers]
+            return [key for key, value in transaction.cursor() if pack_of(value) in numbers]
 
     # ---- changing ----
 
@@ -186,7 +162,7 @@ class Index:
             for path, value in objects:
                 if not transaction.put(path, value, overwrite=False, db=self._objects):
                     raise self._claimed(transaction, path, entry.asset)
-            transaction.put(_NUMBER.pack(number), _encode_pack(entry), db=self._packs)
+            transaction.put(_NUMBER.pack(number), encode_pack(entry), db=self._packs)
             following = max(number + 1, int(transaction.get(b"next_pack", b"1", db=self._about)))
             transaction.put(b"next_pack", b"%d" % following, db=self._about)
 
@@ -238,27 +214,27 @@ class Index:
                 raise StoreError(
                     f"{self.folder}: the index has format {(found or b'none').decode()}, this version reads "
                     f"{FORMAT.decode()}",
-                    remedy=_REBUILD,
+                    remedy=REBUILD,
                 )
 
     def _un_name(self, transaction: Any, number: int, paths: Iterable[bytes]) -> None:
         for path in paths:
             value = transaction.get(path, db=self._objects)
-            if value is not None and _ENTRY.unpack_from(value)[0] == number:
+            if value is not None and pack_of(value) == number:
                 transaction.delete(path, db=self._objects)
         transaction.delete(_NUMBER.pack(number), db=self._packs)
         transaction.put(_NUMBER.pack(number), b"", db=self._doomed)
 
     def _claimed(self, transaction: Any, path: bytes, asset: str) -> PathClaimedError:
-        holder = _ENTRY.unpack_from(transaction.get(path, db=self._objects))[0]
+        holder = pack_of(transaction.get(path, db=self._objects))
         value = transaction.get(_NUMBER.pack(holder), db=self._packs)
         return PathClaimedError(path, asset, self._pack_entry(value).asset if value else f"pack {holder}")
 
     def _pack_entry(self, value: bytes) -> PackEntry:
         try:
-            return _decode_pack(value)
+            return decode_pack(value)
         except msgspec.DecodeError as error:
-            raise StoreError(f"{self.folder}: the index is damaged: {error}", remedy=_REBUILD) from None
+            raise StoreError(f"{self.folder}: the index is damaged: {error}", remedy=REBUILD) from None
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -269,8 +245,8 @@ class Index:
                 f"{self.folder}: the index has reached its limit of {self._map_bytes} bytes",
                 remedy="remove assets with 'oca store remove'",
             ) from None
-        except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.NotFoundError) as error:
-            raise StoreError(f"{self.folder}: the index is damaged: {error}", remedy=_REBUILD) from error
+        except _DAMAGE as error:
+            raise StoreError(f"{self.folder}: the index is damaged: {error}", remedy=REBUILD) from error
         except lmdb.Error as error:
             raise self._unusable(error) from error
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from oca.common.errors import StoreError
 from oca.store import files
-from oca.store.device import Device, held_on
-from oca.store.index import KEY_BYTES_MAX, decode_entry
-from oca.store.records import HeldPack, Located
+from oca.store.device import Device
+from oca.store.entries import decode_entry
+from oca.store.index import KEY_BYTES_MAX
+from oca.store.records import Located
 
 _GENERATION = 2**48
 """More than the transactions an index will ever see, so that a replaced index always changes the version."""
@@ -74,11 +76,10 @@ class StoreReader:
         for number, get in self._indexes:
             try:
                 value = get(path)
+                if value is not None:
+                    return decode_entry(value, number)
             except StoreError as error:
                 trouble = error
-                continue
-            if value is not None:
-                return decode_entry(value, number)
         if trouble is not None:
             raise trouble
         return None
@@ -101,13 +102,17 @@ class StoreReader:
         return opened
 
     def version(self) -> int:
-        """Changes whenever any index did. Costs microseconds: ask on a timer, not per request."""
+        """Changes whenever any index did. Costs microseconds: ask on a timer, not per request.
+
+        A device that fails is passed over.
+        """
+        transactions = 0
         for device in self._devices.values():
-            if device.index.replaced():
-                self._take_up(device)
-        self._seen = self._generation * _GENERATION + sum(
-            device.index.last_transaction() for device in self._devices.values()
-        )
+            with suppress(StoreError):  # passed over; whoever reads from it is told why
+                if device.index.replaced():
+                    self._take_up(device)
+                transactions += device.index.last_transaction()
+        self._seen = self._generation * _GENERATION + transactions
         return self._seen
 
     def refresh(self) -> None:
@@ -118,17 +123,13 @@ class StoreReader:
         """
         if self._seen != self._refreshed_at:
             for device, number in list(self._open):
-                if self._devices[device].index.pack(number) is None:
+                if self._is_gone(device, number):
                     self._leaving.append(self._open.pop((device, number)))
             self._refreshed_at = self._seen
         for opened in self._leaving:
             if opened.sends == 0:
                 files.close(opened.descriptor)
         self._leaving = [opened for opened in self._leaving if opened.sends > 0]
-
-    def assets(self) -> list[HeldPack]:
-        """Every asset held whole, by id."""
-        return held_on(self._devices.values())
 
     def devices(self) -> list[Device]:
         """The devices that work."""
@@ -142,6 +143,12 @@ class StoreReader:
         self._leaving.clear()
         for device in self._devices.values():
             device.close()
+
+    def _is_gone(self, device: int, number: int) -> bool:
+        try:
+            return self._devices[device].index.pack(number) is None
+        except StoreError:
+            return False
 
     def _take_up(self, device: Device) -> None:
         """Read on from the index that was put in place of the old one; its numbers mean other packs now."""

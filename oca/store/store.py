@@ -14,7 +14,8 @@ from oca.common.messages import AssetManifest, StoreUse
 from oca.common.units import format_bytes
 from oca.store import capacity, files, pack
 from oca.store.device import Device, DeviceHeldError, held_on
-from oca.store.index import MAP_BYTES, PathClaimedError, decode_entry
+from oca.store.entries import decode_entry
+from oca.store.index import MAP_BYTES, PathClaimedError
 from oca.store.records import HeldPack
 from oca.store.recovery import part_header, recover, settle
 from oca.store.staging import StagedAsset, pack_bytes, part_name

@@ -1,56 +1,123 @@
-"""How full the store is, as reports and the operator's commands tell it."""
+"""What a store holds and how full it is, as reports and the operator's commands tell it."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Self
 
+from msgspec import Struct
+
+from oca.common.errors import StoreError
 from oca.common.messages import StoreUse
 from oca.store import files
 from oca.store.capacity import DeviceSpace, capacity_bytes
-from oca.store.device import Device
+from oca.store.device import Device, held_in
+from oca.store.entries import PackEntry
 from oca.store.reader import StoreReader
+from oca.store.records import HeldPack
+
+
+class Survey(Struct, frozen=True):
+    """A store that is open for reading, as found.
+
+    Attributes:
+        held: Every asset held whole on a device that can be read, by id.
+        use: Space and contents of those devices.
+        devices: How many those are.
+        failed: Why the others cannot be read, by the device's number.
+    """
+
+    held: list[HeldPack]
+    use: StoreUse
+    devices: int
+    failed: dict[int, StoreError]
+
+    def require_device(self) -> Self:
+        """The survey, if it has found anything to look at.
+
+        Raises:
+            StoreError: No device can be read; the first one's reason.
+        """
+        if not self.devices:
+            raise self.failed[min(self.failed)]
+        return self
+
+
+class _Contents(Struct, frozen=True):
+    """One device as found; ``space`` is as if it had its file system to itself."""
+
+    number: int
+    file_system: int
+    space: DeviceSpace
+    packs: Mapping[int, PackEntry]
+    objects: int
+
+
+def survey(reader: StoreReader, *, device_bytes_max: int, reserve_ratio: float) -> Survey:
+    """Look at every device. One that fails takes only its own assets with it."""
+    failed = dict(reader.failed)
+    found = []
+    for device in reader.devices():
+        try:
+            found.append(_look(device))
+        except StoreError as error:
+            failed[device.number] = error
+    held = (pack for contents in found for pack in held_in(contents.number, contents.packs))
+    return Survey(
+        held=sorted(held, key=lambda pack: pack.asset),
+        use=_use(found, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio),
+        devices=len(found),
+        failed=failed,
+    )
 
 
 def measure(devices: Iterable[Device]) -> dict[int, DeviceSpace]:
     """The space of each device now, by its number. Devices on one file system share what it has evenly."""
-    measured = {device.number: device for device in devices}
-    systems = {number: files.file_system(device.folder) for number, device in measured.items()}
-    sharers = Counter(systems.values())
-    spaces = {}
-    for number, device in measured.items():
-        total, available = files.space(device.folder)
-        spaces[number] = DeviceSpace(
-            total=total // sharers[systems[number]],
-            available=available // sharers[systems[number]],
-            held=sum(entry.bytes for entry in device.index.packs().values()),
-            staged=sum(files.size(device.staging / name) or 0 for name in files.names(device.staging)),
-        )
-    return spaces
+    return _shared([_look(device) for device in devices])
 
 
-def use_of(devices: Sequence[Device], *, device_bytes_max: int, reserve_ratio: float) -> StoreUse:
-    """Space and contents of these devices."""
-    capacity = used = assets = objects = 0
-    for space in measure(devices).values():
-        capacity += capacity_bytes(space, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
-        used += space.held
-    for device in devices:
-        packs, indexed = device.index.census()
-        assets += len(packs)
-        objects += indexed
-    return StoreUse(capacity_bytes=capacity, used_bytes=used, assets=assets, objects=objects)
-
-
-def store_use(reader: StoreReader, devices: Sequence[Path], device_bytes_max: int, reserve_ratio: float) -> StoreUse:
-    """Space and contents of the working devices of a store that is open for reading.
+def use_of(devices: Iterable[Device], *, device_bytes_max: int, reserve_ratio: float) -> StoreUse:
+    """Space and contents of these devices.
 
     Raises:
-        StoreError: A device that worked when the store was opened fails now.
+        StoreError: One of them fails.
     """
-    return use_of(
-        [device for device in reader.devices() if device.folder in devices],
-        device_bytes_max=device_bytes_max,
-        reserve_ratio=reserve_ratio,
+    return _use([_look(device) for device in devices], device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
+
+
+def _look(device: Device) -> _Contents:
+    total, available = files.space(device.folder)
+    packs, objects = device.index.census()
+    space = DeviceSpace(
+        total=total,
+        available=available,
+        held=sum(entry.bytes for entry in packs.values()),
+        staged=sum(files.size(device.staging / name) or 0 for name in files.names(device.staging)),
+    )
+    return _Contents(device.number, files.file_system(device.folder), space, packs, objects)
+
+
+def _shared(found: Sequence[_Contents]) -> dict[int, DeviceSpace]:
+    sharers = Counter(contents.file_system for contents in found)
+    return {
+        contents.number: DeviceSpace(
+            total=contents.space.total // sharers[contents.file_system],
+            available=contents.space.available // sharers[contents.file_system],
+            held=contents.space.held,
+            staged=contents.space.staged,
+        )
+        for contents in found
+    }
+
+
+def _use(found: Sequence[_Contents], *, device_bytes_max: int, reserve_ratio: float) -> StoreUse:
+    spaces = _shared(found).values()
+    return StoreUse(
+        capacity_bytes=sum(
+            capacity_bytes(space, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio) for space in spaces
+        ),
+        used_bytes=sum(space.held for space in spaces),
+        assets=sum(len(contents.packs) for contents in found),
+        objects=sum(contents.objects for contents in found),
     )

@@ -13,7 +13,7 @@ from oca.common.digest import hasher
 from oca.common.errors import StoreError
 from oca.store import files, pack
 from oca.store.device import Device, entries_of, read_table
-from oca.store.index import PackEntry
+from oca.store.entries import PackEntry
 
 _READ_BYTES = 1 << 20
 

@@ -48,6 +48,11 @@ def test_health_is_ok_at_every_limit() -> None:
         ({"devices": (GOOD.devices[0], SICK)}, "degraded", ["device /d1: read: Input/output error"]),
         ({"devices": (SICK,)}, "failed", ["no device of the store works", "device /d1: read: Input/output error"]),
         (
+            {"devices": (DeviceReading("/d0", "", GIB, read_only="mount it again"),)},
+            "degraded",
+            ["device /d0 serves, but takes nothing new: mount it again"],
+        ),
+        (
             {"devices": (DeviceReading("/d0", "", DEVICE_FREE_BYTES_MIN - 1),)},
             "degraded",
             ["device /d0: 64.0 MiB free, at least 64.0 MiB wanted; remove what is not ours"],

@@ -1,3 +1,6 @@
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ from oca.common.digest import digest_hex, revision_of
 from oca.common.errors import StoreError
 from oca.common.messages import AssetManifest, ObjectDescription
 from oca.report.inventory import Inventory
+from oca.store.rebuild import rebuild
 from oca.store.store import Store
 
 
@@ -62,6 +66,60 @@ def test_inventory_tells_device_that_vanished(tmp_path: Path) -> None:
     device.rename(tmp_path / "b")
     (reading,) = inventory.devices()
     assert "No such file" in reading.fault
+    inventory.close()
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> list[Path]:
+    """Two devices, with one asset each."""
+    made = [tmp_path / "nvme0", tmp_path / "nvme1"]
+    for number, device in enumerate(made):
+        device.mkdir()
+        commit([device], f"film/video-{number}")
+    return made
+
+
+@pytest.mark.parametrize("damaged_before_start", [False, True])
+def test_inventory_blames_damaged_index_on_its_own_device(
+    devices: list[Path], damage_packs_table: Callable[[Path], None], damaged_before_start: bool
+) -> None:
+    if damaged_before_start:
+        damage_packs_table(devices[1])
+    inventory = Inventory(StoreTable(devices=tuple(map(str, devices))))
+    if not damaged_before_start:
+        assert inventory.read().use.assets == 2
+        damage_packs_table(devices[1])
+    found = inventory.read()
+    assert [pack.asset for pack in found.packs] == ["film/video-0"]
+    assert (found.use.assets, found.use.objects) == (1, 1)
+    assert found.devices[0].fault == ""
+    assert found.devices[1].fault.startswith(f"{devices[1]}/index: the index is damaged")
+    rebuild(1, devices[1])
+    assert inventory.read().use.assets == 2
+    assert [device.fault for device in inventory.devices()] == ["", ""]
+    inventory.close()
+
+
+def test_inventory_finds_out_by_writing_that_device_is_read_only(
+    devices: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = Inventory(StoreTable(devices=tuple(map(str, devices))))
+    write = os.pwrite
+
+    def refuse(descriptor: int, data: bytes, offset: int) -> int:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().parent == devices[1]:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    assert [device.read_only for device in inventory.read().devices] == ["", ""]
+    monkeypatch.setattr(inventory, "_measure_at", 0.0)
+    good, bad = inventory.read().devices
+    assert (good.fault, good.read_only, bad.fault) == ("", "", "")
+    assert "cannot write: Read-only file system" in bad.read_only
+    monkeypatch.undo()
+    inventory._measure_at = 0.0
+    assert [device.read_only for device in inventory.read().devices] == ["", ""]
     inventory.close()
 
 

@@ -1,12 +1,12 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oca.common.box import StoreTable
-from oca.common.errors import OcaError, StoreError
+from oca.common.errors import OcaError
 from oca.network.addressing import NO_ADDRESS, Link
 from oca.report import observer as observing
 from oca.report.inventory import Inventory
@@ -68,17 +68,21 @@ async def test_observer_keeps_serving_view_when_store_hangs(
     gate.set()
 
 
-async def test_observer_tells_store_that_fails(
-    delivery: Any, inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+async def test_observer_finds_box_degraded_when_one_index_of_two_is_damaged(
+    delivery: Any, tmp_path: Path, damage_packs_table: Callable[[Path], None]
 ) -> None:
+    devices = [tmp_path / "nvme0", tmp_path / "nvme1"]
+    for device in devices:
+        device.mkdir()
+    inventory = Inventory(StoreTable(devices=tuple(map(str, devices))))
+    damage_packs_table(devices[1])
     observer = observe(delivery, inventory)
-
-    def fail() -> None:
-        raise StoreError("index: Input/output error", remedy="replace the device")
-
-    monkeypatch.setattr(observer._store_probe, "_ask", fail)
     await observer.observe()
-    assert any("Input/output error" in reason for reason in observer.snapshot.health.reasons)
+    health = observer.snapshot.health
+    assert health.verdict == "degraded"
+    assert [reason.split(":")[0] for reason in health.reasons] == [f"device {devices[1]}"]
+    assert "oca store rebuild" in health.reasons[0]
+    inventory.close()
 
 
 async def test_observer_lives_with_kernel_that_tells_nothing(delivery: Any, inventory: Inventory) -> None:

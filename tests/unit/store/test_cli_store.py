@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,28 @@ def test_commands_that_write_name_device_that_is_left_out(
     assert left_out in capsys.readouterr().err.splitlines()[0]
     assert run("remove", "harbour/all", "--config", config, "--set", devices) == 0
     assert left_out in capsys.readouterr().err
+
+
+def test_ls_lists_what_works_and_names_device_whose_index_is_damaged(
+    config: Path, source: Path, make_device: Callable[[str], Path], capsys: Capture
+) -> None:
+    run_import(config, source)
+    other = make_device("nvme1")
+    store = Store.open([other])
+    index = store.devices()[0].index
+    with index._environment.begin(index._packs, write=True) as transaction:
+        transaction.put(b"\0\0\0\1", b"\xc1")
+    store.close()
+    both = ("--config", config, "--set", f'store.devices=["{config.parent / "nvme0"}", "{other}"]')
+    capsys.readouterr()
+    assert run("ls", *both) == 0
+    captured = capsys.readouterr()
+    assert "harbour/all" in captured.out
+    assert captured.err.startswith(f"{other}: {other}/index: the index is damaged: ")
+    assert run("verify", *both) == 1
+    assert f"{other}: {other}/index: the index is damaged: " in capsys.readouterr().err
+    assert run("ls", "--config", config, "--set", f'store.devices=["{other}"]') == 1
+    assert "oca store rebuild" in capsys.readouterr().err
 
 
 def test_progress_is_a_bar_on_a_terminal(

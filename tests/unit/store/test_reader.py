@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from oca.common.errors import StoreError
+from oca.store.device import held_on
+from oca.store.index import Index
 from oca.store.reader import OpenPack, StoreReader
 from oca.store.rebuild import rebuild
 from oca.store.store import Store
@@ -144,7 +146,9 @@ def test_reader_loses_only_assets_of_device_that_is_lost(make_device: Callable[[
     reader = StoreReader.open(devices)
     assert list(reader.failed) == [0]
     assert "cannot use as a device" in str(reader.failed[0])
-    assert [pack.asset for pack in reader.assets()] == [asset for asset, device in held.items() if device == 1]
+    assert [pack.asset for pack in held_on(reader.devices())] == [
+        asset for asset, device in held.items() if device == 1
+    ]
     reader.close()
 
 
@@ -168,9 +172,42 @@ def test_reader_passes_over_device_that_fails_later(
     reader.close()
 
 
+def test_reader_passes_over_index_that_cannot_be_taken_up(make_device: Callable[[str], Path]) -> None:
+    devices = [make_device("nvme0"), make_device("nvme1")]
+    store = Store.open(devices[1:])
+    hold(store)
+    store.close()
+    reader = StoreReader.open(devices)
+    before = reader.version()
+    body_of(reader, PATH)
+    spoilt = devices[0] / "index" / "spoilt"
+    spoilt.write_bytes(b"\xff" * 65536)
+    spoilt.rename(devices[0] / "index" / "data.mdb")
+    spoilt_version = reader.version()
+    assert (spoilt_version != before, reader.version()) == (True, spoilt_version)
+    reader.refresh()
+    assert body_of(reader, PATH) == make_contents()[PATH.decode()]
+    rebuild(0, devices[0])
+    assert reader.version() != spoilt_version
+    assert reader.find(b"/nothing") is None
+    reader.close()
+
+
+def test_reader_passes_over_entry_that_is_none(store: Store, reader: StoreReader, device: Path) -> None:
+    hold(store)
+    index = Index.open(device / "index", writable=True)
+    with index._environment.begin(index._objects, write=True) as transaction:
+        transaction.put(b"/cut", b"short")
+        transaction.put(b"/type", bytes(40) + b"\xff")
+    index.close()
+    for path in (b"/cut", b"/type"):
+        with pytest.raises(StoreError, match="index is damaged"):
+            reader.find(path)
+
+
 def test_reader_opens_fresh_device_as_empty(device: Path) -> None:
     reader = StoreReader.open([device])
-    assert reader.assets() == []
+    assert held_on(reader.devices()) == []
     assert reader.find(PATH) is None
     reader.close()
 

@@ -8,7 +8,8 @@ import pytest
 
 from oca.common.errors import StoreError
 from oca.store import files
-from oca.store.index import Index, encode_entry
+from oca.store.entries import encode_entry
+from oca.store.index import Index
 from oca.store.reader import StoreReader
 from oca.store.store import Store
 from oca.store.verify import Fault, verify
