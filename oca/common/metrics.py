@@ -79,7 +79,8 @@ DELIVERY: tuple[Family, ...] = (
         name="delivery_connections_refused",
         kind="counter",
         unit="connections",
-        help="Connections reset at once because delivery.connections_max was reached; raise it or add appliances.",
+        help="Connections reset at once because delivery.connections_max was reached or no descriptor was left; "
+        "raise it or LimitNOFILE, or add appliances.",
     ),
     Family(name="delivery_sends", kind="gauge", unit="responses", help="Responses on their way now."),
     Family(
@@ -132,7 +133,7 @@ DELIVERY: tuple[Family, ...] = (
         name="delivery_accept_pauses",
         kind="counter",
         unit="pauses",
-        help="Pauses in accepting because file descriptors or memory ran out; raise LimitNOFILE.",
+        help="Pauses in accepting because memory ran out, or descriptors to the last spare one; see the log.",
     ),
     Family(
         name="delivery_index_reads",

@@ -1,9 +1,14 @@
-"""Takes connections from one listening socket, up to a bound, and rests when the machine is short of descriptors."""
+"""Takes connections from one listening socket, up to a bound.
+
+Those beyond the bound, or beyond the descriptors there are, are reset at once: players wait on silence, and go
+elsewhere on a reset.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import struct
 
@@ -18,7 +23,8 @@ PAUSE_S = 0.2
 _ACCEPTED = DELIVERY_SLOTS["delivery_connections_accepted"]
 _REFUSED = DELIVERY_SLOTS["delivery_connections_refused"]
 _PAUSES = DELIVERY_SLOTS["delivery_accept_pauses"]
-_SHORTAGE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+_SHORTAGE = (*_NO_DESCRIPTOR, errno.ENOBUFS, errno.ENOMEM)
 _RESET = struct.pack("ii", 1, 0)
 _log = get_logger("acceptor")
 
@@ -31,7 +37,9 @@ class Acceptor:
         self._listener = listener
         self._service = service
         self._pause: asyncio.TimerHandle | None = None
-        self._said = False
+        self._spare = _open_spare()
+        """Given up for a moment to take a connection that there is no descriptor for; -1: itself not to be had."""
+        self._said: set[str] = set()
         service.loop.add_reader(listener.fileno(), self._on_readable)
 
     def close(self) -> None:
@@ -44,6 +52,8 @@ class Acceptor:
         if self._pause is not None:
             self._pause.cancel()
         self._listener.close()
+        if self._spare >= 0:
+            os.close(self._spare)
 
     def _on_readable(self) -> None:
         self._accept(ACCEPTS_PER_TURN)
@@ -56,27 +66,61 @@ class Acceptor:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno in _SHORTAGE:
-                    self._rest(error)
-                    return
-                continue  # the client gave up before we came to it (accept(2))
+                if error.errno not in _SHORTAGE or self._shed(error):
+                    continue  # the client gave up before we came to it (accept(2)), or had to
+                return
             service.counts[_ACCEPTED] += 1
             if len(service.sessions) >= service.settings.connections_max:
-                service.counts[_REFUSED] += 1
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-                connection.close()
-                continue
-            Session(connection, service)
+                self._refuse(connection)
+            else:
+                Session(connection, service)
+
+    def _refuse(self, connection: socket.socket) -> None:
+        self._service.counts[_REFUSED] += 1
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        connection.close()
+
+    def _shed(self, error: OSError) -> bool:
+        """Refuse one connection by means of the spare descriptor; False: none waits, or accepting has to pause."""
+        if error.errno in _NO_DESCRIPTOR and self._spare >= 0:
+            os.close(self._spare)
+            try:
+                connection, _ = self._listener.accept()
+            except BlockingIOError:  # accept(2) tells of the shortage before it looks whether anyone waits
+                return False
+            except OSError as again:
+                error = again
+            else:
+                self._service.counts[_ACCEPTED] += 1
+                self._refuse(connection)
+                self._say("no descriptor is left; connections are reset", error)
+                return True
+            finally:
+                self._spare = _open_spare()
+        self._rest(error)
+        return False
 
     def _rest(self, error: OSError) -> None:
         """The queue stays readable while nothing can be taken from it, so look away for a moment."""
         self._service.counts[_PAUSES] += 1
-        if not self._said:
-            self._said = True
-            _log.warning("accepting pauses", error=error.strerror, remedy="raise LimitNOFILE or the machine's memory")
+        self._say("accepting pauses", error)
         self._service.loop.remove_reader(self._listener.fileno())
         self._pause = self._service.loop.call_later(PAUSE_S, self._resume)
 
     def _resume(self) -> None:
         self._pause = None
+        if self._spare < 0:
+            self._spare = _open_spare()
         self._service.loop.add_reader(self._listener.fileno(), self._on_readable)
+
+    def _say(self, event: str, error: OSError) -> None:
+        if event not in self._said:
+            self._said.add(event)
+            _log.warning(event, error=error.strerror, remedy="raise LimitNOFILE or the machine's memory")
+
+
+def _open_spare() -> int:
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1

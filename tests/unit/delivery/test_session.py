@@ -1,7 +1,10 @@
 import asyncio
+import contextlib
+import errno
 import os
+import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -286,11 +289,11 @@ async def test_acceptor_resets_connections_beyond_the_limit(benches: Benches) ->
     writer.close()
 
 
-async def test_acceptor_rests_when_descriptors_run_out(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_acceptor_rests_when_memory_runs_out(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = benches()
 
     class Short:
-        """A listener whose first accept finds no descriptor left."""
+        """A listener whose first accept finds no memory left."""
 
         def __init__(self, listener: socket.socket) -> None:
             self.listener, self.tries = listener, 0
@@ -298,7 +301,7 @@ async def test_acceptor_rests_when_descriptors_run_out(benches: Benches, monkeyp
         def accept(self) -> Any:
             self.tries += 1
             if self.tries == 1:
-                raise OSError(24, "Too many open files")
+                raise OSError(errno.ENOMEM, "Cannot allocate memory")
             return self.listener.accept()
 
         def __getattr__(self, name: str) -> Any:
@@ -310,3 +313,65 @@ async def test_acceptor_rests_when_descriptors_run_out(benches: Benches, monkeyp
     assert (await read_reply(reader))[0] == 200
     assert bench.count("delivery_accept_pauses") == 1
     writer.close()
+
+
+@pytest.fixture
+def no_descriptor_left() -> Iterator[Callable[[], contextlib.AbstractContextManager[None]]]:
+    """Makes a time in which this process gets no further descriptor."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    @contextlib.contextmanager
+    def shortage() -> Iterator[None]:
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    yield shortage
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+async def test_acceptor_resets_connections_that_no_descriptor_is_left_for(
+    benches: Benches,
+    no_descriptor_left: Callable[[], contextlib.AbstractContextManager[None]],
+) -> None:
+    bench = benches()
+    loop = asyncio.get_running_loop()
+    clients = [socket.socket() for _ in range(3)]
+    with no_descriptor_left():
+        for client in clients:
+            client.setblocking(False)
+            async with asyncio.timeout(10):
+                await loop.sock_connect(client, bench.address)
+                with pytest.raises(ConnectionResetError):
+                    await loop.sock_recv(client, 1)
+    for client in clients:
+        client.close()
+    assert bench.count("delivery_connections_refused") == 3
+    assert bench.count("delivery_accept_pauses") == 0
+    reader, writer = await bench.connect()
+    writer.write(GET % b"small.m3u8")
+    assert (await read_reply(reader))[0] == 200
+    writer.close()
+
+
+async def test_acceptor_rests_when_its_spare_descriptor_is_gone_too(
+    benches: Benches, no_descriptor_left: Callable[[], contextlib.AbstractContextManager[None]]
+) -> None:
+    bench = benches()
+    loop = asyncio.get_running_loop()
+    os.close(bench.acceptor._spare)
+    bench.acceptor._spare = -1
+    client = socket.socket()
+    client.setblocking(False)
+    with no_descriptor_left():
+        await loop.sock_connect(client, bench.address)
+        await until(lambda: bench.count("delivery_accept_pauses") > 0)
+    await loop.sock_sendall(client, GET % b"none")
+    async with asyncio.timeout(10):
+        assert (await loop.sock_recv(client, 12)) == b"HTTP/1.1 404"
+    assert bench.acceptor._spare >= 0
+    client.close()
