@@ -14,6 +14,7 @@ from oca.common.log import get_logger
 from oca.common.messages import REPORT_BYTES_MAX, Problem
 from oca.common.metrics import FamilyCollector
 from oca.common.problem import problem_response, problems
+from oca.common.routing import mount
 from steering.decision import Decider
 from steering.kept import KeptBody
 from steering.metrics import STEERING
@@ -90,7 +91,7 @@ def _answer(body: bytes, media_type: str = "application/json") -> web.Response:
 def steering_app(routes: list[web.RouteDef]) -> web.Application:
     """The service's endpoints as an aiohttp application."""
     app = web.Application(middlewares=[_cross_origin, _unforeseen, problems], client_max_size=REPORT_BYTES_MAX)
-    app.add_routes(routes)
+    mount(app, routes)
     return app
 
 

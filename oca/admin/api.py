@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from oca.admin.guard import refusal
 from oca.admin.status import Status, asset_page, serving_change
 from oca.common.problem import Refusal, json_response, problem_response, problems
+from oca.common.routing import mount
 from oca.report.snapshot import Snapshot
 
 BODY_BYTES_MAX = 4096
@@ -50,13 +51,16 @@ def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Col
     """The API as an aiohttp application."""
     api = _Api(appliance, registry)
     app = web.Application(middlewares=[problems, _guard(host_names)], client_max_size=BODY_BYTES_MAX)
-    app.router.add_get("/", api.index)
-    app.router.add_get("/health", api.health)
-    app.router.add_get("/metrics", api.metrics)
-    app.router.add_get("/v1/status", api.status)
-    app.router.add_get("/v1/assets", api.assets)
-    app.router.add_post("/v1/drain", api.drain)
-    app.router.add_post("/v1/undrain", api.undrain)
+    routes = [
+        web.get("/", api.index),
+        web.get("/health", api.health),
+        web.get("/metrics", api.metrics),
+        web.get("/v1/status", api.status),
+        web.get("/v1/assets", api.assets),
+        web.post("/v1/drain", api.drain),
+        web.post("/v1/undrain", api.undrain),
+    ]
+    mount(app, routes)
     return app
 
 

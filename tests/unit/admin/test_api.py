@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -130,3 +131,12 @@ async def test_drain_refuses_web_pages(
 async def test_unknown_path_answers_problem_details(client: Client) -> None:
     async with client.get("/v1/nothing") as response:
         assert (response.status, response.content_type) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/health", "/none"])
+async def test_expectation_that_is_no_text_is_refused(client: Client, path: str) -> None:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(b"GET %b HTTP/1.1\r\nHost: localhost\r\nExpect: \xff\r\n\r\n" % path.encode())
+    async with asyncio.timeout(10):
+        assert await reader.readline() == b"HTTP/1.1 417 Expectation Failed\r\n"
+    writer.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from pathlib import Path
 
@@ -107,3 +108,12 @@ async def test_fault_of_ours_tells_nothing_internal(steering: Steering, monkeypa
     status, problem = await steering.problem("GET", "/v1/fleet")
     assert status == 500
     assert "secret" not in str(problem)
+
+
+@pytest.mark.parametrize("path", ["/steer/hls", "/none"])
+async def test_expectation_that_is_no_text_is_refused(steering: Steering, path: str) -> None:
+    reader, writer = await asyncio.open_connection(steering.client.host, steering.client.port)
+    writer.write(b"GET %b HTTP/1.1\r\nHost: x\r\nExpect: \xff\r\n\r\n" % path.encode())
+    async with asyncio.timeout(10):
+        assert await reader.readline() == b"HTTP/1.1 417 Expectation Failed\r\n"
+    writer.close()
