@@ -74,6 +74,11 @@ async def test_session_counts_no_demand_of_fill(benches: Benches) -> None:
     reader, writer = await bench.connect()
     writer.write(b"GET /h/small.m3u8 HTTP/1.1\r\nHost: a\r\nUser-Agent: oca-fill/0.1.0\r\n\r\n")
     await read_reply(reader)
+    # Nor what goes on in the background, nor a resumed object: peers' fills must not make an asset look popular.
+    writer.write(GET.replace(b"\r\n\r\n", b"\r\nUser-Agent: oca-fill/0.1.0\r\n\r\n") % b"large.m4s")
+    assert len((await read_reply(reader))[2]) == LARGE_BYTES
+    writer.write(b"GET /h/small.m3u8 HTTP/1.1\r\nHost: a\r\nUser-Agent: oca-fill/0.1.0\r\nRange: bytes=8-15\r\n\r\n")
+    assert (await read_reply(reader))[0] == 206
     assert bench.service.demand.take() == []
     writer.close()
 
@@ -255,6 +260,10 @@ async def test_session_resets_rather_than_send_less_than_promised(benches: Bench
     assert caught.type is ConnectionResetError
     assert bench.count("delivery_sends_cut:pack") == 1
     writer.close()
+    # A player that comes again must not lose another connection to find out: a 404 sends it elsewhere at once.
+    reader, writer = await bench.connect()
+    writer.write(GET % b"a.m4s")
+    assert (await read_reply(reader))[0] == 404
 
 
 async def test_drain_closes_idle_and_finishes_responses(benches: Benches) -> None:
@@ -340,14 +349,17 @@ async def test_acceptor_resets_connections_that_no_descriptor_is_left_for(
 ) -> None:
     bench = benches()
     loop = asyncio.get_running_loop()
+
+    async def ask(client: socket.socket) -> None:
+        await loop.sock_connect(client, bench.address)
+        await loop.sock_recv(client, 1)
+
     clients = [socket.socket() for _ in range(3)]
     with no_descriptor_left():
         for client in clients:
             client.setblocking(False)
-            async with asyncio.timeout(10):
-                await loop.sock_connect(client, bench.address)
-                with pytest.raises(ConnectionResetError):
-                    await loop.sock_recv(client, 1)
+            with pytest.raises(ConnectionResetError):
+                await asyncio.wait_for(ask(client), 10)
     for client in clients:
         client.close()
     assert bench.count("delivery_connections_refused") == 3
