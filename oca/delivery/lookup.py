@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from oca.common import clock
 from oca.common.errors import StoreError
 from oca.common.log import get_logger
 from oca.common.metrics import DELIVERY_SLOTS
@@ -16,6 +17,9 @@ from oca.store.reader import OpenPack, StoreReader
 
 KEPT_MAX = 16384
 """Answers at hand per worker; about 1 KiB each. When full all go, and come back from the index as asked for."""
+
+SPOILT_S = 60.0
+"""How long a pack that failed amid a response is passed over, unless the fill changes the index before."""
 
 _READS = DELIVERY_SLOTS["delivery_index_reads"]
 _ERRORS = DELIVERY_SLOTS["delivery_index_errors"]
@@ -53,6 +57,7 @@ class Lookup:
         self._demand = demand
         self._counts = counts
         self._trouble = ""
+        self._spoilt: dict[str, float] = {}
         self.kept: dict[bytes, Found] = {}
         """Answers at hand, by path; the session looks here first."""
 
@@ -71,7 +76,7 @@ class Lookup:
             self._counts[_ERRORS] += 1
             self._say(error)
             return None
-        if located is None or pack is None:
+        if located is None or pack is None or pack.asset in self._spoilt:
             return None
         about = representation(
             located.digest, size=located.bytes, modified_at_s=located.modified_at_s, media_type=located.media_type
@@ -82,6 +87,19 @@ class Lookup:
         self.kept[path] = found
         return found
 
+    def spoil(self, asset: str, why: str) -> None:
+        """Make misses of an asset whose pack failed amid a response: players leave a 404 at once, a reset later."""
+        if asset not in self._spoilt:
+            _log.error(
+                "a pack cannot be sent; its asset is answered 404",
+                asset=asset,
+                why=why,
+                for_s=SPOILT_S,
+                remedy="run 'oca store verify'; the next fill brings back what 'oca store remove' takes out",
+            )
+        self._spoilt[asset] = clock.monotonic_s() + SPOILT_S
+        self.kept = {path: found for path, found in self.kept.items() if found.pack.asset != asset}
+
     def refresh(self) -> None:
         """Take up what the fill changed: call once a second. Opens the store if it could not be opened before."""
         try:
@@ -90,9 +108,13 @@ class Lookup:
             version = self._reader.version()
             if version != self._version:
                 self.kept.clear()
+                self._spoilt.clear()
                 self._demand.forget_idle()
                 self._version = version
             self._reader.refresh()
+            now_s = clock.monotonic_s()
+            for asset in [asset for asset, until_s in self._spoilt.items() if until_s < now_s]:
+                del self._spoilt[asset]
         except StoreError as error:
             self._say(error)
         else:

@@ -12,6 +12,7 @@ from oca.delivery.transport import Cause, Transport
 from oca.http1.parser import RequestReader
 from oca.http1.request import Request, RequestError
 from oca.http1.response import Reply, answer, refuse
+from oca.store.reader import OpenPack
 
 RECEIVE_BYTES = 16384
 TURN_REQUESTS_MAX = 16
@@ -216,8 +217,11 @@ class Session:
             return
         self._serve_on()
 
-    def _on_failed(self, cause: Cause) -> None:
+    def _on_failed(self, cause: Cause, pack: OpenPack | None) -> None:
         self._service.counts[_CUTS[cause]] += 1
+        if cause != "client" and pack is not None:
+            why = "shorter than its index says" if cause == "pack" else "its device fails"
+            self._service.lookup.spoil(pack.asset, why)
         self._sending = None
         self._abort()
 

@@ -44,7 +44,7 @@ class Transport:
     """Sends one response at a time over one non-blocking socket.
 
     ``send`` and ``send_file`` return True when all of it is in the kernel's hands. Otherwise they go on in the
-    background and call ``sent`` at the end, or ``failed`` with whose doing it is.
+    background and call ``sent`` at the end, or ``failed`` with whose doing it is and the pack.
     """
 
     __slots__ = (
@@ -70,7 +70,7 @@ class Transport:
         counts: memoryview[int],
         *,
         sent: Callable[[], None],
-        failed: Callable[[Cause], None],
+        failed: Callable[[Cause, OpenPack | None], None],
     ) -> None:
         self._send = connection.send
         self._fileno = connection.fileno()
@@ -117,7 +117,7 @@ class Transport:
         if moved == length:
             return True
         if moved == 0:
-            return self._fail("pack")
+            return self._fail("pack", pack)
         return self._wait(b"", pack, offset + moved, length - moved)
 
     def stop(self) -> None:
@@ -166,7 +166,7 @@ class Transport:
             return self._interrupted(b"", pack, self._offset, self._left, error)
         if moved == 0:
             # The pack is shorter than its index says. The length is promised already: only a reset tells the client.
-            return self._fail("pack")
+            return self._fail("pack", pack)
         counts = self._counts
         counts[_CALLS] += 1
         counts[_SENDFILE_BYTES] += moved
@@ -187,15 +187,15 @@ class Transport:
             self._loop.remove_writer(self._fileno)
             self._resuming = self._loop.call_later(SHORTAGE_PAUSE_S, self._resume)
             return False
-        return self._fail("client" if error.errno in _PEER_GONE else "device")
+        return self._fail("client" if error.errno in _PEER_GONE else "device", pack)
 
     def _resume(self) -> None:
         self._resuming = None
         self._loop.add_writer(self._fileno, self._writable)
 
-    def _fail(self, cause: Cause) -> bool:
+    def _fail(self, cause: Cause, pack: OpenPack | None) -> bool:
         self.stop()
-        self._failed(cause)
+        self._failed(cause, pack)
         return False
 
     def _end(self) -> None:

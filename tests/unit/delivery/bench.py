@@ -56,8 +56,12 @@ class Bench:
         if receive_bytes:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         client.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(client, self.address)
-        reader, writer = await asyncio.open_connection(sock=client, limit=2**16)
+        try:
+            await asyncio.get_running_loop().sock_connect(client, self.address)
+            reader, writer = await asyncio.open_connection(sock=client, limit=2**16)
+        except OSError:
+            client.close()
+            raise
         self._clients.append(writer)
         return reader, writer
 

@@ -102,3 +102,27 @@ def test_lookup_bounds_the_answers_it_keeps(device: Path, monkeypatch: pytest.Mo
     desk.lookup.find(b"/h/large.m4s")
     assert list(desk.lookup.kept) == [b"/h/large.m4s"]
     desk.lookup.close()
+
+
+def test_lookup_passes_over_spoilt_asset_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(module.clock, "monotonic_s", lambda: now[0])
+    desk = Desk(store_of(tmp_path, {"a.m4s": b"abc", "b.m4s": b"def"}))
+    desk.lookup.refresh()
+    assert desk.lookup.find(b"/h/a.m4s") is not None
+    desk.lookup.spoil("harbour/v", "its device fails")
+    assert desk.lookup.kept == {}
+    assert desk.lookup.find(b"/h/a.m4s") is None
+    now[0] += module.SPOILT_S
+    desk.lookup.refresh()
+    assert desk.lookup.find(b"/h/b.m4s") is None
+    now[0] += 0.1
+    desk.lookup.refresh()
+    assert desk.lookup.find(b"/h/b.m4s") is not None
+    desk.lookup.spoil("harbour/v", "its device fails")
+    store = Store.open([desk.device])
+    store.evict("harbour/v")
+    store.close()
+    desk.lookup.refresh()
+    assert desk.lookup._spoilt == {}
+    desk.lookup.close()

@@ -33,8 +33,12 @@ class Rig:
             self,  # type: ignore[arg-type]
             self.counts,  # type: ignore[arg-type]
             sent=lambda: self.ended.append("sent"),
-            failed=self.ended.append,
+            failed=self.failed,
         )
+
+    def failed(self, cause: str, pack: OpenPack | None) -> None:
+        assert pack in (None, self.pack)
+        self.ended.append(cause)
 
     def fileno(self) -> int:
         return 5
