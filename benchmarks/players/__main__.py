@@ -40,11 +40,11 @@ RAMP_S_MAX = 10.0
 ENGINE_S_MORE = 60.0
 ASK_S = 5.0
 METHOD = (
-    "viewers drawn from a seed: access lines of 3 to 100 Mb/s, read at that pace (half of it at worst; the kernel's "
+    "viewers drawn from a seed: access lines of 3 to 200 Mb/s, read at that pace (half of it at worst; the kernel's "
     "buffers take some of a segment in sooner), 30 % leave early, 25 % seek, patience from 2 s; player: 30 s buffer, "
     "hls.js's throughput estimate, pathways in order on failure, no content steering polls, CMCD in the query, its own "
-    "connections; who left before a first picture counts in start-up time with the wait until then; CPU and lag: p95 "
-    "of looks each second; one locust process; fleet, steering and load on one machine where a demo was started"
+    "connections; who left before a first picture counts in start-up time with the wait until then; CPU and lag: "
+    "looks each second; one locust process; fleet, steering and load on one machine where a demo was started"
 )
 
 

@@ -1,7 +1,7 @@
 """Who watches: the line, the patience and the habits of one viewer, drawn from a seeded chance. Pure.
 
-The mix of lines, leavers and seekers is made up; every line carries the demo's lowest rung several times over, so that
-a stall is the service's doing (or the load generator's), not the line's.
+The mix of lines, leavers and seekers is made up; every line carries the demo's lowest rung several times over, and all but a
+tenth its highest, so that a stall or a low rung is the service's doing (or the load generator's), not the line's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import accumulate
 from math import inf
 from typing import Protocol
 
-LINES_BITS_PER_S = ((3_000_000, 0.15), (8_000_000, 0.30), (25_000_000, 0.35), (100_000_000, 0.20))
+LINES_BITS_PER_S = ((3_000_000, 0.10), (15_000_000, 0.30), (50_000_000, 0.35), (200_000_000, 0.25))
 """Access lines and their shares."""
 LINE_SHARE_MIN = 0.5
 """What is left of a line while the rest of the household uses it, at worst."""
