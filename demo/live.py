@@ -72,7 +72,7 @@ async def _invite(system: System, title: str, took_s: float) -> None:
             ["kill", "-9", "--", f"-{_group(system, nearest)}"],
         ),
         ("start it again", again),
-        (f"drain {other}: who plays there finishes, nobody new comes", _oca(system, "drain", other)),
+        (f"drain {other}: who plays there is moved, nobody new comes", _oca(system, "drain", other)),
         ("take it back into service", _oca(system, "undrain", other)),
         ("ask steering why", _steering(system, "explain", "--title", title)),
         ("see the plan of the night", _steering(system, "plan")),

@@ -101,9 +101,8 @@ async def test_page_plays_on_after_every_source_was_gone(whole: System, page: Pa
     await page.set_viewport_size({"width": 1280, "height": 720})
     watched = await watch(page, f"{whole.places.steering_url}/#{whole.films[0].title}")
     await watched.until_position(3, 30)
-    sources = re.compile(
-        rf"http://({'|'.join(map(re.escape, [*_hosts(whole), urlsplit(whole.places.origin_url).hostname]))}):"
-    )
+    hosts = [*_hosts(whole), urlsplit(whole.places.origin_url).netloc.partition(":")[0]]
+    sources = re.compile(f"http://({'|'.join(re.escape(host) for host in hosts)}):")
     await page.route(sources, lambda route: route.abort("connectionrefused"))
     notice = page.locator("#notice")
     await expect(notice).to_contain_text("No source can be reached", timeout=30_000)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from oca.common import clock
 from oca.common.errors import StoreError
 from oca.common.metrics import DELIVERY_SLOTS
 from oca.delivery import lookup as module
@@ -106,7 +107,7 @@ def test_lookup_bounds_the_answers_it_keeps(device: Path, monkeypatch: pytest.Mo
 
 def test_lookup_passes_over_spoilt_asset_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(module.clock, "monotonic_s", lambda: now[0])
+    monkeypatch.setattr(clock, "monotonic_s", lambda: now[0])
     desk = Desk(store_of(tmp_path, {"a.m4s": b"abc", "b.m4s": b"def"}))
     desk.lookup.refresh()
     assert desk.lookup.find(b"/h/a.m4s") is not None
