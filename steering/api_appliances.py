@@ -24,6 +24,7 @@ from oca.common.threads import in_thread
 from steering.authorisation import Authorisation
 from steering.catalogue import StoredAsset
 from steering.decision import Decider
+from steering.first_reports import FirstReports
 from steering.fleet import delivery_url_fault
 from steering.intake import Intake
 from steering.planner import compute_plans, stored_plan
@@ -39,11 +40,19 @@ _log = get_logger("fleet")
 class Appliances:
     """Handlers for the fleet."""
 
-    def __init__(self, decider: Decider, intake: Intake, state: StateReader, authorisation: Authorisation) -> None:
+    def __init__(
+        self,
+        decider: Decider,
+        intake: Intake,
+        state: StateReader,
+        authorisation: Authorisation,
+        first_reports: FirstReports,
+    ) -> None:
         self._decider = decider
         self._intake = intake
         self._state = state
         self._authorisation = authorisation
+        self._first_reports = first_reports
         self._planning = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
@@ -67,6 +76,9 @@ class Appliances:
             raise
         before = self._decider.liveness(appliance)
         outcome = self._decider.fleet.observe(report, monotonic_s())
+        wanted = outcome == "taken" and self._decider.fleet.contents_wanted(report)
+        if outcome == "taken" and not wanted:
+            self._first_reports.heard(appliance)
         self._decider.counts.add(f"steering_reports:{outcome}")
         if outcome == "rival" and self._decider.fleet.members[appliance].rivals == 1:
             _log.warning(
@@ -81,7 +93,7 @@ class Appliances:
         acknowledged = await self._keep(appliance, report)
         return json_response(
             ReportAnswer(
-                contents_wanted=outcome == "taken" and self._decider.fleet.contents_wanted(report),
+                contents_wanted=wanted,
                 demand_sequence=acknowledged,
             )
         )

@@ -23,6 +23,7 @@ from steering.answer import (
 )
 from steering.catalogue import Title
 from steering.decision import Decider, Decision
+from steering.first_reports import FirstReports
 from steering.manifests_dash import media_presentation
 from steering.manifests_hls import follows_steering, multivariant_playlist
 
@@ -36,8 +37,9 @@ _requests = msgspec.json.Decoder(PlaybackRequest)
 class Players:
     """Handlers over one decision."""
 
-    def __init__(self, decider: Decider, trusted: Trust) -> None:
+    def __init__(self, decider: Decider, trusted: Trust, first_reports: FirstReports) -> None:
         self._decider = decider
+        self._first_reports = first_reports
         self._trusted = trusted
         self._settings = decider.settings.api
 
@@ -57,7 +59,7 @@ class Players:
         """Where this viewer gets a title from, and why."""
         asked = await read_body(request, _requests, bytes_max=BODY_BYTES_MAX)
         client = self._client(request, asked.client)
-        decision = self._decide(asked.title, client, kind="playback")
+        decision = await self._decide(asked.title, client, kind="playback")
         return json_response(
             playback_answer(
                 decision.title,
@@ -75,7 +77,7 @@ class Players:
     async def hls(self, request: web.Request) -> web.Response:
         """The multivariant playlist made for this viewer."""
         client = self._client(request)
-        decision = self._decide(request.match_info["title"], client, kind="hls")
+        decision = await self._decide(request.match_info["title"], client, kind="hls")
         steered = follows_steering(request.headers.get("User-Agent", ""))
         url = self._steering_url(request, decision, client, "hls") if steered else ""
         text = multivariant_playlist(decision.title, decision.ranking.pathways, url)
@@ -84,7 +86,7 @@ class Players:
     async def dash(self, request: web.Request) -> web.Response:
         """The MPD made for this viewer."""
         client = self._client(request)
-        decision = self._decide(request.match_info["title"], client, kind="dash")
+        decision = await self._decide(request.match_info["title"], client, kind="dash")
         template = decision.title.mpd
         if template is None:
             raise Refusal(404, f"{decision.title.title} was published without an MPD", remedy="play it by HLS")
@@ -127,7 +129,7 @@ class Players:
         title = self._decider.catalogue.title_of(asset) if asset is not None else None
         if asset is None or title is None:
             raise Refusal(404, "No published object has this path")
-        decision = self._decide(title.title, self._client(request), kind="redirect")
+        decision = await self._decide(title.title, self._client(request), kind="redirect")
         source = source_of(asset, decision.ranking.pathways, 0)
         if not source.has(asset):
             raise Refusal(404, f"Nobody can serve {asset} now", detail="no source holds it and it has no origin")
@@ -159,7 +161,9 @@ class Players:
             raise Refusal(404, "No such title", field="$.title", remedy="GET /v1/titles lists them")
         return title
 
-    def _decide(self, name: str, client: Client, *, kind: str) -> Decision:
+    async def _decide(self, name: str, client: Client, *, kind: str) -> Decision:
+        self._title(name)
+        await self._first_reports.wait()
         decision = self._decider.decide(self._title(name), client.address, kind=kind)
         if decision.ranking.barred:
             raise Refusal(403, f"{name} may not be served to this client", detail=decision.ranking.barred)

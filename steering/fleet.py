@@ -1,6 +1,7 @@
 """What steering knows of the appliances: the last report of each, when it came, and what it holds.
 
-Soft state: it is back within one report interval of a restart. Judging it is liveness's business.
+Soft state: it is back within one report interval of a restart; until then first_reports holds viewers back.
+Judging it is liveness's business.
 """
 
 from __future__ import annotations

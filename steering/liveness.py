@@ -8,6 +8,7 @@ from oca.common.messages import Report
 
 CLOCK_DIFFERENCE_S_MAX = 30.0
 """Far above what a report spends on its way; demand is dated by the appliance's clock."""
+FIRST_REPORTS_S_MAX = 6.0
 Standing = Literal["up", "draining", "drained", "failed", "gone", "unknown"]
 
 
@@ -54,6 +55,19 @@ def clock_fault(report: Report, received_at_ns: int) -> str:
 def report_age_limit_s(interval_s: float, missed_max: int, grace_s: float) -> float:
     """The age of a last report up to which an appliance counts as there."""
     return interval_s * missed_max + grace_s
+
+
+def first_reports_limit_s(interval_s: float, grace_s: float) -> float:
+    """How long after a start the first viewers wait at most for appliances to report: each does so once meanwhile.
+
+    Never longer than players wait for a manifest; appliances that found steering away ask again within 5 s.
+    """
+    return min(interval_s + grace_s, FIRST_REPORTS_S_MAX)
+
+
+def first_reports_wait_s(unheard: int, age_s: float, limit_s: float) -> float:
+    """How long viewers are still to wait, ``age_s`` after a start, for ``unheard`` appliances; 0: no longer."""
+    return max(0.0, limit_s - age_s) if unheard else 0.0
 
 
 def _reasons(report: Report) -> str:

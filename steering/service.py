@@ -25,7 +25,9 @@ from steering.background import Background
 from steering.catalogue import Catalogue
 from steering.connections import Connections, connections_limit
 from steering.decision import Decider
+from steering.first_reports import FirstReports
 from steering.intake import Intake
+from steering.liveness import first_reports_limit_s
 from steering.metrics import Counts
 from steering.nightly import NightlyPlans
 from steering.settings import SteeringSettings
@@ -84,8 +86,10 @@ class Service:
         authorisation = Authorisation(
             self.decider.site_of, read_tokens(settings), Trust((*_LOOPBACK, *settings.api.open_to))
         )
-        appliances = Appliances(self.decider, self._intake, state, authorisation)
-        players = Players(self.decider, trusted)
+        limit_s = first_reports_limit_s(settings.fleet.report_interval_s, settings.fleet.report_grace_s)
+        self.first_reports = FirstReports(self.decider.site_of, wait_s_max=limit_s)
+        appliances = Appliances(self.decider, self._intake, state, authorisation, self.first_reports)
+        players = Players(self.decider, trusted, self.first_reports)
         self.app = steering_app(
             [*Views(self.decider, self.faults).routes(), *players.routes(), *appliances.routes(), *page_routes()]
         )

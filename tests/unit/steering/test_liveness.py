@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from oca.common.messages import Health
-from steering.liveness import CLOCK_DIFFERENCE_S_MAX, Liveness, clock_fault, judge, report_age_limit_s
+from steering.liveness import (
+    CLOCK_DIFFERENCE_S_MAX,
+    Liveness,
+    clock_fault,
+    first_reports_limit_s,
+    first_reports_wait_s,
+    judge,
+    report_age_limit_s,
+)
 from tests.unit.steering.made_up import NOW_NS, make_report
 
 LIMIT_S = report_age_limit_s(2.0, 2, 0.5)
@@ -54,3 +62,13 @@ def test_verdict_keeps_degraded_appliance_and_says_why() -> None:
 def test_clock_that_is_off_is_told(ahead_s: float, told: str) -> None:
     report = make_report(sent_at_ns=NOW_NS + int(ahead_s * 1e9))
     assert clock_fault(report, NOW_NS) == told
+
+
+@pytest.mark.parametrize(("interval_s", "grace_s", "limit_s"), [(2, 0.5, 2.5), (0.1, 0, 0.1), (300, 60, 6.0)])
+def test_first_reports_are_waited_for_one_interval(interval_s: float, grace_s: float, limit_s: float) -> None:
+    assert first_reports_limit_s(interval_s, grace_s) == limit_s
+
+
+@pytest.mark.parametrize(("unheard", "age_s", "wait_s"), [(2, 0, 2.5), (1, 1, 1.5), (1, 2.5, 0), (1, 99, 0), (0, 0, 0)])
+def test_first_reports_are_waited_for_until_all_came_or_time_is_over(unheard: int, age_s: float, wait_s: float) -> None:
+    assert first_reports_wait_s(unheard, age_s, 2.5) == wait_s
