@@ -6,9 +6,11 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from fill.progress import LogDisplay
 from fill.service import FillService
@@ -45,13 +47,16 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> WallClock:
     return wall_clock
 
 
-def service(steering_url: str, device: Path, *, now: bool = True) -> FillService:
-    table = FillTable(progress_interval_s=0.1, backoff_s=0.01, backoff_s_max=0.02, rounds_max=2, replan_interval_s=1)
+def service(
+    steering_url: str, device: Path, *, now: bool = True, store: Mapping[str, Any] | None = None, **fill: Any
+) -> FillService:
+    quick = FillTable(progress_interval_s=0.1, backoff_s=0.01, backoff_s_max=0.02, rounds_max=2, replan_interval_s=1)
+    table = replace(quick, **fill)
     configuration = Configuration(
         own=FillSettings(fill=table),
         box=Box(
             appliance=ApplianceTable(id="fra1-a", site="fra1"),
-            store=StoreTable(devices=(str(device),), reserve_ratio=0.0),
+            store=StoreTable(devices=(str(device),), **{"reserve_ratio": 0.0, **(store or {})}),
             steering=SteeringTable(url=steering_url),
         ),
         window=NIGHT,
@@ -205,5 +210,108 @@ async def test_service_goes_on_for_ever_once_steering_is_back(
     while not steering.progress or steering.progress[-1].state != "done":
         await asyncio.wait({running}, timeout=0.02)
         assert not running.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+
+
+async def test_service_keeps_to_space_of_device_and_reserve(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    origin = await new_source(FILES)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    for limits in ({"device_bytes_max": 60_000}, {"device_bytes_max": 100_000, "reserve_ratio": 0.5}):
+        progress = await service(steering.url, device, store=limits).run_once()
+        assert progress is not None
+        assert (progress.state, progress.assets_done) == ("incomplete", 0)
+    progress = await service(steering.url, device, store={"device_bytes_max": 100_000}).run_once()
+    assert progress is not None
+    assert progress.assets_done == 1
+
+
+async def test_service_fetches_as_many_assets_side_by_side_as_set(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    files = {asset: make_files(asset, [1000]) for asset in ("t/a", "t/b")}
+    origin = await new_source({**files["t/a"], **files["t/b"]})
+    barrier = asyncio.Barrier(2)
+
+    async def answer_both_at_once(request: web.Request, body: bytes) -> web.StreamResponse:
+        async with asyncio.timeout(5):
+            await barrier.wait()
+        return await behave(request, body)
+
+    origin.behaviour = answer_both_at_once
+    steering.offer(*(make_manifest(asset, files[asset], [origin.as_source()]) for asset in files))
+    progress = await service(steering.url, device, parallel_assets=2).run_once()
+    assert progress is not None
+    assert (progress.state, progress.assets_done) == ("done", 2)
+
+
+async def test_service_asks_again_for_manifest_while_steering_is_busy(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    origin = await new_source(FILES)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    busy = [503, 503]
+    steering.answer = lambda request: web.Response(status=busy.pop()) if busy and "/assets/" in request.path else None
+    progress = await service(steering.url, device).run_once()
+    assert progress is not None
+    assert (progress.state, busy) == ("done", [])
+
+
+async def test_service_gives_asset_up_after_rounds_set(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    origin = await new_source(FILES)
+
+    async def be_busy(_request: web.Request, _body: bytes) -> web.StreamResponse:
+        return web.Response(status=503)
+
+    origin.behaviour = be_busy
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    async with asyncio.timeout(10):  # backoff_s_max holds: without, the rounds would be minutes apart
+        progress = await service(steering.url, device, rounds_max=3, backoff_s=60, backoff_s_max=0.01).run_once()
+    assert progress is not None
+    assert progress.assets_failed == 1
+    assert len(origin.requests) == 3
+
+
+async def test_service_fetches_what_a_replacement_makes_room_for(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    limits = {"device_bytes_max": 120_000}
+    old, new, late = make_files("t/a", [90_000]), make_files("t/a", [10_000]), make_files("t/b", [60_000])
+    origin = await new_source(old)
+    steering.offer(make_manifest("t/a", old, [origin.as_source()]))
+    assert await service(steering.url, device, store=limits).run_once() is not None
+    origin.files = {**new, **late}
+    steering.offer(*(make_manifest(a, files, [origin.as_source()]) for a, files in (("t/b", late), ("t/a", new))))
+    progress = await service(steering.url, device, store=limits).run_once()
+    assert progress is not None
+    assert progress.state == "done", progress
+    store = Store.open([device])
+    assert {pack.asset for pack in store.assets()} == {"t/a", "t/b"}
+    store.close()
+
+
+async def test_service_reports_and_plans_again_as_often_as_set(
+    steering: SteeringDouble, device: Path, new_source: NewSource
+) -> None:
+    origin = await new_source(FILES)
+
+    async def wait_and_behave(request: web.Request, body: bytes) -> web.StreamResponse:
+        await origin.released.wait()
+        return await behave(request, body)
+
+    origin.behaviour = wait_and_behave
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    often = service(steering.url, device, progress_interval_s=0.01, replan_interval_s=0.01)
+    running = asyncio.get_running_loop().create_task(often.run_forever())
+    async with asyncio.timeout(10):
+        while len(steering.progress) < 20:  # noqa: ASYNC110 - the double wakes nobody
+            await asyncio.sleep(0.01)
+        origin.released.set()
+        while len(steering.tokens) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     os.kill(os.getpid(), signal.SIGTERM)
     await running
