@@ -1,7 +1,7 @@
 """Who watches: the line, the patience and the habits of one viewer, drawn from a seeded chance. Pure.
 
-The mix of lines, leavers and seekers is made up; every line carries the demo's lowest rung several times over, and all but a
-tenth its highest, so that a stall or a low rung is the service's doing (or the load generator's), not the line's.
+The mix of lines, leavers and seekers is made up. Every line carries the demo's lowest rung several times over, and all
+but a tenth its highest: a stall or a low rung is the service's doing (or the load generator's), not the line's.
 """
 
 from __future__ import annotations
