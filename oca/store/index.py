@@ -20,6 +20,7 @@ import lmdb
 import msgspec
 
 from oca.common.errors import StoreError, StoreFullError
+from oca.common.lmdb_pages import damage
 from oca.store import files
 from oca.store.entries import REBUILD, PackEntry, decode_pack, encode_pack, pack_of
 
@@ -194,6 +195,7 @@ class Index:
             )
             try:
                 self._environment.reader_check()
+                self._refuse_damage()
                 self._objects, self._packs, self._doomed, self._about = (
                     self._environment.open_db(name, create=writable) for name in _TABLES
                 )
@@ -204,6 +206,14 @@ class Index:
         self.writable = writable
         self._begin = self._environment.begin
         self._inode = files.inode(self.folder / _DATA)
+
+    def _refuse_damage(self) -> None:
+        """Read the file before LMDB uses its map of it, where a page that cannot be read is SIGBUS."""
+        data = self.folder / _DATA
+        with files.explained(data, "open"), self._environment.begin() as transaction:
+            why = damage(data, transaction.id())
+        if why:
+            raise StoreError(f"{self.folder}: the index is damaged: {why}", remedy=REBUILD)
 
     def _check_format(self, *, writable: bool) -> None:
         with self._environment.begin(self._about, write=writable) as transaction:

@@ -119,6 +119,27 @@ def test_index_that_is_damaged_is_one_clear_error(folder: Path, damage: bytes, w
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("writable", [False, True])
+def test_index_that_is_cut_short_is_an_error_not_a_signal(folder: Path, writable: bool) -> None:
+    index = Index.open(folder, writable=True)
+    index.admit(1, ENTRY, OBJECTS, replaced={})
+    index.close()
+    os.truncate(folder / "data.mdb", 8192)
+    script = f"""
+from pathlib import Path
+from oca.common.errors import StoreError
+from oca.store.index import Index
+try:
+    print(Index.open(Path({str(folder)!r}), writable={writable}).census())
+except StoreError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "the index is damaged: it is cut short: 8192 bytes" in run.stdout
+    assert "oca store rebuild" in run.stdout
+
+
 def test_index_tells_that_pack_entry_is_damaged(folder: Path) -> None:
     index = Index.open(folder, writable=True)
     with index._environment.begin(index._packs, write=True) as transaction:
