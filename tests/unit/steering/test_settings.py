@@ -1,14 +1,33 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from oca.common.errors import ConfigError
+import steering.service as service_module
+from oca.common.errors import ConfigError, SteeringError
 from oca.common.settings import render_default
-from steering.settings import HEADING, SteeringSettings, load_settings
+from steering.catalogue import write_title
+from steering.demand import daily_bytes, fold
+from steering.planner import compute_plans, make_plans
+from steering.settings import HEADING, StateTable, SteeringSettings, load_settings
+from steering.state.embedded import EmbeddedState, open_state
+from tests.unit.steering.api_client import Steering
+from tests.unit.steering.made_up import (
+    DAY_NS,
+    NOW_NS,
+    make_batch,
+    make_contents,
+    make_report,
+    make_settings,
+    make_title,
+)
 
 SITE = '[[site]]\nid = "{0}"\nprefixes = ["{1}"]\n[[site.appliance]]\nid = "{2}"\n'
+LOW, HIGH = "harbour/video-240p", "harbour/video-1080p"
 
 
 def write(folder: Path, text: str) -> Path:
@@ -69,3 +88,104 @@ def test_settings_refuse_what_cannot_be(tmp_path: Path, text: str, told: str) ->
 def test_default_file_loads_as_the_defaults(tmp_path: Path) -> None:
     text = render_default(SteeringSettings, heading=HEADING)
     assert load_settings(write(tmp_path, text)) == SteeringSettings()
+
+
+# Each setting, with a value that is not its default, shows where its description says.
+
+
+def with_settings(table: str, **values: Any) -> SteeringSettings:
+    """The made-up settings with these keys of one table changed."""
+    plain = make_settings()
+    return replace(plain, **{table: replace(getattr(plain, table), **values)})
+
+
+async def test_pathways_max_limits_appliances_offered(state: EmbeddedState, package: Path) -> None:
+    async with Steering(state, with_settings("api", pathways_max=1)) as steering:
+        held = steering.publish(package)
+        for name, site in (("metro-a", "metro"), ("metro-b", "metro"), ("region-a", "region")):
+            await steering.report(make_report(name, site, contents=make_contents(held)))
+        _, answer = await steering.playback()
+        assert [pathway["class"] for pathway in answer["pathways"]] == ["embedded", "fallback"]
+
+
+async def test_steering_ttl_s_and_public_url_show_in_answers(state: EmbeddedState, package: Path) -> None:
+    settings = with_settings("api", steering_ttl_s=37, public_url="https://steer.example/base/")
+    async with Steering(state, settings) as steering:
+        steering.publish(package)
+        _, answer = await steering.playback()
+        assert answer["hls_url"].startswith("https://steer.example/base/v1/playback/harbour/master.m3u8")
+        async with steering.client.get("/v1/playback/harbour/master.m3u8") as response:
+            assert 'SERVER-URI="https://steer.example/base/steer/hls' in await response.text()
+        assert (await steering.get("/steer/hls?title=harbour"))["TTL"] == 37
+
+
+@pytest.mark.parametrize(("open_to", "status"), [((), 403), (("127.0.0.1/32",), 200)])
+async def test_open_to_lets_appliances_in(
+    state: EmbeddedState, monkeypatch: pytest.MonkeyPatch, open_to: tuple[str, ...], status: int
+) -> None:
+    monkeypatch.setattr(service_module, "_LOOPBACK", ())
+    async with Steering(state, with_settings("api", open_to=open_to)) as steering:
+        assert (await steering.report(make_report())).status == status
+
+
+async def test_fleet_settings_make_the_age_limit(state: EmbeddedState) -> None:
+    settings = with_settings("fleet", report_interval_s=7, missed_reports_max=3, report_grace_s=2)
+    async with Steering(state, settings) as steering:
+        await steering.report(make_report())
+        assert steering.service.decider.liveness("metro-a").why.endswith("limit 23.0 s")
+
+
+def test_bytes_max_limits_the_state(tmp_path: Path) -> None:
+    small = open_state(StateTable(path=str(tmp_path), bytes_max=2**20))
+    with pytest.raises(SteeringError, match="is full"), small.write() as transaction:
+        transaction.put("big", b"x" * 2**21)
+    small.close()
+
+
+@pytest.fixture
+def planned(state: EmbeddedState) -> Callable[..., list[str]]:
+    """Makes a plan where long ago HIGH was wanted much, and yesterday LOW a little; assets with demand, in order."""
+    with state.write() as transaction:
+        write_title(transaction, make_title(), [])
+        for appliance in ("metro-a", "region-a"):
+            transaction.put(f"capacity/{appliance}", b"40000")
+        old = make_batch(0, at_ns=NOW_NS - 20 * DAY_NS, harbour__video_1080p=(9, 9_000_000))
+        new = make_batch(1, at_ns=NOW_NS - DAY_NS, harbour__video_240p=(1, 1000))
+        for batch in (old, new):
+            fold(transaction, "metro-a", "metro", batch, now_ns=NOW_NS, known={LOW, HIGH})
+
+    def plan(appliance: str = "metro-a", **values: Any) -> list[str]:
+        settings = with_settings("plan", **values)
+        made = compute_plans(state, settings, settings.site, now_ns=NOW_NS)[appliance]
+        return [item.asset for item in made.assets if item.popularity > 0 and item.asset in (LOW, HIGH)]
+
+    return plan
+
+
+def test_half_life_days_weighs_old_demand(planned: Callable[..., list[str]]) -> None:
+    assert planned(half_life_days=1) == [LOW, HIGH]
+    assert planned(half_life_days=300) == [HIGH, LOW]
+
+
+def test_fleet_weight_lends_demand_to_other_sites(planned: Callable[..., list[str]]) -> None:
+    assert planned("region-a", fleet_weight=0) == []
+    assert planned("region-a", fleet_weight=0.9) != []
+
+
+def test_capacity_ratio_limits_what_a_plan_fills(planned: Callable[..., list[str]]) -> None:
+    assert HIGH in planned(half_life_days=300, capacity_ratio=0.9)
+    assert HIGH not in planned(half_life_days=300, capacity_ratio=0.4)
+
+
+@pytest.mark.parametrize(("history_days", "kept"), [(60, {HIGH, LOW}), (5, {LOW})])
+def test_history_days_drops_older_demand(
+    state: EmbeddedState, planned: Callable[..., list[str]], history_days: int, kept: set[str]
+) -> None:
+    del planned
+    for _ in range(2):
+        make_plans(state, with_settings("plan", history_days=history_days), now_ns=NOW_NS)
+    assert set(daily_bytes(state)["metro"]) == kept
+
+
+def test_history_days_limits_what_a_plan_looks_at(planned: Callable[..., list[str]]) -> None:
+    assert planned(half_life_days=300, history_days=5) == [LOW]
