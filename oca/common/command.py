@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 bad usage, 78 bad configuration, 130 interrupted
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,8 @@ def new_app(name: str, version: str, about: str) -> typer.Typer:
 
 def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run ``app`` and leave the process with the exit code its outcome deserves; never returns."""
+    if sys.__stderr__ is not None and not faulthandler.is_enabled():
+        faulthandler.enable(sys.__stderr__)  # a signal such as SIGBUS, of a bad page in a mapped file, leaves a trace
     try:
         app(args=None if arguments is None else list(arguments), prog_name=name)
     except OcaError as error:

@@ -1,4 +1,7 @@
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -74,6 +77,19 @@ def test_command_shows_traceback_when_debugging(app: typer.Typer, fault: str) ->
     with pytest.raises(type(FAULTS[fault])):
         run_app(app, "oca-test", ["--debug", "work", "--config", "x", "--set", fault])
     assert os.environ[DEBUG_VARIABLE] == "1"
+
+
+def test_command_ended_by_fatal_signal_says_where() -> None:
+    script = """
+import os, signal, typer
+from oca.common.command import run_app
+app = typer.Typer()
+app.command()(lambda: os.kill(os.getpid(), signal.SIGBUS))
+run_app(app, "oca", [])
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == -signal.SIGBUS
+    assert ended.stderr.startswith("Fatal Python error: Bus error")
 
 
 def test_command_prints_version(app: typer.Typer, capsys: pytest.CaptureFixture[str]) -> None:
