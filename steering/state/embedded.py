@@ -10,6 +10,7 @@ from typing import Any
 import lmdb
 
 from oca.common.errors import ConfigError, SteeringError
+from oca.common.lmdb_pages import damage
 from steering.settings import StateTable
 
 _FORMAT_KEY = "about/format"
@@ -63,7 +64,7 @@ class EmbeddedState:
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            environment = lmdb.open(str(path), map_size=bytes_max, max_readers=510, mode=0o640)
+            environment = lmdb.open(str(path), map_size=bytes_max, max_readers=510, mode=0o640, lib_version=0)
         except (OSError, lmdb.Error) as error:
             reason = getattr(error, "strerror", None) or str(error).rpartition(": ")[2]
             raise ConfigError(
@@ -73,6 +74,7 @@ class EmbeddedState:
         state = cls(environment, path)
         try:
             state.free_readers()
+            state._refuse_damage()
             state._check_format()
         except BaseException:
             environment.close()
@@ -128,6 +130,16 @@ class EmbeddedState:
         else:
             return
         raise SteeringError(message, remedy=remedy)
+
+    def _refuse_damage(self) -> None:
+        """Read the file before LMDB uses its map of it, where a page that cannot be read is SIGBUS."""
+        with self._explained("read"), self._environment.begin() as inner:
+            why = damage(self._path / "data.mdb", inner.id())
+        if why:
+            raise ConfigError(
+                f"state.path = {str(self._path)!r} is damaged: {why}",
+                remedy="put a copy of it back, or move it away, publish the titles anew and let demand be learnt anew",
+            )
 
     def _check_format(self) -> None:
         found = self.get(_FORMAT_KEY)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -125,6 +126,26 @@ def test_state_explains_failed_read(read: Callable[[EmbeddedState], object], tmp
 def test_state_knows_remedy_of_read_that_was_refused(error: lmdb.Error, wanted: str, tmp_path: Path) -> None:
     with pytest.raises(SteeringError, match=wanted):
         EmbeddedState(FaultyEnvironment(error), tmp_path).get("a")
+
+
+def test_state_that_is_cut_short_is_an_error_not_a_signal(state: EmbeddedState, tmp_path: Path) -> None:
+    with state.write() as transaction:
+        transaction.put("a", b"x" * 100_000)
+    state.close()
+    (data,) = tmp_path.rglob("data.mdb")
+    os.truncate(data, 16384)
+    script = f"""
+from pathlib import Path
+from oca.common.errors import ConfigError
+from steering.state.embedded import EmbeddedState
+try:
+    EmbeddedState.open(Path({str(data.parent)!r}), bytes_max=2**24).get("a")
+except ConfigError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "is damaged: it is cut short" in run.stdout
 
 
 def test_state_frees_slots_of_dead_readers_when_opened(tmp_path: Path) -> None:
