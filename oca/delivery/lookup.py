@@ -14,6 +14,7 @@ from oca.common.metrics import DELIVERY_SLOTS
 from oca.delivery.demand import AssetCount, Demand
 from oca.http1.response import Representation, representation, whole
 from oca.store.reader import OpenPack, StoreReader
+from oca.store.records import Located
 
 KEPT_MAX = 16384
 """Answers at hand per worker; about 1 KiB each. When full all go, and come back from the index as asked for."""
@@ -56,7 +57,10 @@ class Lookup:
         self._version = -1
         self._demand = demand
         self._counts = counts
-        self._trouble = ""
+        self._closings = 0
+        self._said: set[tuple[int, int | str]] = set()
+        self._quiet = True
+        """Whether nothing failed since the last ``refresh``."""
         self._spoilt: dict[str, float] = {}
         self.kept: dict[bytes, Found] = {}
         """Answers at hand, by path; the session looks here first."""
@@ -69,12 +73,13 @@ class Lookup:
         if self._reader is None:
             return None
         self._counts[_READS] += 1
+        located = None
         try:
             located = self._reader.find(path)
-            pack = self._reader.pack(located.device, located.pack) if located is not None else None
+            pack = self._pack(self._reader, located) if located is not None else None
         except StoreError as error:
             self._counts[_ERRORS] += 1
-            self._say(error)
+            self._say(error, device=located.device if located is not None else -1)
             return None
         if located is None or pack is None or pack.asset in self._spoilt:
             return None
@@ -86,6 +91,15 @@ class Lookup:
             self.kept.clear()
         self.kept[path] = found
         return found
+
+    def _pack(self, reader: StoreReader, located: Located) -> OpenPack | None:
+        try:
+            return reader.pack(located.device, located.pack)
+        finally:
+            if reader.closings != self._closings:
+                # Some pack is closed; an answer kept for it must not be sent from a descriptor that is no more.
+                self._closings = reader.closings
+                self.kept.clear()
 
     def spoil(self, asset: str, why: str) -> None:
         """Make misses of an asset whose pack failed amid a response: players leave a 404 at once, a reset later."""
@@ -118,7 +132,9 @@ class Lookup:
         except StoreError as error:
             self._say(error)
         else:
-            self._trouble = ""
+            if self._quiet:
+                self._said.clear()
+            self._quiet = True
 
     def close(self) -> None:
         """Let go of the store."""
@@ -127,8 +143,14 @@ class Lookup:
             self._reader.close()
             self._reader = None
 
-    def _say(self, error: StoreError) -> None:
-        """Log trouble once until it changes: a sick device fails every request."""
-        if error.message != self._trouble:
-            self._trouble = error.message
+    def _say(self, error: StoreError, *, device: int = -1) -> None:
+        """Log trouble once a device and kind, until a second passes without any: it may fail every request.
+
+        The message alone tells no kind: it may name a pack.
+        """
+        self._quiet = False
+        cause = error.__cause__
+        kind = cause.errno if isinstance(cause, OSError) and cause.errno else error.message
+        if (device, kind) not in self._said:
+            self._said.add((device, kind))
             _log.error("the store cannot be read", error=error.message, remedy=error.remedy)

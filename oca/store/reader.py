@@ -18,6 +18,10 @@ _GENERATION = 2**48
 """More than the transactions an index will ever see, so that a replaced index always changes the version."""
 
 
+PACKS_OPEN_MAX = 4096
+"""Packs that a reader keeps open at once, each by a descriptor; opening one again costs microseconds."""
+
+
 class OpenPack:
     """A pack that is open for sending. Whoever sends from it raises ``sends`` before and lowers it after."""
 
@@ -28,6 +32,11 @@ class OpenPack:
         self.asset = asset
         self.sends = 0
 
+    def close(self) -> None:
+        """Close it; the number may come to mean another file, so nobody shall send from it by mistake."""
+        files.close(self.descriptor)
+        self.descriptor = -1
+
 
 class StoreReader:
     """Reads a store that another process may be filling. One thread at a time.
@@ -36,8 +45,13 @@ class StoreReader:
     why; one that fails later is passed over.
     """
 
-    def __init__(self, devices: dict[int, Device], failed: dict[int, StoreError]) -> None:
+    def __init__(
+        self, devices: dict[int, Device], failed: dict[int, StoreError], *, packs_max: int = PACKS_OPEN_MAX
+    ) -> None:
         self.failed = failed
+        self.closings = 0
+        """Packs closed by ``pack`` to make room for others: whoever keeps packs drops them when it moves."""
+        self._packs_max = packs_max
         self._devices = devices
         self._indexes = [(device.number, device.index.get) for device in devices.values()]
         self._open: dict[tuple[int, int], OpenPack] = {}
@@ -47,8 +61,8 @@ class StoreReader:
         self._refreshed_at = -1
 
     @classmethod
-    def open(cls, devices: Sequence[Path]) -> Self:
-        """Open every device that works.
+    def open(cls, devices: Sequence[Path], *, packs_max: int = PACKS_OPEN_MAX) -> Self:
+        """Open every device that works, to keep ``packs_max`` packs open, and beyond them those being sent from.
 
         Raises:
             StoreError: None works; the first one's reason.
@@ -62,7 +76,7 @@ class StoreReader:
                 failed[number] = error
         if not working:
             raise next(iter(failed.values()), StoreError("the store has no device", remedy="set [store] devices"))
-        return cls(working, failed)
+        return cls(working, failed, packs_max=packs_max)
 
     def find(self, path: bytes) -> Located | None:
         """Where the object of that URL path lies; None is a miss. One LMDB get a device.
@@ -85,16 +99,21 @@ class StoreReader:
         return None
 
     def pack(self, device: int, pack: int) -> OpenPack | None:
-        """The open pack of a found object; opened once and kept until ``refresh``. None: evicted meanwhile.
+        """The open pack of a found object; None: evicted meanwhile.
+
+        It is kept open until ``refresh`` finds it gone, or until it makes room for others (``closings``).
 
         Raises:
             StoreError: The device fails, or the process has too many files open.
         """
-        known = self._open.get((device, pack))
+        known = self._open.pop((device, pack), None)
         if known is not None:
+            self._open[(device, pack)] = known  # behind the others, as the latest asked for
             return known
         on = self._devices.get(device)
         entry = on.index.pack(pack) if on is not None else None
+        if len(self._open) >= self._packs_max:
+            self._make_room()
         descriptor = files.open_read(on.pack_path(pack)) if on is not None and entry is not None else None
         if entry is None or descriptor is None:
             return None
@@ -128,7 +147,7 @@ class StoreReader:
             self._refreshed_at = self._seen
         for opened in self._leaving:
             if opened.sends == 0:
-                files.close(opened.descriptor)
+                opened.close()
         self._leaving = [opened for opened in self._leaving if opened.sends > 0]
 
     def devices(self) -> list[Device]:
@@ -138,11 +157,18 @@ class StoreReader:
     def close(self) -> None:
         """Close every pack and index."""
         for opened in (*self._open.values(), *self._leaving):
-            files.close(opened.descriptor)
+            opened.close()
         self._open.clear()
         self._leaving.clear()
         for device in self._devices.values():
             device.close()
+
+    def _make_room(self) -> None:
+        """Close the packs asked for longest ago, several at once: whoever keeps packs has to drop all of them."""
+        idle = [key for key, opened in self._open.items() if opened.sends == 0]
+        for key in idle[: max(1, self._packs_max // 4)]:
+            self._open.pop(key).close()
+            self.closings += 1
 
     def _is_gone(self, device: int, number: int) -> bool:
         try:

@@ -1,6 +1,9 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
+import structlog
 
 from oca.common import clock
 from oca.common.errors import StoreError
@@ -8,15 +11,17 @@ from oca.common.metrics import DELIVERY_SLOTS
 from oca.delivery import lookup as module
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Lookup
-from oca.store.reader import StoreReader
+from oca.store.reader import PACKS_OPEN_MAX, OpenPack, StoreReader
 from oca.store.store import Store
 from tests.unit.delivery.bench import SMALL, store_of
+from tests.unit.store.made_up import hold, make_contents
 
 
 class Desk:
     """A look-up and the counts it keeps."""
 
-    def __init__(self, device: Path) -> None:
+    def __init__(self, device: Path, *, packs_max: int = PACKS_OPEN_MAX) -> None:
+        self.packs_max = packs_max
         self.counts = [0] * len(DELIVERY_SLOTS)
         self.trouble: StoreError | None = None
         self.device = device
@@ -25,7 +30,7 @@ class Desk:
     def open(self) -> StoreReader:
         if self.trouble is not None:
             raise self.trouble
-        return StoreReader.open([self.device])
+        return StoreReader.open([self.device], packs_max=self.packs_max)
 
     def count(self, key: str) -> int:
         return self.counts[DELIVERY_SLOTS[key]]
@@ -126,4 +131,46 @@ def test_lookup_passes_over_spoilt_asset_for_a_while(tmp_path: Path, monkeypatch
     store.close()
     desk.lookup.refresh()
     assert desk.lookup._spoilt == {}
+    desk.lookup.close()
+
+
+def test_lookup_sends_no_object_from_a_pack_that_made_room_for_another(tmp_path: Path) -> None:
+    store = Store.open([tmp_path])
+    for number in range(9):
+        hold(store, f"harbour/v{number}")
+    store.close()
+    desk = Desk(tmp_path, packs_max=2)
+    desk.lookup.refresh()
+    for number in (*range(9), *range(9), 0, 8, 0, 8):
+        for path, body in make_contents(f"harbour/v{number}").items():
+            found = desk.lookup.find(path.encode())
+            assert found is not None
+            assert os.pread(found.pack.descriptor, found.size, found.offset) == body
+            for kept in desk.lookup.kept.values():
+                assert kept.pack.descriptor >= 0
+    desk.lookup.close()
+
+
+def test_lookup_says_once_what_fails_every_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(store_of(tmp_path, {"a.m4s": b"abc"}))
+    desk.lookup.refresh()
+    number = 0
+
+    def fail(self: StoreReader, device: int, pack: int) -> OpenPack | None:
+        nonlocal number
+        number += 1
+        raise StoreError(f"packs/{number}.pack: too many open files", remedy="raise LimitNOFILE") from OSError(
+            errno.EMFILE, "Too many open files"
+        )
+
+    with monkeypatch.context() as failing, structlog.testing.capture_logs() as said:
+        failing.setattr(StoreReader, "pack", fail)
+        for _ in range(3):
+            assert desk.lookup.find(b"/h/a.m4s") is None
+            assert desk.lookup.find(b"/h/a.m4s") is None
+            desk.lookup.refresh()
+        assert [line["error"] for line in said] == ["packs/1.pack: too many open files"]
+        desk.lookup.refresh()  # a second without trouble
+        assert desk.lookup.find(b"/h/a.m4s") is None
+        assert len(said) == 2
     desk.lookup.close()

@@ -119,6 +119,34 @@ def test_reader_closes_no_pack_before_its_version_was_seen_to_move(store: Store,
     assert not is_open(pack)
 
 
+def test_reader_closes_least_recently_asked_for_packs_to_make_room(store: Store, device: Path) -> None:
+    for number in range(6):
+        hold(store, f"harbour/v{number}")
+    reader = StoreReader.open([device], packs_max=4)
+
+    def pack(number: int) -> OpenPack:
+        located = reader.find(f"/harbour/v{number}/seg-00002.m4s".encode())
+        assert located is not None
+        opened = reader.pack(located.device, located.pack)
+        assert opened is not None
+        return opened
+
+    packs = [pack(number) for number in range(4)]
+    packs[1].sends += 1
+    assert pack(0) is packs[0]
+    assert reader.closings == 0
+    packs.append(pack(4))  # 1 is being sent from, 0 was asked for since
+    assert [is_open(each) for each in packs] == [True, True, False, True, True]
+    assert reader.closings == 1
+    packs[2] = pack(2)
+    assert [is_open(each) for each in packs] == [True, True, True, False, True]
+    for each in packs:
+        each.sends = 1
+    assert is_open(pack(5))  # rather than miss what is held
+    assert all(is_open(each) for each in packs if each is not packs[3])
+    reader.close()
+
+
 def test_reader_takes_up_index_that_was_rebuilt(device: Path) -> None:
     store = Store.open([device])
     hold(store)
