@@ -60,6 +60,7 @@ def survey(reader: StoreReader, *, device_bytes_max: int, reserve_ratio: float) 
     found = []
     for device in reader.devices():
         try:
+            device.index.require_sound()  # it is long since it was opened; a bad page must not end this process
             found.append(_look(device))
         except StoreError as error:
             failed[device.number] = error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +51,24 @@ def test_survey_loses_only_assets_of_device_whose_index_fails(
     with pytest.raises(StoreError, match="the index is damaged"):
         survey(reader, device_bytes_max=10**6, reserve_ratio=0).require_device()
     reader.close()
+
+
+def test_survey_tells_index_that_is_cut_while_it_is_open(store: Store, device: Path) -> None:
+    hold(store)
+    store.close()
+    script = f"""
+import os
+from pathlib import Path
+from oca.store.reader import StoreReader
+from oca.store.use import survey
+device = Path({str(device)!r})
+reader = StoreReader.open([device])
+os.truncate(device / "index" / "data.mdb", 8192)
+print(survey(reader, device_bytes_max=0, reserve_ratio=0).failed[0])
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "it is cut short" in run.stdout
 
 
 def test_use_counts_staged_parts_as_ours(store: Store) -> None:
