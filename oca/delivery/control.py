@@ -16,6 +16,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     worker: int
     appliance: str
     settings: DeliveryTable
+    packs_max: int
     devices: tuple[str, ...]
     listeners: tuple[int, ...]
     page: int

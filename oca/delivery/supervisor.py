@@ -11,10 +11,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec import DecodeError, Struct
+from msgspec import DecodeError, Struct, structs
 
 import oca
 from oca.common import clock
+from oca.common.descriptors import raise_limit
 from oca.common.errors import OcaError
 from oca.common.log import LogFormat, LogLevel, get_logger
 from oca.common.metrics import Page, total
@@ -23,6 +24,8 @@ from oca.delivery.control import LINE_BYTES_MAX, Drain, Ready, Start, decode_up,
 from oca.delivery.demand import add
 from oca.delivery.listeners import close_listeners, open_listeners, urls_of
 from oca.delivery.settings import DeliveryTable
+from oca.delivery.shares import Shares, share
+from oca.store.reader import PACKS_OPEN_MAX
 
 READY_S_MAX = 30.0
 SILENCE_S_MAX = 15.0
@@ -95,6 +98,7 @@ class Supervisor:
         self._demand: dict[str, tuple[int, int]] = {}
         self._last_counters: dict[str, int] = total(())
         self._urls: tuple[str, ...] = settings.urls
+        self._shares = Shares(settings.connections_max, PACKS_OPEN_MAX)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -108,6 +112,7 @@ class Supervisor:
             ConfigError: An address cannot be listened on.
             OcaError: A worker does not start.
         """
+        self._shares = self._share_descriptors()
         count = self._settings.workers or len(os.sched_getaffinity(0))
         listeners = open_listeners(self._settings.listen, count)
         self._urls = self._settings.urls or urls_of(listeners[0])
@@ -154,6 +159,21 @@ class Supervisor:
         """Every worker's state, in order."""
         return [slot.state() for slot in self._slots]
 
+    def _share_descriptors(self) -> Shares:
+        """What each worker may have of what is set; the limit that is raised here is handed down to them."""
+        descriptors_max, wanted = raise_limit(), self._shares
+        shares = share(descriptors_max, wanted)
+        if shares != wanted:
+            _log.warning(
+                "too few descriptors for all connections that are set and all packs; more connections are reset",
+                descriptors_max=descriptors_max,
+                connections_max=shares.connections_max,
+                connections_set=wanted.connections_max,
+                packs_max=shares.packs_max,
+                remedy=f"raise LimitNOFILE to {wanted.descriptors}, or lower delivery.connections_max",
+            )
+        return shares
+
     async def _keep(self, slot: _Slot) -> None:
         """Keep a worker in ``slot``: when one ends, start the next, waiting longer while they die young."""
         wait_s = BACKOFF_S_MIN
@@ -187,7 +207,8 @@ class Supervisor:
                 Start(
                     worker=slot.number,
                     appliance=self._appliance,
-                    settings=self._settings,
+                    settings=structs.replace(self._settings, connections_max=self._shares.connections_max),
+                    packs_max=self._shares.packs_max,
                     devices=self._devices,
                     listeners=listeners,
                     page=slot.page.descriptor,

@@ -89,7 +89,8 @@ class Worker:
             self._up.write(line(Tick(demand=self._service.demand.take())))
 
     def _open_reader(self) -> StoreReader:
-        return StoreReader.open([Path(device) for device in self._start.devices])
+        devices = [Path(device) for device in self._start.devices]
+        return StoreReader.open(devices, packs_max=self._start.packs_max)
 
 
 def run(descriptor: int) -> None:

@@ -1,7 +1,9 @@
 import asyncio
+import contextlib
 import errno
 import io
 import os
+import resource
 import select
 import signal
 import sys
@@ -10,13 +12,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from oca.common.errors import ConfigError, OcaError
 from oca.common.log import configure_logging
 from oca.delivery import supervisor as module
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.supervisor import Supervisor
+from oca.store.store import Store
 from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, read_reply, until
+from tests.unit.store.made_up import hold, make_contents
 
 GET = b"GET /h/%b HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -171,6 +176,47 @@ async def test_supervisor_cuts_what_outlasts_the_drain(device: Path) -> None:
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await read_reply(reader)
     writer.close()
+
+
+async def test_supervisor_serves_every_asset_and_refuses_viewers_where_descriptors_are_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: with 256 descriptors and 300 assets, held objects were 404 and further connections hung."""
+    store = Store.open([tmp_path])
+    assets = [f"harbour/v{number}" for number in range(100)]
+    for asset in assets:
+        hold(store, asset, objects=1)
+    store.close()
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(module, "raise_limit", lambda: 144)
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [tmp_path], appliance="fra1-a")
+    with structlog.testing.capture_logs() as said:
+        await supervisor.start()
+    (line,) = [line for line in said if "descriptors" in line["event"]]
+    assert (line["connections_max"], line["packs_max"], line["log_level"]) == (60, 20, "warning")
+    assert "LimitNOFILE" in line["remedy"]
+    resource.prlimit(supervisor.workers()[0].pid, resource.RLIMIT_NOFILE, (144, before[1]))
+    (url,) = supervisor.urls
+    writers = []
+    try:
+        for _ in range(70):  # beyond the 60 they are reset, at once or while they are being made
+            with contextlib.suppress(ConnectionResetError):
+                writers.append((await connect(url))[1])
+        await until(lambda: supervisor.counters()["delivery_connections_refused"] == 10)
+        assert supervisor.counters()["delivery_connections"] == 60
+        writers.pop(0).close()
+        await until(lambda: supervisor.counters()["delivery_connections"] == 59)
+        reader, writer = await connect(url)
+        writers.append(writer)
+        for asset in assets:
+            ((path, body),) = make_contents(asset, objects=1).items()
+            writer.write(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path.encode())
+            status, _, sent = await read_reply(reader)
+            assert (status, sent) == (200, body)
+    finally:
+        for each in writers:
+            each.transport.abort()
+        await supervisor.stop(0)
 
 
 async def test_supervisor_refuses_port_that_another_holds(running: Supervisor, device: Path) -> None:
