@@ -112,10 +112,10 @@ class Supervisor:
             ConfigError: An address cannot be listened on.
             OcaError: A worker does not start.
         """
-        self._shares = self._share_descriptors()
         count = self._settings.workers or len(os.sched_getaffinity(0))
         listeners = open_listeners(self._settings.listen, count)
         self._urls = self._settings.urls or urls_of(listeners[0])
+        self._shares = self._share_descriptors()
         self._slots = [_Slot(number, each) for number, each in enumerate(listeners)]
         keepers = [self._tasks.start(self._keep(slot), name=f"worker-{slot.number}") for slot in self._slots]
         try:
