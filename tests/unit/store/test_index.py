@@ -178,6 +178,22 @@ def test_index_tells_short_write_on_full_device_from_failing_device(
     index.close()
 
 
+@pytest.mark.parametrize("kind", [lmdb.BadTxnError, lmdb.CorruptedError, lmdb.PageNotFoundError])
+def test_index_tells_bad_page_met_on_the_way(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, kind: type[lmdb.Error]
+) -> None:
+    index = Index.open(folder, writable=False)
+
+    def fail(*_: object) -> None:
+        raise kind("mdb_cursor_get")
+
+    monkeypatch.setattr(index, "_begin", fail)
+    with pytest.raises(StoreError, match="the index is damaged: mdb_cursor_get") as caught:
+        index.census()
+    assert "oca store rebuild" in caught.value.remedy
+    index.close()
+
+
 def test_index_is_created_once_by_many_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     script = f"from pathlib import Path; from oca.store.index import create_index; create_index(Path({str(folder)!r}))"
