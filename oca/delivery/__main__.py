@@ -5,12 +5,14 @@ worker. They are ignored from the first line on, before the slow imports: a work
 leave an open listening queue behind with nobody to answer.
 """
 
+import faulthandler
 import signal
 import sys
 
 
 def main() -> None:
     """Ignore the signals, then load and run the worker."""
+    faulthandler.enable()  # an unreadable page of a mapped index ends a process without another word
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     from oca.delivery.worker import run  # noqa: PLC0415 - only now: a signal may come while it loads
