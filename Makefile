@@ -64,14 +64,14 @@ clean: ## remove what was made here: environments, caches, encoded video
 
 .venv/.demo-ready: requirements/demo.lock pyproject.toml package-lock.json | .venv/bin/python
 	@echo "Installing the pinned packages (a minute the first time)"
-	@$(PIP) install --require-hashes -r requirements/demo.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements/demo.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m demo.vendor
 	@touch $@
 
 .venv/.dev-ready: .venv/.demo-ready requirements/dev.lock
 	@echo "Installing the pinned packages for development"
-	@$(PIP) install --require-hashes -r requirements/dev.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
 .PHONY: help setup demo demo-check test test-unit lint bench bench-delivery bench-players wheel lock debian clean

@@ -18,8 +18,9 @@ import fill.cli
 import oca.cli
 import steering.cli
 from fill.settings import FillSettings
-from oca.common.metrics import DELIVERY, Family
+from oca.common.metrics import Family
 from oca.common.settings import Key, keys, toml
+from oca.delivery.metrics import DELIVERY
 from oca.report.metrics import APPLIANCE
 from oca.settings import ApplianceSettings
 from steering.metrics import STEERING

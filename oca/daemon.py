@@ -22,8 +22,9 @@ from oca.common.clock import monotonic_s, now_ns
 from oca.common.errors import ConfigError
 from oca.common.log import configure_logging, get_logger
 from oca.common.messages import Serving
-from oca.common.metrics import DELIVERY, FamilyCollector
+from oca.common.metrics import FamilyCollector
 from oca.common.tasks import Tasks
+from oca.delivery.metrics import DELIVERY
 from oca.delivery.supervisor import Supervisor
 from oca.network.links import read_links
 from oca.notify import notify

@@ -13,7 +13,7 @@ import socket
 import struct
 
 from oca.common.log import get_logger
-from oca.common.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.service import Service
 from oca.delivery.session import Session
 
@@ -62,7 +62,7 @@ class Acceptor:
         service = self._service
         for _ in range(most):
             try:
-                connection, _ = self._listener.accept()
+                connection, peer = self._listener.accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -73,7 +73,7 @@ class Acceptor:
             if len(service.sessions) >= service.settings.connections_max:
                 self._refuse(connection)
             else:
-                Session(connection, service)
+                Session(connection, peer[0], service)
 
     def _refuse(self, connection: socket.socket) -> None:
         self._service.counts[_REFUSED] += 1

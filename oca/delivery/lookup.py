@@ -10,8 +10,8 @@ from collections.abc import Callable
 from oca.common import clock
 from oca.common.errors import StoreError
 from oca.common.log import get_logger
-from oca.common.metrics import DELIVERY_SLOTS
 from oca.delivery.demand import AssetCount, Demand
+from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.http1.response import Representation, representation, whole
 from oca.store.reader import OpenPack, StoreReader
 from oca.store.records import Located

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from oca.common import clock
-from oca.common.metrics import DELIVERY_SLOTS, STATUSES
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Lookup
+from oca.delivery.metrics import DELIVERY_SLOTS, STATUSES
 from oca.delivery.settings import DeliveryTable
 from oca.http1.parser import KnownBlocks
 from oca.http1.request import Limits

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 
-from oca.common.metrics import DELIVERY_SLOTS
 from oca.delivery.lookup import Found
+from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.service import STATUS_SLOTS, Service
 from oca.delivery.transport import Cause, Transport
 from oca.http1.parser import RequestReader
@@ -53,11 +53,14 @@ class Session:
         "_sending_bytes",
         "_service",
         "_transport",
+        "client",
     )
 
-    def __init__(self, connection: socket.socket, service: Service) -> None:
+    def __init__(self, connection: socket.socket, client: str, service: Service) -> None:
         connection.setblocking(False)
         self._connection = connection
+        self.client = client
+        """The peer's IP address, as the socket tells it."""
         self._receive = connection.recv
         self._service = service
         self._requests = RequestReader(service.limits, service.known)

@@ -18,9 +18,9 @@ from oca.common import clock
 from oca.common.descriptors import raise_limit
 from oca.common.errors import OcaError
 from oca.common.log import LogFormat, LogLevel, get_logger
-from oca.common.metrics import Page, total
 from oca.common.tasks import Tasks
 from oca.delivery.control import LINE_BYTES_MAX, Drain, Ready, Start, decode_up, line
+from oca.delivery.counters import Page, total
 from oca.delivery.demand import add
 from oca.delivery.listeners import close_listeners, open_listeners, urls_of
 from oca.delivery.settings import DeliveryTable

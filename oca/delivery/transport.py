@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable
 from typing import Literal
 
-from oca.common.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.store.reader import OpenPack
 
 SLICE_BYTES = 4 * 2**20

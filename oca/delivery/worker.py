@@ -11,10 +11,10 @@ from pathlib import Path
 import uvloop
 
 from oca.common.log import configure_logging, get_logger
-from oca.common.metrics import Page
 from oca.common.tasks import Tasks
 from oca.delivery.acceptor import Acceptor
 from oca.delivery.control import LINE_BYTES_MAX, Drain, Ready, Start, Tick, decode_down, line
+from oca.delivery.counters import Page
 from oca.delivery.service import Service
 from oca.store.reader import StoreReader
 

@@ -16,7 +16,7 @@ import httptools
 
 from oca.http1.fields import read_fields
 from oca.http1.request import Fields, Limits, Method, Request, RequestError
-from oca.http1.target import TARGET_BYTES, decoded, path_of
+from oca.http1.target import TARGET_BYTES, decoded, split_target
 
 KNOWN_BLOCKS_MAX = 1024
 KNOWN_BLOCK_BYTES_MAX = 2048
@@ -94,8 +94,10 @@ class RequestReader:
                     short = len(target) <= self._target_bytes_max
                     if short and target[:1] == b"/" and not target.translate(None, TARGET_BYTES):
                         self._pending = b""
-                        path = target.partition(b"?")[0]
-                        return Request("GET", decoded(path) if b"%" in path else path, fields, not fields.close)
+                        path, _, query = target.partition(b"?")
+                        if b"%" in path:
+                            path = decoded(path)
+                        return Request("GET", path, fields, not fields.close, 1, query)
         return self._next(data)
 
     def _next(self, data: bytes) -> Request | None:
@@ -152,14 +154,14 @@ class RequestReader:
             raise RequestError("method-unknown", f"{shown} is no method known here", status=501)
         # RFC 9110 §2.5: a higher minor version is read as the highest we know.
         minor = min(minor, 1)
-        path = path_of(target, method=method)
+        path, query = split_target(target, method=method)
         fields = self._known.fields.get(block) if minor == 1 else None
         if fields is None:
             fields = read_fields(_field_lines(block), minor=minor, fields_max=self._fields_max)
             if minor == 1:
                 self._known.learn(block, fields)
         persistent = not fields.close and (minor == 1 or fields.keep_alive)  # RFC 9112 §9.3
-        return Request(method, path, fields, persistent, minor)
+        return Request(method, path, fields, persistent, minor, query)
 
 
 def _check_lines(head: bytes) -> None:

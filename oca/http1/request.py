@@ -67,7 +67,7 @@ class Fields(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Request(Struct, frozen=True, gc=False):
-    """One request. ``path`` is percent-decoded and without query; ``*`` for the asterisk form."""
+    """One request. ``path`` is percent-decoded and without ``query``; ``*`` for the asterisk form."""
 
     method: Method
     path: bytes
@@ -76,6 +76,8 @@ class Request(Struct, frozen=True, gc=False):
     """Whether the connection may carry another request (RFC 9112 §9.3)."""
     minor: int = 1
     """HTTP/1.``minor``."""
+    query: bytes = b""
+    """What follows the target's first ``?``, as sent: no part of the key (CMCD and tokens ride there)."""
 
 
 class RequestError(ProtocolError):

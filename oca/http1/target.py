@@ -9,12 +9,12 @@ from oca.http1.request import RequestError
 
 TARGET_BYTES = bytes(byte for byte in range(0x21, 0x7F) if byte not in b'#"<>')
 """Every byte that may stand in a target: RFC 3986 §2, and those that browsers leave bare in a query."""
-_ABSOLUTE = re.compile(rb"https?://[^/?#@]+(/[^?]*)?(?:\?.*)?", re.IGNORECASE | re.DOTALL)
+_ABSOLUTE = re.compile(rb"https?://[^/?#@]+(/[^?]*)?(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
-def path_of(target: bytes, *, method: str) -> bytes:
-    """The decoded path that ``target`` names; its query is no part of the key (CMCD rides there).
+def split_target(target: bytes, *, method: str) -> tuple[bytes, bytes]:
+    """The decoded path that ``target`` names, and its query as sent.
 
     Raises:
         RequestError: The target has none of the forms that ``method`` allows, or a byte no target holds.
@@ -23,14 +23,15 @@ def path_of(target: bytes, *, method: str) -> bytes:
         raise RequestError("target", f"the target {target[:80]!r} holds a byte that no target may")
     if target == b"*":
         if method == "OPTIONS":  # RFC 9112 §3.2.4
-            return target
+            return target, b""
         raise RequestError("target", f"the asterisk form with {method}")
     if target.startswith(b"/"):  # RFC 9112 §3.2.1
-        return decoded(target.partition(b"?")[0])
+        path, _, query = target.partition(b"?")
+        return decoded(path), query
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:  # RFC 9112 §3.2.3: the authority form is for CONNECT alone
         raise RequestError("target", f"the target {target[:80]!r} is no path")
-    return decoded(absolute[1] or b"/")  # RFC 9112 §3.2.2: servers MUST accept the absolute form
+    return decoded(absolute[1] or b"/"), absolute[2] or b""  # RFC 9112 §3.2.2: servers MUST accept the absolute form
 
 
 def decoded(path: bytes) -> bytes:

@@ -123,7 +123,7 @@ def test_pure_modules_have_tests_of_their_own(tree: Tree) -> None:
         "import steering.catalogue",
         "from steering import catalogue",
         "from steering.catalogue import Catalogue",
-        "from oca.common.metrics import Page",
+        "from oca.delivery.counters import Page",
         "from oca.common.metrics import os",
     ],
 )

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry
 from oca.admin.api import ENDPOINTS, admin_app
 from oca.admin.status import Status
 from oca.common.messages import Health, Serving
-from oca.common.metrics import DELIVERY, FamilyCollector
+from oca.common.metrics import FamilyCollector
+from oca.delivery.metrics import DELIVERY
 from oca.report.snapshot import Snapshot
 from oca.store.records import HeldPack
 

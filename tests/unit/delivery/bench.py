@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from oca.common.metrics import Page, total
 from oca.delivery.acceptor import Acceptor
+from oca.delivery.counters import Page, total
 from oca.delivery.service import Service
 from oca.delivery.settings import DeliveryTable
 from oca.store.importing import describe_folder, import_folder

@@ -7,10 +7,10 @@ import structlog
 
 from oca.common import clock
 from oca.common.errors import StoreError
-from oca.common.metrics import DELIVERY_SLOTS
 from oca.delivery import lookup as module
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Lookup
+from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.store.reader import PACKS_OPEN_MAX, OpenPack, StoreReader
 from oca.store.store import Store
 from tests.unit.delivery.bench import SMALL, store_of

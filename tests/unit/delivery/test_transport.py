@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from oca.common.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.transport import JOINED_BYTES_MAX, SLICE_BYTES, Transport
 from oca.store.reader import OpenPack
 

@@ -1,13 +1,12 @@
 import time
-from typing import get_args
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oca.common.metrics import REFUSAL_REASONS, STATUSES
+from oca.delivery.metrics import REFUSAL_REASONS, STATUSES
 from oca.http1.parser import EMPTY_LINES_MAX, KNOWN_BLOCK_BYTES_MAX, KNOWN_BLOCKS_MAX, KnownBlocks, RequestReader
-from oca.http1.request import Fields, Limits, Reason, Request, RequestError
+from oca.http1.request import Fields, Limits, Request, RequestError
 
 HOST = b"Host: a\r\n"
 GET = b"GET /harbour/1.m4s HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -45,12 +44,14 @@ def refusal(data: bytes, limits: Limits = LIMITS) -> tuple[str, int]:
     return error.reason, error.status
 
 
-def test_reasons_are_the_ones_that_metrics_declare() -> None:
-    assert get_args(Reason) == REFUSAL_REASONS
-
-
 def test_parser_reads_request() -> None:
     assert one(GET) == Request("GET", b"/harbour/1.m4s", Fields(), persistent=True)
+
+
+def test_reader_keeps_query_apart_from_path_whether_block_is_known_or_not() -> None:
+    asked = GET.replace(b"1.m4s", b"%31.m4s?CMCD=br%3D1&x?y")
+    first, second = read(asked * 2)[0]
+    assert (first.path, first.query) == (second.path, second.query) == (b"/harbour/1.m4s", b"CMCD=br%3D1&x?y")
 
 
 def test_parser_waits_for_whole_head() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from oca.common.metrics import STATUSES
+from oca.delivery.metrics import STATUSES
 from oca.http1.request import Fields, Request, RequestError
 from oca.http1.response import Reply, answer, date_line, refuse, representation, whole
 

@@ -3,35 +3,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oca.http1.request import RequestError
-from oca.http1.target import decoded, path_of
+from oca.http1.target import decoded, split_target
 
 
 @pytest.mark.parametrize(
-    ("target", "path"),
+    ("target", "path", "query"),
     [
-        (b"/", b"/"),
-        (b"/harbour/v/1.m4s", b"/harbour/v/1.m4s"),
-        (b"/a?CMCD=bl%3D1,ot%3Dv", b"/a"),
-        (b"/a?b?c", b"/a"),
-        (b"/a%20b", b"/a b"),
-        (b"/%2541", b"/%41"),
-        (b"/a/../b", b"/a/../b"),
-        (b"//a", b"//a"),
-        (b"http://fra1-a.example:8080/a%41?x", b"/aA"),
-        (b"HTTPS://a/b", b"/b"),
-        (b"http://a", b"/"),
-        (b"http://a?x", b"/"),
-        (b"/a|b{c}", b"/a|b{c}"),
+        (b"/", b"/", b""),
+        (b"/harbour/v/1.m4s", b"/harbour/v/1.m4s", b""),
+        (b"/a?CMCD=bl%3D1,ot%3Dv", b"/a", b"CMCD=bl%3D1,ot%3Dv"),
+        (b"/a?b?c", b"/a", b"b?c"),
+        (b"/a%20b", b"/a b", b""),
+        (b"/%2541", b"/%41", b""),
+        (b"/a/../b", b"/a/../b", b""),
+        (b"//a", b"//a", b""),
+        (b"http://fra1-a.example:8080/a%41?x", b"/aA", b"x"),
+        (b"HTTPS://a/b", b"/b", b""),
+        (b"http://a", b"/", b""),
+        (b"http://a?x", b"/", b"x"),
+        (b"/a|b{c}", b"/a|b{c}", b""),
     ],
 )
-def test_target_names_path(target: bytes, path: bytes) -> None:
-    assert path_of(target, method="GET") == path
+def test_target_names_path_and_query(target: bytes, path: bytes, query: bytes) -> None:
+    assert split_target(target, method="GET") == (path, query)
 
 
 def test_target_takes_asterisk_with_options_alone() -> None:
-    assert path_of(b"*", method="OPTIONS") == b"*"
+    assert split_target(b"*", method="OPTIONS") == (b"*", b"")
     with pytest.raises(RequestError) as caught:
-        path_of(b"*", method="GET")
+        split_target(b"*", method="GET")
     assert caught.value.reason == "target"
 
 
@@ -40,7 +40,7 @@ def test_target_takes_asterisk_with_options_alone() -> None:
 )
 def test_target_refuses_other_forms(target: bytes) -> None:
     with pytest.raises(RequestError) as caught:
-        path_of(target, method="GET")
+        split_target(target, method="GET")
     assert (caught.value.reason, caught.value.status) == ("target", 400)
 
 

@@ -1,0 +1,98 @@
+"""What delivery counts, declared once: names, units, meanings. Pure; the counting is in ``counters``."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from oca.common.metrics import Family, slots
+from oca.http1.request import Reason
+
+REFUSAL_REASONS: tuple[str, ...] = get_args(Reason)
+"""Why a request is refused before it is looked up."""
+
+STATUSES = (200, 204, 206, 304, 400, 404, 405, 408, 412, 414, 416, 417, 431, 501, 505)
+
+DELIVERY: tuple[Family, ...] = (
+    Family(
+        name="delivery_connections_accepted",
+        kind="counter",
+        unit="connections",
+        help="Connections taken from viewers and peers.",
+    ),
+    Family(name="delivery_connections", kind="gauge", unit="connections", help="Connections open now."),
+    Family(
+        name="delivery_connections_refused",
+        kind="counter",
+        unit="connections",
+        help="Connections reset at once because delivery.connections_max was reached or no descriptor was left; "
+        "raise it or LimitNOFILE, or add appliances.",
+    ),
+    Family(name="delivery_sends", kind="gauge", unit="responses", help="Responses on their way now."),
+    Family(
+        name="delivery_responses",
+        kind="counter",
+        unit="responses",
+        help="Responses begun, by status.",
+        label="status",
+        values=tuple(str(status) for status in STATUSES),
+    ),
+    Family(
+        name="delivery_refusals",
+        kind="counter",
+        unit="requests",
+        help="Requests that break HTTP or a limit, by reason; answered and the connection closed.",
+        label="reason",
+        values=REFUSAL_REASONS,
+    ),
+    Family(name="delivery_sent_bytes", kind="counter", unit="bytes", help="Bytes of bodies handed to the network."),
+    Family(name="delivery_sendfile_calls", kind="counter", unit="calls", help="Calls of sendfile that moved bytes."),
+    Family(
+        name="delivery_sendfile_bytes",
+        kind="counter",
+        unit="bytes",
+        help="Bytes of bodies that left by sendfile, never copied through the worker.",
+    ),
+    Family(
+        name="delivery_sends_blocked",
+        kind="counter",
+        unit="waits",
+        help="Waits for a client to take more; many per response mean slow clients or small socket buffers.",
+    ),
+    Family(
+        name="delivery_sends_cut",
+        kind="counter",
+        unit="responses",
+        help="Responses that ended before their last byte, by whose doing.",
+        label="cause",
+        values=("client", "stalled", "device", "pack", "drain"),
+    ),
+    Family(
+        name="delivery_time_outs",
+        kind="counter",
+        unit="connections",
+        help="Connections ended for silence: idle between requests, or amid a request's head.",
+        label="state",
+        values=("idle", "head"),
+    ),
+    Family(
+        name="delivery_accept_pauses",
+        kind="counter",
+        unit="pauses",
+        help="Pauses in accepting because memory ran out, or descriptors to the last spare one; see the log.",
+    ),
+    Family(
+        name="delivery_index_reads",
+        kind="counter",
+        unit="look-ups",
+        help="Look-ups that went to the index because the worker had no finished one at hand.",
+    ),
+    Family(
+        name="delivery_index_errors",
+        kind="counter",
+        unit="look-ups",
+        help="Look-ups that failed because a device or its index could not be read; answered as a miss.",
+    ),
+)
+
+DELIVERY_SLOTS = slots(DELIVERY)
+"""Place of each count in a worker's page."""

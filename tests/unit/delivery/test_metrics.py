@@ -1,0 +1,18 @@
+import re
+
+from oca.delivery.metrics import DELIVERY, DELIVERY_SLOTS
+
+
+def test_metrics_declare_names_once_with_unit_and_help() -> None:
+    assert len({family.name for family in DELIVERY}) == len(DELIVERY)
+    for family in DELIVERY:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", family.name)
+        assert family.help.endswith(".")
+        assert family.unit
+        assert bool(family.label) == bool(family.values)
+
+
+def test_slots_give_every_key_a_place_of_its_own() -> None:
+    assert sorted(DELIVERY_SLOTS.values()) == list(range(len(DELIVERY_SLOTS)))
+    assert "delivery_sent_bytes" in DELIVERY_SLOTS
+    assert "delivery_responses:206" in DELIVERY_SLOTS
