@@ -1,4 +1,4 @@
-"""What delivery counts, declared once: names, units, meanings. Pure; the counting is in ``counters``."""
+"""What delivery counts, declared once: names, units, meanings. The counting itself is in ``counters``."""
 
 from __future__ import annotations
 
