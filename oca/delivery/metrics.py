@@ -92,6 +92,27 @@ DELIVERY: tuple[Family, ...] = (
         unit="look-ups",
         help="Look-ups that failed because a device or its index could not be read; answered as a miss.",
     ),
+    Family(
+        name="delivery_cmcd",
+        kind="counter",
+        unit="requests",
+        help="Requests in which a player told of itself (CMCD), by whether that could be read; counted where pacing or "
+        "anything else makes use of it.",
+        label="outcome",
+        values=("read", "malformed"),
+    ),
+    Family(
+        name="delivery_paced_connections",
+        kind="gauge",
+        unit="connections",
+        help="Connections that send no faster than a pace set for them (delivery.pacing).",
+    ),
+    Family(
+        name="delivery_pace_changes",
+        kind="counter",
+        unit="changes",
+        help="Times a connection's pace was set; a system call each, so far fewer than requests is well.",
+    ),
 )
 
 DELIVERY_SLOTS = slots(DELIVERY)

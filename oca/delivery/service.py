@@ -10,6 +10,7 @@ from oca.common import clock
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Lookup
 from oca.delivery.metrics import DELIVERY_SLOTS, STATUSES
+from oca.delivery.players import Players
 from oca.delivery.settings import DeliveryTable
 from oca.http1.parser import KnownBlocks
 from oca.http1.request import Limits
@@ -55,6 +56,7 @@ class Service:
             fields_max=settings.fields_max,
         )
         self.known = KnownBlocks()
+        self.players = Players.wanted(settings, counts)
         self.sessions: set[Overseen] = set()
         self.now_s = clock.monotonic_s()
         self.date = date_line(int(clock.now_s()))

@@ -7,6 +7,7 @@ import struct
 
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.players import Player
 from oca.delivery.service import STATUS_SLOTS, Service
 from oca.delivery.transport import Cause, Transport
 from oca.http1.parser import RequestReader
@@ -45,6 +46,7 @@ class Session:
         "_lingered_bytes",
         "_lingering",
         "_moved_bytes",
+        "_player",
         "_queued",
         "_reading",
         "_receive",
@@ -72,6 +74,7 @@ class Session:
         self._queued = False
         self._lingered_bytes = self._moved_bytes = self._sending_bytes = 0
         self._sending: Found | None = None
+        self._player = Player(service.players, connection) if service.players is not None else None
         self._reading = True
         service.join(self)
         service.loop.add_reader(connection.fileno(), self._on_readable)
@@ -175,6 +178,8 @@ class Session:
         self._answered = True
         found = service.lookup.kept.get(request.path) or service.lookup.find(request.path)
         fields = request.fields
+        if self._player is not None:
+            self._player.asks(request, found)
         usual = fields.plain and request.persistent and request.minor and request.method == "GET"
         if usual and found is not None and found.size:
             service.counts[_OK] += 1
@@ -193,6 +198,8 @@ class Session:
         head = reply.head + service.date
         if found is None or not reply.length:
             return self._transport.send(head + reply.text)
+        if self._player is not None and reply.status == 206:
+            self._player.sent_bytes += reply.length
         if self._transport.send_file(head, found.pack, found.offset + reply.first, reply.length):
             self._count(found, reply.length, fill=fill)
             return True
@@ -290,4 +297,6 @@ class Session:
         self._pause()
         self._transport.stop()
         self._connection.close()
+        if self._player is not None:
+            self._player.leave()
         self._service.leave(self)

@@ -9,6 +9,7 @@ from msgspec import Meta
 from oca.common.addresses import ListenAddress
 from oca.common.messages import BaseUrl
 from oca.common.settings import Table
+from oca.delivery.pacing_settings import PacingTable
 
 
 class DeliveryTable(Table, frozen=True):
@@ -86,3 +87,4 @@ class DeliveryTable(Table, frozen=True):
             extra={"unit": "seconds"},
         ),
     ] = 30.0
+    pacing: PacingTable = PacingTable()

@@ -78,6 +78,8 @@ class Request(Struct, frozen=True, gc=False):
     """HTTP/1.``minor``."""
     query: bytes = b""
     """What follows the target's first ``?``, as sent: no part of the key (CMCD and tokens ride there)."""
+    cmcd: bytes = b""
+    """The values of the fields ``CMCD-*``, joined by commas."""
 
 
 class RequestError(ProtocolError):

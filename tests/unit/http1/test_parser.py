@@ -112,6 +112,16 @@ def test_parser_refuses_line_alike_with_and_without_known_block(line: bytes) -> 
     assert (strange.reason, strange.status) == (familiar.reason, familiar.status)
 
 
+def test_parser_knows_block_whatever_its_cmcd_lines_tell() -> None:
+    known = KnownBlocks()
+    told = [b"GET /a HTTP/1.1\r\nHost: a\r\nCMCD-Request: bl=%d\r\nAccept: */*\r\n\r\n" % number for number in range(9)]
+    requests, error = read(*told, known=known)
+    assert error is None
+    assert [request.cmcd for request in requests] == [b"bl=%d" % number for number in range(9)]
+    assert list(known.fields) == [b"\r\nHost: a\r\nAccept: */*\r\n\r\n"]
+    assert requests[0].fields is requests[8].fields
+
+
 def test_parser_forgets_known_blocks_when_full() -> None:
     known = KnownBlocks()
     for number in range(KNOWN_BLOCKS_MAX + 1):

@@ -1,0 +1,86 @@
+import asyncio
+import socket
+
+from oca.common.clock import monotonic_s
+from oca.delivery.pacing_settings import PacingTable
+from oca.delivery.players import SO_MAX_PACING_RATE, Players
+from oca.delivery.session import Session
+from oca.delivery.settings import DeliveryTable
+from tests.unit.delivery.bench import Bench, Benches, read_reply, until
+
+MBIT = 125_000
+UNLIMITED = 2**32 - 1
+
+
+def get(name: str, cmcd: str = "", *fields: str) -> bytes:
+    lines = "".join(f"{field}\r\n" for field in fields)
+    return f"GET /h/{name}{'?CMCD=' + cmcd if cmcd else ''} HTTP/1.1\r\nHost: a\r\n{lines}\r\n".encode()
+
+
+def pace_of(bench: Bench) -> int:
+    """What the kernel holds the one connection to, in bytes per second."""
+    (session,) = bench.service.sessions
+    assert isinstance(session, Session)
+    return int(session._connection.getsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE) & UNLIMITED)
+
+
+async def ask(bench: Bench, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> int:
+    writer.write(request)
+    await read_reply(reader)
+    return pace_of(bench)
+
+
+async def test_players_cost_nothing_while_off(benches: Benches) -> None:
+    bench = benches()
+    assert bench.service.players is None
+    reader, writer = await bench.connect()
+    assert await ask(bench, reader, writer, get("small.m3u8", "rtp%3D8000")) == UNLIMITED
+    assert bench.count("delivery_cmcd:read") == 0
+
+
+async def test_players_pace_connection_as_player_asks(benches: Benches) -> None:
+    bench = benches(pacing=PacingTable(mode="cmcd", burst_bytes=0))
+    reader, writer = await bench.connect()
+    assert await ask(bench, reader, writer, get("small.m3u8")) == UNLIMITED
+    assert bench.count("delivery_paced_connections") == 0
+    assert await ask(bench, reader, writer, get("small.m3u8", "rtp%3D8000")) == 8 * MBIT
+    assert await ask(bench, reader, writer, get("small.m3u8", "rtp%3D8300")) == 8 * MBIT
+    assert (bench.count("delivery_pace_changes"), bench.count("delivery_paced_connections")) == (1, 1)
+    assert await ask(bench, reader, writer, get("small.m3u8", "rtp%3D8300%2Csu")) == UNLIMITED
+    assert bench.count("delivery_paced_connections") == 0
+    assert await ask(bench, reader, writer, get("small.m3u8", "", "CMCD-Status: rtp=4000")) == 4 * MBIT
+    assert await ask(bench, reader, writer, get("small.m3u8", "%22")) == 4 * MBIT
+    assert (bench.count("delivery_cmcd:read"), bench.count("delivery_cmcd:malformed")) == (4, 1)
+    writer.close()
+    await until(lambda: bench.count("delivery_connections") == 0)
+    assert bench.count("delivery_paced_connections") == 0
+
+
+async def test_players_let_connection_burst_first_and_fill_agents_always(benches: Benches) -> None:
+    bench = benches(pacing=PacingTable(mode="always", default_mbits_per_s=800, burst_bytes=100))
+    reader, writer = await bench.connect()
+    assert await ask(bench, reader, writer, get("large.m4s", "", "Range: bytes=0-9")) == UNLIMITED
+    assert await ask(bench, reader, writer, get("small.m3u8")) == UNLIMITED
+    assert await ask(bench, reader, writer, get("small.m3u8", "", "User-Agent: oca-fill/1")) == UNLIMITED
+    assert await ask(bench, reader, writer, get("small.m3u8")) == 800 * MBIT
+
+
+async def test_players_hold_transfer_to_its_pace(benches: Benches) -> None:
+    bench = benches(pacing=PacingTable(mode="cmcd", burst_bytes=0))
+    reader, writer = await bench.connect()
+    size = 3 * 2**20
+    writer.write(get("large.m4s", "rtp%3D40000", f"Range: bytes=0-{size - 1}"))
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(size // 6)  # past the first flight, which TCP sends at once
+    began_s = monotonic_s()
+    await reader.readexactly(size - size // 6)
+    took_s = monotonic_s() - began_s
+    mbits_per_s = (size - size // 6) / MBIT / took_s
+    assert 30 < mbits_per_s < 48, mbits_per_s
+    writer.close()
+
+
+def test_players_are_wanted_only_where_switched_on() -> None:
+    counts = memoryview(bytearray(800)).cast("Q")
+    assert Players.wanted(DeliveryTable(), counts) is None
+    assert Players.wanted(DeliveryTable(pacing=PacingTable(mode="always")), counts) is not None
