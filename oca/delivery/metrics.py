@@ -24,8 +24,23 @@ DELIVERY: tuple[Family, ...] = (
         name="delivery_connections_refused",
         kind="counter",
         unit="connections",
-        help="Connections reset at once because delivery.connections_max was reached or no descriptor was left; "
-        "raise it or LimitNOFILE, or add appliances.",
+        help="Connections reset at once, by what ran out: connections (delivery.connections_max), client "
+        "(delivery.connections_per_client_max), descriptors (LimitNOFILE), memory (the kernel's, see the log).",
+        label="limit",
+        values=("connections", "client", "descriptors", "memory"),
+    ),
+    Family(
+        name="delivery_connections_used_up",
+        kind="counter",
+        unit="connections",
+        help="Connections closed after delivery.requests_per_connection_max requests.",
+    ),
+    Family(
+        name="delivery_pipelining_pauses",
+        kind="counter",
+        unit="pauses",
+        help="Times that nothing more was read from a client until its delivery.pipelined_max waiting requests, or "
+        "delivery.head_bytes_max of them, were answered.",
     ),
     Family(name="delivery_sends", kind="gauge", unit="responses", help="Responses on their way now."),
     Family(
@@ -62,9 +77,10 @@ DELIVERY: tuple[Family, ...] = (
         name="delivery_sends_cut",
         kind="counter",
         unit="responses",
-        help="Responses that ended before their last byte, by whose doing.",
+        help="Responses that ended before their last byte, by whose doing; stalled and slow: the client took nothing "
+        "for delivery.stalled_timeout_s, or less than delivery.client_rate_bytes_per_s_min.",
         label="cause",
-        values=("client", "stalled", "device", "pack", "drain"),
+        values=("client", "stalled", "slow", "device", "pack", "drain"),
     ),
     Family(
         name="delivery_time_outs",
@@ -79,6 +95,13 @@ DELIVERY: tuple[Family, ...] = (
         kind="counter",
         unit="pauses",
         help="Pauses in accepting because memory ran out, or descriptors to the last spare one; see the log.",
+    ),
+    Family(
+        name="delivery_memory_pauses",
+        kind="counter",
+        unit="pauses",
+        help="Pauses in reading from or sending to a client because the kernel was short of memory for sockets; "
+        "see net.ipv4.tcp_mem.",
     ),
     Family(
         name="delivery_index_reads",

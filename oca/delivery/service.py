@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from oca.common import clock
+from oca.delivery.clients import Clients
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Lookup
 from oca.delivery.metrics import DELIVERY_SLOTS, STATUSES
 from oca.delivery.players import Players
+from oca.delivery.progress import Pace
 from oca.delivery.settings import DeliveryTable
 from oca.http1.parser import KnownBlocks
 from oca.http1.request import Limits
@@ -20,10 +23,15 @@ from oca.store.reader import StoreReader
 STATUS_SLOTS = {status: DELIVERY_SLOTS[f"delivery_responses:{status}"] for status in STATUSES}
 _OPEN = DELIVERY_SLOTS["delivery_connections"]
 SWEEP_S = 1.0
+"""How often each connection is looked at, and the index's version."""
+TICK_S = 0.025
+"""A sweep goes in ticks, over a part of the connections each: 10,000 at once held every request up for 6 to 17 ms."""
 
 
 class Overseen(Protocol):
     """A connection, as the sweep and the drain see it."""
+
+    client: str
 
     def check(self, now_s: float) -> None:
         """End what has overstayed a time-out."""
@@ -36,7 +44,7 @@ class Overseen(Protocol):
 
 
 class Service:
-    """Shared state of a worker. ``now_s`` and ``date`` are as of the last sweep, so that no request asks the clock."""
+    """Shared state of a worker. ``now_s`` and ``date`` are as of the last tick, so that no request asks the clock."""
 
     def __init__(
         self,
@@ -57,30 +65,53 @@ class Service:
         )
         self.known = KnownBlocks()
         self.players = Players.wanted(settings, counts)
+        self.pace = Pace(
+            stalled_s=settings.stalled_timeout_s,
+            bytes_per_s=settings.client_rate_bytes_per_s_min,
+            window_s=settings.client_rate_window_s,
+        )
         self.sessions: set[Overseen] = set()
+        self.clients = Clients(settings.connections_per_client_max)
         self.now_s = clock.monotonic_s()
         self.date = date_line(int(clock.now_s()))
-        shortest_s = min(settings.idle_timeout_s, settings.head_timeout_s, settings.stalled_timeout_s)
-        self._sweep_s = min(SWEEP_S, shortest_s / 4)
+        sweep_s = min(SWEEP_S, settings.idle_timeout_s / 4, settings.head_timeout_s / 4, self.pace.sample_s)
+        self._ticks = max(1, round(sweep_s / TICK_S))
+        self._tick_s = sweep_s / self._ticks
+        self._ticks_left = 0
+        self._unswept: list[Overseen] = []
+        self._swept_per_tick = 1
+        self._turns: deque[Callable[[], None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
     def join(self, session: Overseen) -> None:
         """A connection begins."""
         self.sessions.add(session)
+        self.clients.join(session.client)
         self.counts[_OPEN] += 1
 
     def leave(self, session: Overseen) -> None:
         """A connection has ended."""
         self.sessions.discard(session)
+        self.clients.leave(session.client)
         self.counts[_OPEN] -= 1
         if not self.sessions:
             self._empty.set()
 
+    def queue(self, turn: Callable[[], None]) -> None:
+        """Take a further ``turn`` when the other connections had theirs.
+
+        One such turn is taken between two looks at the sockets, however many connections want one: those that ask for
+        much wait for each other, not the rest for all of them.
+        """
+        if not self._turns:
+            self.loop.call_soon(self._take_turn)
+        self._turns.append(turn)
+
     def start(self) -> None:
         """Open the store and begin to sweep."""
         self.lookup.refresh()
-        self._timer = self.loop.call_later(self._sweep_s, self._sweep)
+        self._timer = self.loop.call_later(self._tick_s, self._tick)
 
     async def drain(self) -> None:
         """Let every connection end after what it is sending; return when all have."""
@@ -98,10 +129,27 @@ class Service:
             session.reset()
         self.lookup.close()
 
-    def _sweep(self) -> None:
-        self._timer = self.loop.call_later(self._sweep_s, self._sweep)
+    def _take_turn(self) -> None:
+        turn = self._turns.popleft()
+        if self._turns:
+            self.loop.call_soon(self._take_turn)
+        turn()
+
+    def _tick(self) -> None:
+        self._timer = self.loop.call_later(self._tick_s, self._tick)
         self.now_s = clock.monotonic_s()
+        if not self._ticks_left:
+            self._begin_sweep()
+        self._ticks_left -= 1
+        part = self._unswept[-self._swept_per_tick :]
+        del self._unswept[-self._swept_per_tick :]
+        for session in part:
+            if session in self.sessions:
+                session.check(self.now_s)
+
+    def _begin_sweep(self) -> None:
         self.date = date_line(int(clock.now_s()))
         self.lookup.refresh()
-        for session in list(self.sessions):
-            session.check(self.now_s)
+        self._ticks_left = self._ticks
+        self._unswept = list(self.sessions)
+        self._swept_per_tick = len(self._unswept) // self._ticks + 1

@@ -5,11 +5,15 @@ from __future__ import annotations
 import socket
 import struct
 
+from msgspec import structs
+
+from oca.delivery.acknowledged import Taking
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.players import Player
+from oca.delivery.reading import Reading
 from oca.delivery.service import STATUS_SLOTS, Service
-from oca.delivery.transport import Cause, Transport
+from oca.delivery.transport import SHORTAGE, Cause, Transport
 from oca.http1.parser import RequestReader
 from oca.http1.request import Request, RequestError
 from oca.http1.response import Reply, answer, refuse
@@ -29,6 +33,8 @@ _REFUSALS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items
 _CUTS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "sends_cut:" in key}
 _IDLE = DELIVERY_SLOTS["delivery_time_outs:idle"]
 _HEAD = DELIVERY_SLOTS["delivery_time_outs:head"]
+_USED_UP = DELIVERY_SLOTS["delivery_connections_used_up"]
+_CROWDED = DELIVERY_SLOTS["delivery_pipelining_pauses"]
 
 
 class Session:
@@ -36,7 +42,6 @@ class Session:
 
     __slots__ = (
         "_active_at_s",
-        "_answered",
         "_closed",
         "_closing",
         "_connection",
@@ -45,15 +50,16 @@ class Session:
         "_head_since_s",
         "_lingered_bytes",
         "_lingering",
-        "_moved_bytes",
         "_player",
         "_queued",
         "_reading",
         "_receive",
         "_requests",
+        "_requests_left",
         "_sending",
         "_sending_bytes",
         "_service",
+        "_taking",
         "_transport",
         "client",
     )
@@ -70,34 +76,41 @@ class Session:
             connection, service.loop, service.counts, sent=self._on_sent, failed=self._on_failed
         )
         self._active_at_s = self._head_since_s = service.now_s
-        self._answered = self._closed = self._closing = self._eof = self._lingering = self._fill = False
-        self._queued = False
-        self._lingered_bytes = self._moved_bytes = self._sending_bytes = 0
+        self._closed = self._closing = self._eof = self._lingering = self._fill = self._queued = False
+        self._lingered_bytes = self._sending_bytes = 0
+        self._requests_left = service.settings.requests_per_connection_max
         self._sending: Found | None = None
+        self._taking = Taking(connection, service.pace, service.now_s)
+        self._reading = Reading(connection.fileno(), service.loop, service.counts, self._on_readable)
         self._player = Player(service.players, connection) if service.players is not None else None
-        self._reading = True
         service.join(self)
-        service.loop.add_reader(connection.fileno(), self._on_readable)
 
     def check(self, now_s: float) -> None:
         """End the connection if it has overstayed a time-out."""
         limits = self._service.settings
         if self._lingering:
-            if now_s - self._active_at_s > LINGER_S:
+            if now_s - self._active_at_s > LINGER_S and not self._owes(now_s, anew=True):
                 self._close()
         elif self._transport.waiting:
-            if self._transport.moved_bytes != self._moved_bytes:
-                self._moved_bytes = self._transport.moved_bytes
-                self._active_at_s = now_s
-            elif now_s - self._active_at_s > limits.stalled_timeout_s:
-                self._cut("stalled")
+            self._owes(now_s)
         elif self._requests.pending_bytes:
             if now_s - self._head_since_s > limits.head_timeout_s:
                 self._service.counts[_HEAD] += 1
                 self._refuse(RequestError("head-time-out", "the head took too long", status=408))
-        elif now_s - self._active_at_s > (limits.idle_timeout_s if self._answered else limits.head_timeout_s):
-            self._service.counts[_IDLE] += 1
-            self._close()
+        else:
+            answered = self._requests_left < limits.requests_per_connection_max
+            rest_s = limits.idle_timeout_s if answered else limits.head_timeout_s
+            over = now_s - self._active_at_s > rest_s
+            if not (answered and self._owes(now_s, anew=over)) and over:
+                self._service.counts[_IDLE] += 1
+                self._close()
+
+    def _owes(self, now_s: float, *, anew: bool = False) -> bool:
+        """Whether the client has yet to take what it was sent; one that is too slow is cut off."""
+        state = self._taking.look(now_s, waiting=self._transport.waiting, anew=anew)
+        if state in ("slow", "stalled"):
+            self._cut(state)
+        return state != "done"
 
     def drain(self) -> None:
         """Close now if nothing is being sent, else after it."""
@@ -117,8 +130,11 @@ class Session:
             data = self._receive(RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
             return
-        except OSError:
-            self._gone()
+        except OSError as error:
+            if error.errno in SHORTAGE:
+                self._reading.rest()
+            else:
+                self._gone()
             return
         if not data:
             self._ended()
@@ -134,9 +150,10 @@ class Session:
         requests.feed(data)
         if not (self._transport.waiting or self._queued):
             self._serve()
-        elif requests.pending_bytes > self._service.limits.head_bytes_max:
+        elif self._crowded():
             # Enough pipelined requests wait; the rest may wait in the client's own socket.
-            self._pause()
+            self._service.counts[_CROWDED] += 1
+            self._reading.pause()
 
     def _next_turn(self) -> None:
         """The other connections had theirs."""
@@ -146,8 +163,15 @@ class Session:
     def _serve_on(self) -> None:
         """Answer what waits; take more from the client when little is left."""
         self._serve()
-        if self._requests.pending_bytes <= self._service.limits.head_bytes_max:
-            self._read_on()
+        if not (self._reading.on or self._closed or self._eof or self._crowded()):
+            self._reading.resume()
+
+    def _crowded(self) -> bool:
+        requests, service = self._requests, self._service
+        return (
+            requests.pending_bytes > service.limits.head_bytes_max
+            or requests.heads_pending > service.settings.pipelined_max
+        )
 
     def _serve(self) -> None:
         """Answer the requests that are here, until one cannot be sent at once."""
@@ -169,18 +193,18 @@ class Session:
                 self._finish()
                 return
         self._queued = True
-        self._service.loop.call_soon(self._next_turn)
+        self._service.queue(self._next_turn)
 
     def _answer(self, request: Request) -> bool:
         """Send the answer; False when it goes on in the background or the connection is gone."""
         service = self._service
         self._active_at_s = self._head_since_s = service.now_s
-        self._answered = True
+        left = self._requests_left = self._requests_left - 1
         found = service.lookup.kept.get(request.path) or service.lookup.find(request.path)
         fields = request.fields
         if self._player is not None:
             self._player.asks(request, found)
-        usual = fields.plain and request.persistent and request.minor and request.method == "GET"
+        usual = fields.plain and request.persistent and request.minor and request.method == "GET" and left
         if usual and found is not None and found.size:
             service.counts[_OK] += 1
             if self._transport.send_file(found.head + service.date, found.pack, found.offset, found.size):
@@ -189,6 +213,9 @@ class Session:
                     found.count.bytes += found.size
                 return True
             return self._goes_on(found, found.size, fill=fields.fill)
+        if not left:
+            service.counts[_USED_UP] += 1
+            request = structs.replace(request, persistent=False)
         return self._reply(answer(request, found.about if found is not None else None), found, fill=fields.fill)
 
     def _reply(self, reply: Reply, found: Found | None, *, fill: bool) -> bool:
@@ -208,7 +235,6 @@ class Session:
     def _goes_on(self, found: Found, length: int, *, fill: bool) -> bool:
         if self._transport.waiting:
             self._sending, self._sending_bytes, self._fill = found, length, fill
-            self._moved_bytes = self._transport.moved_bytes
         return False
 
     def _count(self, found: Found, length: int, *, fill: bool) -> None:
@@ -243,7 +269,7 @@ class Session:
     def _ended(self) -> None:
         """The client sends no more. What it asked for before is still answered (RFC 9112 §9.6)."""
         self._eof = True
-        self._pause()
+        self._reading.pause()
         if self._lingering:
             self._close()
         elif not (self._transport.waiting or self._queued):
@@ -267,7 +293,7 @@ class Session:
             return
         self._lingering = True
         self._active_at_s = self._service.now_s
-        self._read_on()
+        self._reading.resume()
 
     def _cut(self, cause: str) -> None:
         """End a response before its last byte: by a reset, so that the client cannot take it for whole."""
@@ -280,22 +306,13 @@ class Session:
             self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._close()
 
-    def _pause(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._service.loop.remove_reader(self._connection.fileno())
-
-    def _read_on(self) -> None:
-        if not (self._reading or self._eof or self._closed):
-            self._reading = True
-            self._service.loop.add_reader(self._connection.fileno(), self._on_readable)
-
     def _close(self) -> None:
         if self._closed:
             return
         self._closed = True
-        self._pause()
+        self._reading.stop()
         self._transport.stop()
+        self._transport.release()
         self._connection.close()
         if self._player is not None:
             self._player.leave()

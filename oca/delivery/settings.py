@@ -41,6 +41,36 @@ class DeliveryTable(Table, frozen=True):
             extra={"unit": "connections"},
         ),
     ] = 20_000
+    connections_per_client_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Connections per worker and client: an IPv4 address, or an IPv6 /64. Those beyond are reset at "
+            "once. Behind carrier NAT a whole street shares an address; raise it if its viewers are refused.",
+            extra={"unit": "connections"},
+        ),
+    ] = 1000
+    requests_per_connection_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000_000,
+            description="Requests on one connection; the last answer says Connection: close, and the player opens "
+            "another, which may come to a worker with less to do.",
+            extra={"unit": "requests"},
+        ),
+    ] = 10_000
+    pipelined_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="Requests that may wait behind the one being answered; with more, nothing is read from the "
+            "client until they are answered.",
+            extra={"unit": "requests"},
+        ),
+    ] = 64
     idle_timeout_s: Annotated[
         float,
         Meta(
@@ -65,6 +95,25 @@ class DeliveryTable(Table, frozen=True):
             ge=0.05,
             le=3600,
             description="How long a client may take nothing of a response before it is cut off.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 30.0
+    client_rate_bytes_per_s_min: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000_000,
+            description="Slowest that a client may take a response, on average over client_rate_window_s, before it is "
+            "cut off; what counts is what it acknowledged, not what lies in the socket's buffer. 0: no such limit.",
+            extra={"unit": "bytes per second"},
+        ),
+    ] = 2000
+    client_rate_window_s: Annotated[
+        float,
+        Meta(
+            ge=0.05,
+            le=3600,
+            description="Over how long the rate of a client is averaged.",
             extra={"unit": "seconds"},
         ),
     ] = 30.0

@@ -36,8 +36,13 @@ _SENT_BYTES = DELIVERY_SLOTS["delivery_sent_bytes"]
 _BLOCKED = DELIVERY_SLOTS["delivery_sends_blocked"]
 _SENDS = DELIVERY_SLOTS["delivery_sends"]
 _WAIT = (errno.EAGAIN, errno.EINTR)
-_SHORTAGE = (errno.ENOBUFS, errno.ENOMEM)
+_MEMORY_PAUSES = DELIVERY_SLOTS["delivery_memory_pauses"]
+SHORTAGE = (errno.ENOBUFS, errno.ENOMEM)
 _PEER_GONE = (errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTUNREACH, errno.ENETUNREACH)
+
+
+def _tell_nobody(*_: object) -> None:
+    """In place of a session that is gone."""
 
 
 class Transport:
@@ -59,7 +64,6 @@ class Transport:
         "_resuming",
         "_send",
         "_sent",
-        "moved_bytes",
         "waiting",
     )
 
@@ -85,8 +89,6 @@ class Transport:
         self._resuming: asyncio.TimerHandle | None = None
         self.waiting = False
         """Whether a response is on its way."""
-        self.moved_bytes = 0
-        """Bytes taken by the client's socket so far, to tell a slow client from a stalled one."""
 
     def send(self, data: bytes) -> bool:
         """Send a response that is all in memory."""
@@ -138,7 +140,7 @@ class Transport:
             self._pack = pack
             if pack is not None:
                 pack.sends += 1
-            self._loop.add_writer(self._fileno, self._writable)
+            self._watch()
         self._counts[_BLOCKED] += 1
         return False
 
@@ -149,7 +151,6 @@ class Transport:
             except OSError as error:
                 self._interrupted(self._head, self._pack, self._offset, self._left, error)
                 return
-            self.moved_bytes += taken
             self._head = self._head[taken:]
             if self._head:
                 return
@@ -171,7 +172,6 @@ class Transport:
         counts[_CALLS] += 1
         counts[_SENDFILE_BYTES] += moved
         counts[_SENT_BYTES] += moved
-        self.moved_bytes += moved
         self._offset += moved
         self._left -= moved
         if self._left:
@@ -182,16 +182,31 @@ class Transport:
     def _interrupted(self, head: bytes, pack: OpenPack | None, offset: int, length: int, error: OSError) -> bool:
         if error.errno in _WAIT:
             return self._wait(head, pack, offset, length)
-        if error.errno in _SHORTAGE:
+        if error.errno in SHORTAGE:
             self._wait(head, pack, offset, length)
             self._loop.remove_writer(self._fileno)
-            self._resuming = self._loop.call_later(SHORTAGE_PAUSE_S, self._resume)
+            self._rest()
             return False
         return self._fail("client" if error.errno in _PEER_GONE else "device", pack)
 
+    def _watch(self) -> None:
+        try:
+            self._loop.add_writer(self._fileno, self._writable)
+        except OSError:  # epoll_ctl(2): no memory, or no more watches for this user
+            self._rest()
+
+    def _rest(self) -> None:
+        if self._resuming is None:
+            self._counts[_MEMORY_PAUSES] += 1
+            self._resuming = self._loop.call_later(SHORTAGE_PAUSE_S, self._resume)
+
     def _resume(self) -> None:
         self._resuming = None
-        self._loop.add_writer(self._fileno, self._writable)
+        self._watch()
+
+    def release(self) -> None:
+        """Let go of whom to tell, so that an ended connection is freed at once rather than by the collector."""
+        self._sent = self._failed = _tell_nobody
 
     def _fail(self, cause: Cause, pack: OpenPack | None) -> bool:
         self.stop()

@@ -66,6 +66,11 @@ class RequestReader:
         """Bytes fed and not yet part of a request; the caller stops feeding when they grow beyond its bound."""
         return len(self._pending) - self._at
 
+    @property
+    def heads_pending(self) -> int:
+        """Whole heads among those bytes: requests that wait."""
+        return self._pending.count(_END, self._at)
+
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
         if self._pending:

@@ -1,9 +1,11 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import resource
 import socket
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,23 @@ class Turns:
             assert isinstance(session, Session)
             self.pending_bytes_max = max(self.pending_bytes_max, session._requests.pending_bytes)
         self._loop.call_soon(take)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+class Watchless:
+    """The worker's loop when the kernel has no memory for what epoll watches, but for as often as ``left`` says."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.left = 0
+
+    def add_reader(self, fileno: int, callback: Callable[[], None]) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self._loop.add_reader(fileno, callback)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
@@ -179,7 +198,7 @@ async def test_session_answers_client_that_has_ended_its_side(benches: Benches) 
 
 
 async def test_session_bounds_what_waits_behind_a_response(benches: Benches) -> None:
-    bench = benches()
+    bench = benches(requests_per_connection_max=30_000)
     reader, writer = await bench.connect(receive_bytes=4096)
     writer.write(GET % b"large.m4s")
     await until(lambda: bench.count("delivery_sends") == 1)
@@ -187,7 +206,7 @@ async def test_session_bounds_what_waits_behind_a_response(benches: Benches) -> 
     writer.write(GET % b"none" * flood)
     (session,) = bench.service.sessions
     assert isinstance(session, Session)
-    await until(lambda: not session._reading)
+    await until(lambda: not session._reading.on)
     assert session._requests.pending_bytes < 64 * 1024
     assert (await read_reply(reader))[0] == 200
     for _ in range(flood):
@@ -235,6 +254,151 @@ async def test_session_cuts_stalled_client_by_reset(benches: Benches) -> None:
     with pytest.raises(ConnectionResetError):
         await reader.readexactly(LARGE_BYTES)
     writer.close()
+
+
+async def test_session_cuts_client_that_takes_too_little(benches: Benches) -> None:
+    bench = benches(client_rate_bytes_per_s_min=50_000_000, client_rate_window_s=0.5)
+    slow_reader, slow = await bench.connect(receive_bytes=4096)
+    slow.transport.pause_reading()  # type: ignore[attr-defined]
+    slow.write(GET % b"large.m4s")
+    reader, writer = await bench.connect()
+
+    async def sip() -> None:
+        """Takes something all the time, so that it never counts as stalled."""
+        while True:
+            slow.transport.resume_reading()  # type: ignore[attr-defined]
+            await slow_reader.readexactly(1000)
+            slow.transport.pause_reading()  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        async with asyncio.timeout(10):
+            await sip()
+    assert bench.count("delivery_sends_cut:slow") == 1
+    assert bench.count("delivery_sends_cut:stalled") == bench.count("delivery_sends") == 0
+    writer.write(GET % b"large.m4s")
+    assert (await read_reply(reader))[2] == LARGE
+    slow.close()
+    writer.close()
+
+
+@pytest.mark.parametrize("ask", [GET % b"small.m3u8" * 2000, b"GET /h/some.m4s HTTP/1.0\r\n\r\n"])
+async def test_session_cuts_client_that_leaves_whole_responses_in_the_socket(
+    benches: Benches, tmp_path: Path, ask: bytes
+) -> None:
+    device = store_of(tmp_path, {"small.m3u8": SMALL, "some.m4s": bytes(1_000_000)})
+    bench = benches(on=device, stalled_timeout_s=0.4, pipelined_max=1000)
+    _, writer = await bench.connect(receive_bytes=4096)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(ask)
+    await until(lambda: bench.count("delivery_responses:200") in (1, 2000))
+    assert bench.count("delivery_sends") == 0  # all of it is in the kernel's hands
+    await until(lambda: bench.count("delivery_sends_cut:stalled") == 1)
+    assert bench.count("delivery_connections") == 0
+
+
+async def test_session_waits_for_slow_client_to_take_what_it_was_sent_last(benches: Benches, tmp_path: Path) -> None:
+    body = bytes(1_000_000)
+    bench = benches(on=store_of(tmp_path, {"some.m4s": body}), idle_timeout_s=0.2, client_rate_window_s=1)
+    reader, writer = await bench.connect(receive_bytes=4096)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.write(GET % b"some.m4s")
+    await until(lambda: bench.count("delivery_responses:200") == 1)
+    await asyncio.sleep(0.8)
+    assert bench.count("delivery_connections") == 1
+    writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert (await read_reply(reader))[2] == body
+    assert await reader.read() == b""
+    assert bench.count("delivery_time_outs:idle") == 1
+
+
+async def test_session_closes_politely_after_the_last_request_it_takes(benches: Benches) -> None:
+    bench = benches(requests_per_connection_max=3)
+    reader, writer = await bench.connect()
+    writer.write(GET % b"small.m3u8" * 5)
+    for expected in (None, None, "close"):
+        status, fields, body = await read_reply(reader)
+        assert (status, fields.get("Connection"), body) == (200, expected, SMALL)
+    assert await reader.read() == b""
+    assert bench.count("delivery_connections_used_up") == 1
+    writer.close()
+
+
+async def test_session_reads_no_more_than_it_may_hold_of_pipelined_requests(benches: Benches) -> None:
+    bench = benches(pipelined_max=4)
+    reader, writer = await bench.connect(receive_bytes=4096)
+    writer.write(GET % b"large.m4s")
+    await until(lambda: bench.count("delivery_sends") == 1)
+    (session,) = bench.service.sessions
+    assert isinstance(session, Session)
+    for number in range(1, 5):
+        writer.write(GET % b"small.m3u8")
+        await until(lambda number=number: session._requests.heads_pending == number)  # type: ignore[misc]
+        assert session._reading.on
+    writer.write(GET % b"small.m3u8")
+    await until(lambda: not session._reading.on)
+    assert bench.count("delivery_pipelining_pauses") == 1
+    writer.write(GET % b"small.m3u8" * 20)
+    assert (await read_reply(reader))[2] == LARGE
+    for _ in range(25):
+        assert (await read_reply(reader))[2] == SMALL
+    writer.close()
+
+
+@pytest.mark.parametrize("shortage", [errno.ENOBUFS, errno.ENOMEM])
+async def test_session_rests_while_kernel_has_no_memory_to_receive(benches: Benches, shortage: int) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    await until(lambda: len(bench.service.sessions) == 1)
+    (session,) = bench.service.sessions
+    assert isinstance(session, Session)
+    receive, tries = session._receive, 0
+
+    def short(most: int) -> bytes:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise OSError(shortage, "short")
+        return receive(most)
+
+    session._receive = short  # type: ignore[assignment]
+    writer.write(GET % b"small.m3u8")
+    assert (await read_reply(reader))[2] == SMALL
+    assert tries == 3  # no more often than it rested
+    assert bench.count("delivery_memory_pauses") == 2
+    writer.close()
+
+
+async def test_session_rests_while_what_it_waits_for_cannot_be_watched(benches: Benches) -> None:
+    bench = benches()
+    full = bench.service.loop = Watchless(bench.service.loop)  # type: ignore[assignment]
+    full.left = 1
+    reader, writer = await bench.connect(receive_bytes=4096)
+    writer.write(GET % b"large.m4s")
+    await until(lambda: bench.count("delivery_sends") == 1)
+    writer.write(GET % b"small.m3u8" * 500)  # reading pauses, and cannot go on afterwards
+    assert (await read_reply(reader))[2] == LARGE
+    await until(lambda: bench.count("delivery_memory_pauses") > 0)
+    full.left = 1000
+    for _ in range(500):
+        assert (await read_reply(reader))[2] == SMALL
+    writer.close()
+
+
+async def test_session_is_freed_when_its_connection_ends(benches: Benches) -> None:
+    bench = benches()
+    _, writer = await bench.connect()
+    await until(lambda: len(bench.service.sessions) == 1)
+    (session,) = bench.service.sessions
+    assert isinstance(session, Session)
+    gone = weakref.ref(session._connection)
+    del session
+    gc.disable()
+    try:
+        writer.close()
+        await until(lambda: gone() is None)
+    finally:
+        gc.enable()
 
 
 async def test_session_counts_client_that_leaves_amid_response(benches: Benches) -> None:
@@ -294,8 +458,49 @@ async def test_acceptor_resets_connections_beyond_the_limit(benches: Benches) ->
 
     with pytest.raises(ConnectionResetError):
         await asyncio.to_thread(ask_again)
-    assert bench.count("delivery_connections_refused") == 1
+    assert bench.count("delivery_connections_refused:connections") == 1
     writer.close()
+
+
+async def test_acceptor_resets_connections_of_a_client_that_has_enough(benches: Benches) -> None:
+    bench = benches(connections_per_client_max=2)
+    loop = asyncio.get_running_loop()
+
+    async def ask(client: socket.socket) -> bytes:
+        await loop.sock_connect(client, bench.address)
+        await loop.sock_sendall(client, GET % b"none")
+        return await loop.sock_recv(client, 12)
+
+    clients = [socket.socket() for _ in range(5)]
+    for client in clients:
+        client.setblocking(False)
+    clients[3].bind(("127.0.0.3", 0))
+    async with asyncio.timeout(10):
+        assert await ask(clients[0]) == await ask(clients[1]) == b"HTTP/1.1 404"
+        with pytest.raises(ConnectionError):
+            await ask(clients[2])
+        assert await ask(clients[3]) == b"HTTP/1.1 404"
+        clients[0].close()
+        await until(lambda: bench.count("delivery_connections") == 2)
+        assert await ask(clients[4]) == b"HTTP/1.1 404"
+    assert bench.count("delivery_connections_refused:client") == 1
+    for client in clients:
+        client.close()
+
+
+async def test_acceptor_resets_connection_that_cannot_be_watched(benches: Benches) -> None:
+    bench = benches()
+    full = bench.service.loop = Watchless(bench.service.loop)  # type: ignore[assignment]
+    with contextlib.suppress(ConnectionResetError):
+        reader, writer = await bench.connect()
+        assert await reader.read() == b""
+    full.left = 1
+    reader, writer = await bench.connect()
+    writer.write(GET % b"small.m3u8")
+    assert (await read_reply(reader))[0] == 200
+    writer.close()
+    assert bench.count("delivery_connections_refused:memory") == 1
+    await until(lambda: bench.count("delivery_connections") == 0)
 
 
 async def test_acceptor_rests_when_memory_runs_out(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,7 +567,7 @@ async def test_acceptor_resets_connections_that_no_descriptor_is_left_for(
                 await asyncio.wait_for(ask(client), 10)
     for client in clients:
         client.close()
-    assert bench.count("delivery_connections_refused") == 3
+    assert bench.count("delivery_connections_refused:descriptors") == 3
     assert bench.count("delivery_accept_pauses") == 0
     reader, writer = await bench.connect()
     writer.write(GET % b"small.m3u8")

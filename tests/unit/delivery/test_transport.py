@@ -24,6 +24,7 @@ class Rig:
         self.went: list[tuple[Any, ...]] = []
         self.writer: Callable[[], None] | None = None
         self.later: Callable[[], None] | None = None
+        self.watches_left = 1000
         self.ended: list[str] = []
         self.counts = [0] * len(DELIVERY_SLOTS)
         self.pack = OpenPack(9, "a/v")
@@ -60,6 +61,9 @@ class Rig:
 
     def add_writer(self, fileno: int, callback: Callable[[], None]) -> None:
         assert self.writer is None
+        self.watches_left -= 1
+        if self.watches_left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
         self.writer = callback
 
     def remove_writer(self, fileno: int) -> None:
@@ -116,7 +120,6 @@ def test_transport_goes_on_where_short_sendfile_ended(monkeypatch: pytest.Monkey
     rig.turn()
     assert rig.went[1:] == [("sendfile", 100, 4), ("sendfile", 104, 5), ("sendfile", 109, 1)]
     assert rig.ended == ["sent"]
-    assert rig.transport.moved_bytes == 6
     assert rig.count("delivery_sent_bytes") == 10
     assert rig.rests()
 
@@ -189,6 +192,21 @@ def test_transport_rests_while_kernel_is_short_of_memory(monkeypatch: pytest.Mon
         resume, rig.later = rig.later, None
         resume()
         rig.turn()
+    assert rig.ended == ["sent"]
+    assert rig.rests()
+
+
+def test_transport_rests_while_its_socket_cannot_be_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [4, 6])
+    rig.watches_left = 0
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 10)
+    for rig.watches_left in (0, 1):
+        assert rig.writer is None
+        assert rig.later is not None
+        resume, rig.later = rig.later, None
+        resume()
+    assert rig.count("delivery_memory_pauses") == 2
+    rig.turn()
     assert rig.ended == ["sent"]
     assert rig.rests()
 

@@ -1,0 +1,60 @@
+import asyncio
+
+from oca.common import clock
+from tests.unit.delivery.bench import Benches, until
+
+
+class Watched:
+    """A connection that tells when it is looked at."""
+
+    client = "192.0.2.1"
+
+    def __init__(self) -> None:
+        self.checked_at_s: list[float] = []
+
+    def check(self, now_s: float) -> None:
+        self.checked_at_s.append(now_s)
+
+    def drain(self) -> None: ...
+
+    def reset(self) -> None: ...
+
+
+async def test_sweep_looks_at_every_connection_once_and_at_few_a_tick(benches: Benches) -> None:
+    service = benches().service
+    connections = [Watched() for _ in range(1000)]
+    for connection in connections:
+        service.join(connection)
+    await until(lambda: all(connection.checked_at_s for connection in connections))
+    for connection in connections:
+        service.leave(connection)
+    assert max(len(connection.checked_at_s) for connection in connections) <= 2
+    ticks = [connection.checked_at_s[0] for connection in connections]
+    assert max(ticks.count(tick) for tick in set(ticks)) <= 1000 / 40 + 1
+
+
+async def test_sweep_passes_over_connection_that_has_ended(benches: Benches) -> None:
+    service = benches().service
+    staying, leaving = Watched(), Watched()
+    service.join(staying)
+    service.join(leaving)
+    service._begin_sweep()
+    service.leave(leaving)
+    began_s = clock.monotonic_s()
+    await until(lambda: bool(staying.checked_at_s))
+    assert clock.monotonic_s() - began_s < 2
+    assert not leaving.checked_at_s
+    service.leave(staying)
+
+
+async def test_queued_turns_come_one_between_two_looks_at_the_sockets(benches: Benches) -> None:
+    service = benches().service
+    taken: list[int] = []
+    for number in range(3):
+        service.queue(lambda number=number: taken.append(number))  # type: ignore[misc]
+    seen = []
+    while len(taken) < 3:
+        seen.append(len(taken))
+        await asyncio.sleep(0)
+    assert taken == [0, 1, 2]
+    assert seen == sorted(set(seen))
