@@ -10,7 +10,7 @@ from oca.http1.request import Reason
 REFUSAL_REASONS: tuple[str, ...] = get_args(Reason)
 """Why a request is refused before it is looked up."""
 
-STATUSES = (200, 204, 206, 304, 400, 404, 405, 408, 412, 414, 416, 417, 431, 501, 505)
+STATUSES = (200, 204, 206, 302, 304, 307, 400, 403, 404, 405, 408, 412, 414, 416, 417, 429, 431, 501, 505)
 
 DELIVERY: tuple[Family, ...] = (
     Family(

@@ -22,8 +22,11 @@ _REASONS = {
     200: b"OK",
     204: b"No Content",
     206: b"Partial Content",
+    302: b"Found",
     304: b"Not Modified",
+    307: b"Temporary Redirect",
     400: b"Bad Request",
+    403: b"Forbidden",
     404: b"Not Found",
     405: b"Method Not Allowed",
     408: b"Request Timeout",
@@ -31,6 +34,7 @@ _REASONS = {
     414: b"URI Too Long",
     416: b"Range Not Satisfiable",
     417: b"Expectation Failed",
+    429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
     501: b"Not Implemented",
     505: b"HTTP Version Not Supported",
@@ -93,12 +97,12 @@ def answer(request: Request, about: Representation | None) -> Reply:
     if request.method == "OPTIONS":  # RFC 9110 §9.3.7, and the Fetch standard's preflight
         return Reply(204, _line(204) + _PREFLIGHT + _CORS + tail, close=close)
     if about is None:
-        return _error(404, b"no such object here\n", tail, close=close, bodiless=request.method == "HEAD")
+        return refusal(404, b"no such object here\n", to=request)
     outcome = "proceed" if request.fields.plain else _precondition(request, about)
     if outcome == "not-modified":  # RFC 9110 §15.4.5
         return Reply(304, _line(304) + _validators(about) + _CORS + tail, close=close)
     if outcome == "failed":  # RFC 9110 §15.5.13
-        return _error(412, b"precondition failed\n", tail, close=close, bodiless=request.method == "HEAD")
+        return refusal(412, b"precondition failed\n", to=request)
     # RFC 9110 §14.2: Range is defined for GET alone.
     if request.method == "GET" and request.fields.range is not None:
         return _ranged(request, about, request.fields.range, tail)
@@ -109,7 +113,33 @@ def answer(request: Request, about: Representation | None) -> Reply:
 def refuse(refused: RequestError) -> Reply:
     """The answer to a request that could not be read: said plainly, then the connection closes."""
     extra = b"Allow: %b\r\n" % ALLOW if refused.status == 405 else b""  # RFC 9110 §15.5.6
-    return _error(refused.status, refused.reason.encode() + b"\n", extra + b"Connection: close\r\n", close=True)
+    return refusal(refused.status, refused.reason.encode() + b"\n", extra)
+
+
+def refusal(status: int, text: bytes, extra: bytes = b"", *, to: Request | None = None, close: bool = False) -> Reply:
+    """A short answer in place of an object: an error or a redirect, readable by a player on any origin.
+
+    Args:
+        status: One of those with a reason phrase here.
+        text: The body, a line of plain text; empty for none.
+        extra: Further field lines, each with its CRLF, such as ``Location: …``.
+        to: The request, which tells whether the connection persists and whether a body may follow (HEAD); none when
+            it could not be read, and the connection ends.
+        close: End the connection after it, whatever the request wants.
+    """
+    close = close or to is None or not to.persistent
+    tail = b"Connection: close\r\n" if close or to is None else _connection(to)
+    kind = b"Content-Type: text/plain\r\n" if text else b""
+    head = b"%bContent-Length: %d\r\n%bCache-Control: no-store\r\n%b%b%b" % (
+        _line(status),
+        len(text),
+        kind,
+        _CORS,
+        extra,
+        tail,
+    )
+    bodiless = to is not None and to.method == "HEAD"  # RFC 9110 §9.3.2
+    return Reply(status, head, text=b"" if bodiless else text, close=close)
 
 
 def _precondition(request: Request, about: Representation) -> str:
@@ -123,7 +153,7 @@ def _ranged(request: Request, about: Representation, value: bytes, tail: bytes) 
     if selected == "whole":
         return Reply(200, whole(about).head + tail, 0, about.size, close=close)
     if selected == "unsatisfiable":  # RFC 9110 §15.5.17
-        return _error(416, b"", b"Content-Range: bytes */%d\r\n" % about.size + tail, close=close)
+        return refusal(416, b"", b"Content-Range: bytes */%d\r\n" % about.size, to=request)
     head = b"".join(
         (
             _line(206),
@@ -159,9 +189,3 @@ def _validators(about: Representation) -> bytes:
         format_date(about.modified_at_s).encode(),
         fresh_s,
     )
-
-
-def _error(status: int, text: bytes, tail: bytes, *, close: bool, bodiless: bool = False) -> Reply:
-    kind = b"Content-Type: text/plain\r\n" if text else b""
-    head = b"%bContent-Length: %d\r\n%bCache-Control: no-store\r\n%b%b" % (_line(status), len(text), kind, _CORS, tail)
-    return Reply(status, head, text=b"" if bodiless else text, close=close)

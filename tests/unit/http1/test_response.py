@@ -2,7 +2,7 @@ import pytest
 
 from oca.delivery.metrics import STATUSES
 from oca.http1.request import Fields, Request, RequestError
-from oca.http1.response import Reply, answer, date_line, refuse, representation, whole
+from oca.http1.response import Reply, answer, date_line, refusal, refuse, representation, whole
 
 SEGMENT = representation(bytes(range(16)), size=1000, modified_at_s=784111777, media_type="video/mp4")
 ETAG = b'"000102030405060708090a0b0c0d0e0f"'
@@ -137,3 +137,35 @@ def test_refusal_names_its_reason_and_closes() -> None:
 def test_refusal_of_method_says_what_is_allowed() -> None:
     reply = refuse(RequestError("method-not-allowed", "POST is not allowed here", status=405))
     assert lines(reply)["Allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_refusal_redirects_and_keeps_the_connection(status: int) -> None:
+    reply = refusal(status, b"", b"Location: http://b/a\r\n", to=request())
+    head = lines(reply)
+    assert (reply.status, reply.text, reply.close, head["Location"]) == (status, b"", False, "http://b/a")
+    assert (head["Content-Length"], head["Cache-Control"]) == ("0", "no-store")
+    assert "Connection" not in head
+    assert "Content-Type" not in head
+
+
+@pytest.mark.parametrize(
+    ("to", "close", "said"),
+    [
+        (request(), False, None),
+        (request(), True, "close"),
+        (request(persistent=False), False, "close"),
+        (request(minor=0), False, "keep-alive"),
+        (request(minor=0), True, "close"),
+        (None, False, "close"),
+    ],
+)
+def test_refusal_says_whether_the_connection_persists(to: Request | None, close: bool, said: str | None) -> None:
+    reply = refusal(429, b"busy\n", b"Retry-After: 1\r\n", to=to, close=close)
+    assert reply.close is (said == "close")
+    assert lines(reply).get("Connection") == said
+
+
+def test_refusal_of_head_has_no_body() -> None:
+    reply = refusal(403, b"token-expired\n", to=request("HEAD"))
+    assert (reply.text, lines(reply)["Content-Length"]) == (b"", "14")
