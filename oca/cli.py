@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from oca import __version__
-from oca.admin.client import ask_status, change_serving
+from oca.admin.client import ask_quality, ask_status, change_serving
+from oca.admin.quality import ROWS_SHOWN, ROWS_SHOWN_MAX, By, quality_lines
 from oca.admin.screen import status_lines
 from oca.cli_store import store_app
 from oca.common.command import (
@@ -60,6 +64,25 @@ def status(config: ConfigOption = None, sets: SetOption = None, json: JsonOption
         print_json(found)
         return
     for line in status_lines(found):
+        print_line(line)
+
+
+@app.command()
+def quality(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    by: Annotated[
+        By, typer.Option(help="What to sum over: each client prefix, each asset, or both together.")
+    ] = "prefix",
+    limit: Annotated[int, typer.Option(min=1, max=ROWS_SHOWN_MAX, help="Most rows, worst first.")] = ROWS_SHOWN,
+    json: JsonOption = False,
+) -> None:
+    """Show what viewers had in the last quarter of an hour, by what their players tell (CMCD): who was starved."""
+    found = ask_quality(load_admin(config, sets or ()).listen, by, limit)
+    if json:
+        print_json(found)
+        return
+    for line in quality_lines(found):
         print_line(line)
 
 

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from oca import __version__
 from oca.admin.api import admin_app
+from oca.admin.quality import By, QualityPage, quality_page
 from oca.admin.status import Status, device_statuses, link_statuses, steering_status, worker_statuses
 from oca.common.addresses import parse_listen
 from oca.common.clock import monotonic_s, now_ns
@@ -25,6 +26,7 @@ from oca.common.messages import Serving
 from oca.common.metrics import FamilyCollector
 from oca.common.tasks import Tasks
 from oca.delivery.metrics import DELIVERY
+from oca.delivery.quality import WINDOW_S as QUALITY_WINDOW_S
 from oca.delivery.supervisor import Supervisor
 from oca.network.links import read_links
 from oca.notify import notify
@@ -115,6 +117,11 @@ class Daemon:
         if self._stop_wanted.is_set():
             self._hurry.set()
         self._stop_wanted.set()
+
+    def quality(self, by: By, limit: int) -> QualityPage:
+        """What viewers had of late."""
+        is_on = self._settings.delivery.cmcd.quality
+        return quality_page(self._supervisor.quality(), is_on=is_on, window_s=QUALITY_WINDOW_S, by=by, limit=limit)
 
     def status(self) -> Status:
         """The appliance at a glance."""

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oca.admin.guard import refusal
+from oca.admin.quality import BYS, ROWS_SHOWN, ROWS_SHOWN_MAX, By, QualityPage
 from oca.admin.status import Status, asset_page, serving_change
 from oca.common.problem import Refusal, json_response, problem_response, problems
 from oca.common.routing import mount
@@ -25,6 +26,7 @@ ENDPOINTS = {
     "GET /metrics": "for Prometheus",
     "GET /v1/status": "the appliance at a glance",
     "GET /v1/assets": "assets held, by id; ?after=ID&limit=N",
+    "GET /v1/quality": "what viewers had of late, worst first; ?by=prefix|asset|both&limit=N",
     "POST /v1/drain": "send no new viewers here, who plays is moved or finishes",
     "POST /v1/undrain": "serve again",
 }
@@ -39,6 +41,9 @@ class Appliance(Protocol):
 
     def status(self) -> Status:
         """The appliance at a glance."""
+
+    def quality(self, by: By, limit: int) -> QualityPage:
+        """What viewers had of late."""
 
     def drain(self) -> bool:
         """Begin to drain; false where that is so already."""
@@ -57,6 +62,7 @@ def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Col
         web.get("/metrics", api.metrics),
         web.get("/v1/status", api.status),
         web.get("/v1/assets", api.assets),
+        web.get("/v1/quality", api.quality),
         web.post("/v1/drain", api.drain),
         web.post("/v1/undrain", api.undrain),
     ]
@@ -98,12 +104,17 @@ class _Api:
         return json_response(self._appliance.status())
 
     async def assets(self, request: web.Request) -> web.Response:
-        text = request.query.get("limit", str(ASSETS_SHOWN))
-        if not (len(text) < 6 and text.isascii() and text.isdigit() and 1 <= int(text) <= ASSETS_SHOWN_MAX):
-            raise Refusal(400, f"limit must be a whole number from 1 to {ASSETS_SHOWN_MAX}", field="limit")
+        limit = _limit(request, ASSETS_SHOWN, ASSETS_SHOWN_MAX)
         store = self._appliance.snapshot.store
         devices = [device.path for device in store.devices]
-        return json_response(asset_page(store.packs, devices, after=request.query.get("after", ""), limit=int(text)))
+        return json_response(asset_page(store.packs, devices, after=request.query.get("after", ""), limit=limit))
+
+    async def quality(self, request: web.Request) -> web.Response:
+        wanted = request.query.get("by", "prefix")
+        by = next((each for each in BYS if each == wanted), None)
+        if by is None:
+            raise Refusal(400, f"by must be one of {', '.join(BYS)}", field="by")
+        return json_response(self._appliance.quality(by, _limit(request, ROWS_SHOWN, ROWS_SHOWN_MAX)))
 
     async def drain(self, _request: web.Request) -> web.Response:
         changed = self._appliance.drain()
@@ -112,3 +123,10 @@ class _Api:
     async def undrain(self, _request: web.Request) -> web.Response:
         changed = self._appliance.undrain()
         return json_response(serving_change(self._appliance.status(), changed=changed))
+
+
+def _limit(request: web.Request, default: int, most: int) -> int:
+    text = request.query.get("limit", str(default))
+    if not (len(text) < 6 and text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        raise Refusal(400, f"limit must be a whole number from 1 to {most}", field="limit")
+    return int(text)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from oca.admin.quality import By, QualityPage
 from oca.admin.status import ServingChange, Status
 from oca.common.addresses import Endpoint, parse_listen
 from oca.common.errors import OcaError
@@ -25,6 +26,15 @@ def ask_status(listen: str) -> Status:
         OcaError: It does not run, or does not answer as it should.
     """
     return _ask(listen, "GET", "/v1/status", Status)
+
+
+def ask_quality(listen: str, by: By, limit: int) -> QualityPage:
+    """What viewers had of late.
+
+    Raises:
+        OcaError: It does not run, or does not answer as it should.
+    """
+    return _ask(listen, "GET", f"/v1/quality?by={by}&limit={limit}", QualityPage)
 
 
 def change_serving(listen: str, wanted: str) -> ServingChange:

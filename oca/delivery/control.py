@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from oca.common.log import LogFormat, LogLevel
+from oca.common.quality import Quality
 from oca.delivery.settings import DeliveryTable
 
 LINE_BYTES_MAX = 64 * 2**20
@@ -37,9 +38,10 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
-    """Up, each second: a sign of life, and the demand since the last one as (asset, requests, bytes)."""
+    """Up, each second: a sign of life; since the last one, the demand as (asset, requests, bytes) and the quality."""
 
     demand: list[tuple[str, int, int]]
+    quality: list[Quality] = []
 
 
 _encode = msgspec.json.Encoder().encode

@@ -10,6 +10,9 @@ from oca.http1.request import Reason
 REFUSAL_REASONS: tuple[str, ...] = get_args(Reason)
 """Why a request is refused before it is looked up."""
 
+QUALITY_MBITS = (1, 2.5, 5, 10, 25, 50, 100)
+"""Bands that players' measured throughput is counted in."""
+
 STATUSES = (200, 204, 206, 302, 304, 307, 400, 403, 404, 405, 408, 412, 414, 416, 417, 429, 431, 501, 505)
 
 DELIVERY: tuple[Family, ...] = (
@@ -135,6 +138,26 @@ DELIVERY: tuple[Family, ...] = (
         kind="counter",
         unit="changes",
         help="Times a connection's pace was set; a system call each, so far fewer than requests is well.",
+    ),
+    Family(
+        name="delivery_quality_reports",
+        kind="counter",
+        unit="requests",
+        help="Requests for media in which a player told how it fares; 'oca quality' shows where (delivery.cmcd).",
+    ),
+    Family(
+        name="delivery_quality_starved",
+        kind="counter",
+        unit="requests",
+        help="Of those, requests that told of a buffer run empty: viewers saw the picture stop.",
+    ),
+    Family(
+        name="delivery_quality_throughput",
+        kind="counter",
+        unit="requests",
+        help="Of those, requests by the throughput their player measured: below so many Mbit/s, or more.",
+        label="mbits",
+        values=(*(f"{limit:g}" for limit in QUALITY_MBITS), "more"),
     ),
 )
 

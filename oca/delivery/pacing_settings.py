@@ -1,4 +1,4 @@
-"""Settings of what is made of players' reports: pacing. Pure."""
+"""Settings of what is made of what players tell (CMCD). Pure."""
 
 from __future__ import annotations
 
@@ -91,3 +91,15 @@ class PacingTable(Table, frozen=True):
                 f"floor_mbits_per_s = {self.floor_mbits_per_s} is above ceiling_mbits_per_s = "
                 f"{self.ceiling_mbits_per_s}; lower the floor or raise the ceiling"
             )
+
+
+class CmcdTable(Table, frozen=True):
+    """What is made of what players tell with their requests (CMCD, CTA-5004), beside pacing."""
+
+    quality: Annotated[
+        bool,
+        Meta(
+            description="Sum up what viewers have, per asset and client prefix, for 'oca quality' and /v1/quality: "
+            "starved buffers, throughput, bitrate. No session or address is kept."
+        ),
+    ] = False

@@ -82,7 +82,7 @@ class Session:
         self._sending: Found | None = None
         self._taking = Taking(connection, service.pace, service.now_s)
         self._reading = Reading(connection.fileno(), service.loop, service.counts, self._on_readable)
-        self._player = Player(service.players, connection) if service.players is not None else None
+        self._player = Player(service.players, connection, client) if service.players is not None else None
         service.join(self)
 
     def check(self, now_s: float) -> None:

@@ -9,7 +9,7 @@ from msgspec import Meta
 from oca.common.addresses import ListenAddress
 from oca.common.messages import BaseUrl
 from oca.common.settings import Table
-from oca.delivery.pacing_settings import PacingTable
+from oca.delivery.pacing_settings import CmcdTable, PacingTable
 
 
 class DeliveryTable(Table, frozen=True):
@@ -137,3 +137,4 @@ class DeliveryTable(Table, frozen=True):
         ),
     ] = 30.0
     pacing: PacingTable = PacingTable()
+    cmcd: CmcdTable = CmcdTable()

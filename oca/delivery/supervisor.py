@@ -18,11 +18,13 @@ from oca.common import clock
 from oca.common.descriptors import raise_limit
 from oca.common.errors import OcaError
 from oca.common.log import LogFormat, LogLevel, get_logger
+from oca.common.quality import Quality
 from oca.common.tasks import Tasks
 from oca.delivery.control import LINE_BYTES_MAX, Drain, Ready, Start, decode_up, line
 from oca.delivery.counters import Page, total
 from oca.delivery.demand import add
 from oca.delivery.listeners import close_listeners, open_listeners, urls_of
+from oca.delivery.quality import QualityWindow
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.shares import Shares, share
 from oca.store.reader import PACKS_OPEN_MAX
@@ -96,6 +98,7 @@ class Supervisor:
         self._tasks = Tasks()
         self._stopping = asyncio.Event()
         self._demand: dict[str, tuple[int, int]] = {}
+        self._quality = QualityWindow()
         self._last_counters: dict[str, int] = total(())
         self._urls: tuple[str, ...] = settings.urls
         self._shares = Shares(settings.connections_max, PACKS_OPEN_MAX)
@@ -154,6 +157,10 @@ class Supervisor:
         """Viewers' (requests, bytes) per asset since the last call."""
         taken, self._demand = self._demand, {}
         return taken
+
+    def quality(self) -> list[Quality]:
+        """What viewers had of late, summed per asset and client prefix."""
+        return self._quality.rows(clock.monotonic_s())
 
     def workers(self) -> list[WorkerState]:
         """Every worker's state, in order."""
@@ -245,6 +252,7 @@ class Supervisor:
                 slot.ready.set()
             else:
                 add(self._demand, message.demand)
+                self._quality.add(message.quality, clock.monotonic_s())
 
 
 async def _next_line(up: asyncio.StreamReader) -> bytes | None:

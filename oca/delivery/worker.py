@@ -86,7 +86,9 @@ class Worker:
 
     def _tell_demand(self) -> None:
         if not self._up.is_closing():
-            self._up.write(line(Tick(demand=self._service.demand.take())))
+            players = self._service.players
+            quality = players.take_quality() if players is not None else []
+            self._up.write(line(Tick(demand=self._service.demand.take(), quality=quality)))
 
     def _open_reader(self) -> StoreReader:
         devices = [Path(device) for device in self._start.devices]

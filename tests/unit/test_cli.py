@@ -5,9 +5,11 @@ import msgspec
 import pytest
 
 from oca import __version__, cli
+from oca.admin.quality import By, QualityPage, quality_page
 from oca.admin.status import ServingChange
 from oca.common.command import run_app
 from oca.common.errors import OcaError
+from oca.common.quality import Quality
 from oca.settings import ApplianceSettings
 
 
@@ -29,7 +31,7 @@ def test_oca_prints_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version") == (0, f"oca {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["serve", "status", "drain", "undrain", "config", "store"])
+@pytest.mark.parametrize("command", ["serve", "status", "quality", "drain", "undrain", "config", "store"])
 def test_oca_explains_every_command(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -71,6 +73,23 @@ def test_drain_says_what_became_of_it(
     shown = run(capsys, "undrain", "--config", config, "--json")[1]
     assert json.loads(shown) == msgspec.to_builtins(change)
     assert asked == [("127.0.0.1:9", "drain"), ("127.0.0.1:9", "undrain")]
+
+
+def test_quality_prints_page_for_people_and_programs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], config: str
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def answer(_listen: str, by: By, limit: int) -> QualityPage:
+        asked.append((by, limit))
+        sums = [Quality("film/v", "192.0.2.0/24", 4, 1)]
+        return quality_page(sums, is_on=True, window_s=900, by=by, limit=limit)
+
+    monkeypatch.setattr(cli, "ask_quality", answer)
+    status, out, _ = run(capsys, "quality", "--config", config, "--by", "both", "--limit", "5")
+    assert (status, asked) == (0, [("both", 5)])
+    assert "192.0.2.0/24 film/v: 1 starved of 4 requests (25.0%)" in out
+    assert '"starved": 1' in run(capsys, "quality", "--config", config, "--json")[1]
 
 
 def test_status_fails_in_one_line_when_nothing_runs(

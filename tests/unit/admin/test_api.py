@@ -9,9 +9,11 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from oca.admin.api import ENDPOINTS, admin_app
+from oca.admin.quality import By, QualityPage, quality_page
 from oca.admin.status import Status
 from oca.common.messages import Health, Serving
 from oca.common.metrics import FamilyCollector
+from oca.common.quality import Quality
 from oca.delivery.metrics import DELIVERY
 from oca.report.snapshot import Snapshot
 from oca.store.records import HeldPack
@@ -27,6 +29,10 @@ class FakeAppliance:
 
     def status(self) -> Status:
         return msgspec.structs.replace(self._status, serving=self.state)
+
+    def quality(self, by: By, limit: int) -> QualityPage:
+        sums = [Quality("film/video", f"192.0.{net}.0/24", 4, starved=net) for net in range(3)]
+        return quality_page(sums, is_on=True, window_s=900, by=by, limit=limit)
 
     def drain(self) -> bool:
         changed = self.state != "draining"
@@ -110,6 +116,20 @@ async def test_assets_refuse_limit_out_of_bounds(client: Client, limit: str) -> 
     async with client.get("/v1/assets", params={"limit": limit}) as response:
         assert response.status == 400
         assert (await response.json())["field"] == "limit"
+
+
+async def test_quality_comes_by_what_is_asked_worst_first(client: Client) -> None:
+    async with client.get("/v1/quality?limit=1") as response:
+        page = await response.json()
+    assert (page["all"]["requests"], page["rows"][0]["prefix"], page["left_out"]) == (12, "192.0.2.0/24", 2)
+    async with client.get("/v1/quality?by=asset") as response:
+        assert [row["asset"] for row in (await response.json())["rows"]] == ["film/video"]
+
+
+@pytest.mark.parametrize(("query", "field"), [("by=viewer", "by"), ("limit=0", "limit"), ("limit=x", "limit")])
+async def test_quality_refuses_what_it_cannot_show(client: Client, query: str, field: str) -> None:
+    async with client.get(f"/v1/quality?{query}") as response:
+        assert (response.status, (await response.json())["field"]) == (400, field)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from oca.admin.client import ask_status, change_serving
+from oca.admin.client import ask_quality, ask_status, change_serving
+from oca.admin.quality import quality_page
 from oca.admin.status import Status
 from oca.common.errors import OcaError
 
@@ -36,6 +37,13 @@ def http(body: bytes, status: str = "200 OK") -> bytes:
 def test_client_reads_status(status: Status) -> None:
     with answering(http(msgspec.json.encode(status))) as (listen, _):
         assert ask_status(listen) == status
+
+
+def test_client_asks_for_quality() -> None:
+    page = quality_page([], is_on=False, window_s=900, by="asset", limit=7)
+    with answering(http(msgspec.json.encode(page))) as (listen, asked):
+        assert ask_quality(listen, "asset", 7) == page
+    assert asked[0].startswith(b"GET /v1/quality?by=asset&limit=7 HTTP/1.1\r\n")
 
 
 def test_client_asks_for_change_as_json() -> None:

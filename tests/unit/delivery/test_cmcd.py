@@ -1,4 +1,4 @@
-"""Vectors: what npm's @svta/cml-cmcd 2.7.0 writes (the library inside hls.js, dash.js and Shaka), and our own players."""
+"""Vectors: what npm's @svta/cml-cmcd 2.7.0 writes, the library inside hls.js and Shaka; and our own players."""
 
 import pytest
 from hypothesis import given

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from oca.delivery.cmcd import Told
@@ -8,9 +10,9 @@ MBIT = 125_000
 AFTER = 10**9
 
 
-def pace(told: Told | None, *, current: int = UNPACED, sent_bytes: int = AFTER, **settings: object) -> float:
+def pace(told: Told | None, *, current: int = UNPACED, sent_bytes: int = AFTER, **settings: Any) -> float:
     """Mbit/s that the rule gives."""
-    table = PacingTable(**{"mode": "cmcd", "floor_mbits_per_s": 2.0, "ceiling_mbits_per_s": 50.0, **settings})  # type: ignore[arg-type]
+    table = PacingTable(**{"mode": "cmcd", "floor_mbits_per_s": 2.0, "ceiling_mbits_per_s": 50.0, **settings})
     return Pace(table).rate(told, current=round(current * MBIT), sent_bytes=sent_bytes) / MBIT
 
 
@@ -30,7 +32,7 @@ def pace(told: Told | None, *, current: int = UNPACED, sent_bytes: int = AFTER, 
         (Told(4000), {"mode": "always", "default_mbits_per_s": 25.0}, 4),
     ],
 )
-def test_pace_follows_what_player_tells(told: Told | None, settings: dict[str, object], mbits: float) -> None:
+def test_pace_follows_what_player_tells(told: Told | None, settings: dict[str, Any], mbits: float) -> None:
     assert pace(told, **settings) == mbits
 
 

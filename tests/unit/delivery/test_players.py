@@ -2,7 +2,8 @@ import asyncio
 import socket
 
 from oca.common.clock import monotonic_s
-from oca.delivery.pacing_settings import PacingTable
+from oca.common.quality import Quality
+from oca.delivery.pacing_settings import CmcdTable, PacingTable
 from oca.delivery.players import SO_MAX_PACING_RATE, Players
 from oca.delivery.session import Session
 from oca.delivery.settings import DeliveryTable
@@ -78,6 +79,21 @@ async def test_players_hold_transfer_to_its_pace(benches: Benches) -> None:
     mbits_per_s = (size - size // 6) / MBIT / took_s
     assert 30 < mbits_per_s < 48, mbits_per_s
     writer.close()
+
+
+async def test_players_tell_quality_of_asset_and_prefix_alone(benches: Benches) -> None:
+    bench = benches(cmcd=CmcdTable(quality=True))
+    reader, writer = await bench.connect()
+    sid = "sid%3D%226e2fb550%22"
+    for data in (f"br%3D3000%2Cmtp%3D9000%2C{sid}", f"bs%2Cbr%3D1000%2Cmtp%3D200000%2C{sid}", f"ot%3Dm%2C{sid}", "%22"):
+        await ask(bench, reader, writer, get("small.m3u8", data))
+    assert pace_of(bench) == UNLIMITED
+    assert await ask(bench, reader, writer, get("none", "br%3D3000")) == UNLIMITED  # a miss is no quality of an asset
+    players = bench.service.players
+    assert players is not None
+    assert players.take_quality() == [Quality("harbour/v", "127.0.0.0/24", 2, 1, 209_000, 2, 4000, 2)]
+    counted = [bench.count(f"delivery_quality_{name}") for name in ("reports", "starved", "throughput:10")]
+    assert (*counted, bench.count("delivery_quality_throughput:more")) == (2, 1, 1, 1)
 
 
 def test_players_are_wanted_only_where_switched_on() -> None:

@@ -16,7 +16,9 @@ import structlog
 
 from oca.common.errors import ConfigError, OcaError
 from oca.common.log import configure_logging
+from oca.common.quality import Quality
 from oca.delivery import supervisor as module
+from oca.delivery.pacing_settings import CmcdTable, PacingTable
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.supervisor import Supervisor
 from oca.store.store import Store
@@ -80,6 +82,25 @@ async def test_supervisor_serves_and_gathers_counts_and_demand(running: Supervis
     assert demand == {"harbour/v": (4, 512)}
     assert [state.restarts for state in running.workers()] == [0, 0]
     assert all(state.ready for state in running.workers())
+
+
+async def test_supervisor_gathers_quality_and_paces_in_its_workers(device: Path) -> None:
+    settings = DeliveryTable(
+        listen=("127.0.0.1:0",), workers=2, cmcd=CmcdTable(quality=True), pacing=PacingTable(mode="cmcd", burst_bytes=0)
+    )
+    supervisor = Supervisor(settings, [device], appliance="fra1-a")
+    await supervisor.start()
+    try:
+        for _ in range(4):
+            await fetch(supervisor.urls[0], b"small.m3u8?CMCD=bs%2Cbr%3D3000%2Crtp%3D9000")
+        async with asyncio.timeout(10):
+            while not (rows := supervisor.quality()) or rows[0].requests < 4:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+        assert rows == [Quality("harbour/v", "127.0.0.0/24", 4, 4, bitrate_kbits_per_s=12_000, bitrate_told=4)]
+        counters = supervisor.counters()
+        assert (counters["delivery_quality_starved"], counters["delivery_pace_changes"]) == (4, 0)
+    finally:
+        await supervisor.stop(0)
 
 
 async def test_supervisor_replaces_killed_worker_and_keeps_its_counts(running: Supervisor) -> None:
