@@ -13,11 +13,15 @@ from oca.common.log import get_logger
 from oca.delivery.demand import AssetCount, Demand
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.http1.response import Representation, representation, whole
+from oca.http1.target import TARGET_BYTES
 from oca.store.reader import OpenPack, StoreReader
 from oca.store.records import Located
 
 KEPT_MAX = 16384
 """Answers at hand per worker; about 1 KiB each. When full all go, and come back from the index as asked for."""
+
+PLAIN_PATH_BYTES = bytes(byte for byte in TARGET_BYTES if byte not in b"%?")
+"""Bytes of paths that stand in a target as they are."""
 
 SPOILT_S = 60.0
 """How long a pack that failed amid a response is passed over, unless the fill changes the index before."""
@@ -64,6 +68,9 @@ class Lookup:
         self._spoilt: dict[str, float] = {}
         self.kept: dict[bytes, Found] = {}
         """Answers at hand, by path; the session looks here first."""
+        self.quick: dict[bytes, Found] = {}
+        """Those with a body by the request line that asks for them, up to its query or version: ``GET /path``. Only
+        paths that stand in a target as they are: a line that is found here was read before."""
 
     def find(self, path: bytes) -> Found | None:
         """The object under ``path``; None is a miss."""
@@ -88,8 +95,10 @@ class Lookup:
         )
         found = Found(pack, located.offset, about, self._demand.of(pack.asset))
         if len(self.kept) >= KEPT_MAX:
-            self.kept.clear()
+            self._drop()
         self.kept[path] = found
+        if found.size and path[:1] == b"/" and not path.translate(None, PLAIN_PATH_BYTES):
+            self.quick[b"GET " + path] = found
         return found
 
     def _pack(self, reader: StoreReader, located: Located) -> OpenPack | None:
@@ -99,7 +108,7 @@ class Lookup:
             if reader.closings != self._closings:
                 # Some pack is closed; an answer kept for it must not be sent from a descriptor that is no more.
                 self._closings = reader.closings
-                self.kept.clear()
+                self._drop()
 
     def spoil(self, asset: str, why: str) -> None:
         """Make misses of an asset whose pack failed amid a response: players leave a 404 at once, a reset later."""
@@ -112,7 +121,9 @@ class Lookup:
                 remedy="run 'oca store verify'; the next fill brings back what 'oca store remove' takes out",
             )
         self._spoilt[asset] = clock.monotonic_s() + SPOILT_S
-        self.kept = {path: found for path, found in self.kept.items() if found.pack.asset != asset}
+        for kept in (self.kept, self.quick):
+            for key in [key for key, found in kept.items() if found.pack.asset == asset]:
+                del kept[key]
 
     def refresh(self) -> None:
         """Take up what the fill changed: call once a second. Opens the store if it could not be opened before."""
@@ -121,7 +132,7 @@ class Lookup:
                 self._reader = self._open_reader()
             version = self._reader.version()
             if version != self._version:
-                self.kept.clear()
+                self._drop()
                 self._spoilt.clear()
                 self._demand.forget_idle()
                 self._version = version
@@ -138,10 +149,14 @@ class Lookup:
 
     def close(self) -> None:
         """Let go of the store."""
-        self.kept.clear()
+        self._drop()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+    def _drop(self) -> None:
+        self.kept.clear()
+        self.quick.clear()
 
     def _say(self, error: StoreError, *, device: int = -1) -> None:
         """Log trouble once a device and kind, until a second passes without any: it may fail every request.

@@ -3,95 +3,64 @@
 from __future__ import annotations
 
 import socket
-import struct
 
 from msgspec import structs
 
-from oca.delivery.acknowledged import Taking
+from oca.delivery.connection import Connection
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.players import Player
-from oca.delivery.reading import Reading
 from oca.delivery.service import STATUS_SLOTS, Service
-from oca.delivery.transport import SHORTAGE, Cause, Transport
+from oca.delivery.transport import SHORTAGE
+from oca.delivery.usual import recognise
 from oca.http1.parser import RequestReader
-from oca.http1.request import Request, RequestError
+from oca.http1.request import Fields, Request, RequestError
 from oca.http1.response import Reply, answer, refuse
-from oca.store.reader import OpenPack
 
 RECEIVE_BYTES = 16384
 TURN_REQUESTS_MAX = 16
 """Pipelined requests answered in one go before other connections get their turn."""
-LINGER_S = 2.0
-LINGER_BYTES_MAX = 256 * 1024
-"""How long and how much is read and dropped after the last answer: closing on unread bytes would reset the
-connection and could take the answer with it (RFC 9112 §9.6)."""
-
-_RESET = struct.pack("ii", 1, 0)
 _OK = STATUS_SLOTS[200]
 _REFUSALS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "refusals:" in key}
-_CUTS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "sends_cut:" in key}
 _IDLE = DELIVERY_SLOTS["delivery_time_outs:idle"]
 _HEAD = DELIVERY_SLOTS["delivery_time_outs:head"]
 _USED_UP = DELIVERY_SLOTS["delivery_connections_used_up"]
 _CROWDED = DELIVERY_SLOTS["delivery_pipelining_pauses"]
 
 
-class Session:
+class Session(Connection):
     """Serves one connection until either side ends it."""
 
     __slots__ = (
-        "_active_at_s",
-        "_closed",
-        "_closing",
-        "_connection",
-        "_eof",
         "_fill",
+        "_fresh",
         "_head_since_s",
-        "_lingered_bytes",
-        "_lingering",
         "_player",
         "_queued",
-        "_reading",
         "_receive",
         "_requests",
         "_requests_left",
         "_sending",
         "_sending_bytes",
-        "_service",
-        "_taking",
-        "_transport",
-        "client",
     )
 
     def __init__(self, connection: socket.socket, client: str, service: Service) -> None:
-        connection.setblocking(False)
-        self._connection = connection
-        self.client = client
-        """The peer's IP address, as the socket tells it."""
+        super().__init__(connection, client, service)
         self._receive = connection.recv
-        self._service = service
         self._requests = RequestReader(service.limits, service.known)
-        self._transport = Transport(
-            connection, service.loop, service.counts, sent=self._on_sent, failed=self._on_failed
-        )
-        self._active_at_s = self._head_since_s = service.now_s
-        self._closed = self._closing = self._eof = self._lingering = self._fill = self._queued = False
-        self._lingered_bytes = self._sending_bytes = 0
+        self._head_since_s = service.now_s
         self._requests_left = service.settings.requests_per_connection_max
+        self._queued = self._fill = False
+        self._fresh = True
+        """Whether nothing of an earlier request is left to do: no bytes that wait, no answer on its way, no end."""
         self._sending: Found | None = None
-        self._taking = Taking(connection, service.pace, service.now_s)
-        self._reading = Reading(connection.fileno(), service.loop, service.counts, self._on_readable)
+        self._sending_bytes = 0
         self._player = Player(service.players, connection, client) if service.players is not None else None
-        service.join(self)
 
     def check(self, now_s: float) -> None:
         """End the connection if it has overstayed a time-out."""
         limits = self._service.settings
-        if self._lingering:
-            if now_s - self._active_at_s > LINGER_S and not self._owes(now_s, anew=True):
-                self._close()
-        elif self._transport.waiting:
+        if self._transport.waiting:
             self._owes(now_s)
         elif self._requests.pending_bytes:
             if now_s - self._head_since_s > limits.head_timeout_s:
@@ -105,26 +74,6 @@ class Session:
                 self._service.counts[_IDLE] += 1
                 self._close()
 
-    def _owes(self, now_s: float, *, anew: bool = False) -> bool:
-        """Whether the client has yet to take what it was sent; one that is too slow is cut off."""
-        state = self._taking.look(now_s, waiting=self._transport.waiting, anew=anew)
-        if state in ("slow", "stalled"):
-            self._cut(state)
-        return state != "done"
-
-    def drain(self) -> None:
-        """Close now if nothing is being sent, else after it."""
-        self._closing = True
-        if not self._transport.waiting and not self._lingering:
-            self._finish()
-
-    def reset(self) -> None:
-        """End the connection at once; a response on its way is cut."""
-        if self._transport.waiting:
-            self._cut("drain")
-        else:
-            self._close()
-
     def _on_readable(self) -> None:
         try:
             data = self._receive(RECEIVE_BYTES)
@@ -136,14 +85,13 @@ class Session:
             else:
                 self._gone()
             return
+        if self._fresh and (usual := recognise(data, self._service)) is not None and self._requests_left > 1:
+            self._answer_usual(*usual)
+            return
         if not data:
             self._ended()
             return
-        if self._lingering:
-            self._lingered_bytes += len(data)
-            if self._lingered_bytes > LINGER_BYTES_MAX:
-                self._close()
-            return
+        self._fresh = False
         requests = self._requests
         if not requests.pending_bytes:
             self._head_since_s = self._service.now_s
@@ -154,6 +102,19 @@ class Session:
             # Enough pipelined requests wait; the rest may wait in the client's own socket.
             self._service.counts[_CROWDED] += 1
             self._reading.pause()
+
+    def _answer_usual(self, found: Found, fields: Fields, query: bytes) -> None:
+        service = self._service
+        self._active_at_s = service.now_s
+        self._requests_left -= 1
+        if self._player is not None:
+            self._player.asks(Request("GET", b"", fields, persistent=True, query=query), found)
+        service.counts[_OK] += 1
+        if not self._transport.send_file(found.head + service.date, found.pack, found.offset, found.size):
+            self._goes_on(found, found.size, fill=fields.fill)
+        elif not fields.fill:
+            found.count.requests += 1
+            found.count.bytes += found.size
 
     def _next_turn(self) -> None:
         """The other connections had theirs."""
@@ -175,7 +136,7 @@ class Session:
 
     def _serve(self) -> None:
         """Answer the requests that are here, until one cannot be sent at once."""
-        if self._closed or self._lingering or self._transport.waiting:
+        if self._closed or self._transport.waiting:
             return
         for _ in range(TURN_REQUESTS_MAX):
             try:
@@ -186,6 +147,8 @@ class Session:
             if request is None:
                 if self._eof:
                     self._finish()
+                else:
+                    self._fresh = not self._requests.pending_bytes
                 return
             if not self._answer(request):
                 return
@@ -201,22 +164,13 @@ class Session:
         self._active_at_s = self._head_since_s = service.now_s
         left = self._requests_left = self._requests_left - 1
         found = service.lookup.kept.get(request.path) or service.lookup.find(request.path)
-        fields = request.fields
         if self._player is not None:
             self._player.asks(request, found)
-        usual = fields.plain and request.persistent and request.minor and request.method == "GET" and left
-        if usual and found is not None and found.size:
-            service.counts[_OK] += 1
-            if self._transport.send_file(found.head + service.date, found.pack, found.offset, found.size):
-                if not fields.fill:
-                    found.count.requests += 1
-                    found.count.bytes += found.size
-                return True
-            return self._goes_on(found, found.size, fill=fields.fill)
         if not left:
             service.counts[_USED_UP] += 1
             request = structs.replace(request, persistent=False)
-        return self._reply(answer(request, found.about if found is not None else None), found, fill=fields.fill)
+        reply = answer(request, found.about if found is not None else None)
+        return self._reply(reply, found, fill=request.fields.fill)
 
     def _reply(self, reply: Reply, found: Found | None, *, fill: bool) -> bool:
         service = self._service
@@ -233,6 +187,7 @@ class Session:
         return self._goes_on(found, reply.length, fill=fill)
 
     def _goes_on(self, found: Found, length: int, *, fill: bool) -> bool:
+        self._fresh = False
         if self._transport.waiting:
             self._sending, self._sending_bytes, self._fill = found, length, fill
         return False
@@ -253,14 +208,6 @@ class Session:
             return
         self._serve_on()
 
-    def _on_failed(self, cause: Cause, pack: OpenPack | None) -> None:
-        self._service.counts[_CUTS[cause]] += 1
-        if cause != "client" and pack is not None:
-            why = "shorter than its index says" if cause == "pack" else "its device fails"
-            self._service.lookup.spoil(pack.asset, why)
-        self._sending = None
-        self._abort()
-
     def _refuse(self, error: RequestError) -> None:
         self._service.counts[_REFUSALS[error.reason]] += 1
         if self._reply(refuse(error), None, fill=False):
@@ -270,50 +217,10 @@ class Session:
         """The client sends no more. What it asked for before is still answered (RFC 9112 §9.6)."""
         self._eof = True
         self._reading.pause()
-        if self._lingering:
-            self._close()
-        elif not (self._transport.waiting or self._queued):
+        if not (self._transport.waiting or self._queued):
             self._finish()
 
-    def _gone(self) -> None:
-        if self._transport.waiting:
-            self._cut("client")
-        else:
-            self._close()
-
-    def _finish(self) -> None:
-        """Say that no more comes, then wait for the client to say so too."""
-        if self._eof:
-            self._close()
-            return
-        try:
-            self._connection.shutdown(socket.SHUT_WR)
-        except OSError:  # the client is gone already
-            self._close()
-            return
-        self._lingering = True
-        self._active_at_s = self._service.now_s
-        self._reading.resume()
-
-    def _cut(self, cause: str) -> None:
-        """End a response before its last byte: by a reset, so that the client cannot take it for whole."""
-        self._service.counts[_CUTS[cause]] += 1
-        self._transport.stop()
-        self._abort()
-
-    def _abort(self) -> None:
-        if not self._closed:
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self._close()
-
-    def _close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._reading.stop()
-        self._transport.stop()
-        self._transport.release()
-        self._connection.close()
+    def _leave(self) -> None:
+        super()._leave()
         if self._player is not None:
             self._player.leave()
-        self._service.leave(self)

@@ -42,11 +42,13 @@ def read_fields(pairs: Sequence[tuple[bytes, bytes]], *, minor: int, fields_max:
     _check_framing(values)
     connection = {option.strip().lower() for option in values.get(b"connection", b"").split(b",")}
     kept = {attribute: values[key] for key, attribute in _KEPT.items() if key in values}
+    close = b"close" in connection
     return Fields(
-        close=b"close" in connection,
+        close=close,
         keep_alive=b"keep-alive" in connection,
         fill=values.get(b"user-agent", b"").startswith(FILL_AGENT),
         plain=not kept,
+        usual=not (kept or close),
         **kept,
     )
 

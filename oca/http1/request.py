@@ -52,12 +52,14 @@ class Fields(Struct, frozen=True, kw_only=True, gc=False):
         keep_alive: The client asked for persistence, which HTTP/1.0 needs (RFC 9112 §9.3).
         fill: Asked by another appliance's fill agent.
         plain: Nothing here but what every answer is the same for.
+        usual: Plain, and the connection stays open: a GET is answered as ever.
     """
 
     close: bool = False
     keep_alive: bool = False
     fill: bool = False
     plain: bool = True
+    usual: bool = True
     range: bytes | None = None
     if_range: bytes | None = None
     if_match: bytes | None = None

@@ -75,6 +75,64 @@ async def test_session_sends_object_by_sendfile_and_counts_its_demand(benches: B
     await until(lambda: bench.count("delivery_connections") == 0)
 
 
+@pytest.mark.parametrize("again", [GET % b"small.m3u8", GET % b"small.m3u8?CMCD=bl%3D1,ot%3Dv"])
+async def test_session_answers_usual_request_as_it_answered_the_first(benches: Benches, again: bytes) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    writer.write(GET % b"small.m3u8")
+    first = await read_reply(reader)
+    reads = bench.count("delivery_index_reads")
+    for _ in range(3):
+        writer.write(again)
+        assert (await read_reply(reader))[2] == first[2]
+    assert bench.count("delivery_index_reads") == reads
+    assert bench.count("delivery_responses:200") == 4
+    assert bench.service.demand.take() == [("harbour/v", 4, 4 * 128)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "reason"),
+    [
+        (GET % b"small.m3u8?a\x80", 400, "target"),
+        (GET % b"small.m3u8?a b", 400, "request-line"),
+        (GET % b'small.m3u8?"', 400, "target"),
+        (GET % (b"small.m3u8?" + b"a" * 600), 414, "target-too-long"),
+        (GET.replace(b"GET", b"get") % b"small.m3u8", 501, "method-unknown"),
+        (GET.replace(b"1.1", b"2.0") % b"small.m3u8", 505, "version"),
+        (GET.replace(b"Host: a", b"Host: a\r\nHost: a") % b"small.m3u8", 400, "host-repeated"),
+    ],
+)
+async def test_session_reads_strictly_what_only_looks_usual(
+    benches: Benches, asked: bytes, status: int, reason: str
+) -> None:
+    bench = benches(target_bytes_max=512)
+    reader, writer = await bench.connect()
+    for _ in range(2):
+        writer.write(GET % b"small.m3u8")
+        assert (await read_reply(reader))[0] == 200
+    writer.write(asked)
+    assert (await read_reply(reader))[0] == status
+    assert bench.count(f"delivery_refusals:{reason}") == 1
+
+
+async def test_session_answers_usual_request_behind_one_that_comes_in_pieces(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    usual = GET % b"small.m3u8"
+    writer.write(usual)
+    await read_reply(reader)
+    (session,) = bench.service.sessions
+    assert isinstance(session, Session)
+    for cut in (1, len(usual) - 1):
+        writer.write(usual[:cut])
+        await until(lambda: session._requests.pending_bytes > 0)
+        writer.write(usual[cut:] + usual)
+        for _ in range(2):
+            assert (await read_reply(reader))[2] == SMALL
+        writer.write(usual)
+        assert (await read_reply(reader))[2] == SMALL
+
+
 async def test_session_sends_large_object_to_slow_reader(benches: Benches) -> None:
     bench = benches()
     reader, writer = await bench.connect(receive_bytes=4096)

@@ -35,6 +35,7 @@ def test_fields_keep_what_changes_the_answer(name: bytes, attribute: str) -> Non
     fields = read(HOST, (name, b"x"))
     assert getattr(fields, attribute) == b"x"
     assert not fields.plain
+    assert not fields.usual
 
 
 def test_fields_join_repeated_field() -> None:
@@ -43,7 +44,7 @@ def test_fields_join_repeated_field() -> None:
 
 
 def test_fields_read_connection_options() -> None:
-    assert read(HOST, (b"Connection", b"Keep-Alive, Close")) == Fields(close=True, keep_alive=True)
+    assert read(HOST, (b"Connection", b"Keep-Alive, Close")) == Fields(close=True, keep_alive=True, usual=False)
 
 
 def test_fields_tell_fill_traffic_from_viewers() -> None:
