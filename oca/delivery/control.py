@@ -6,6 +6,7 @@ import msgspec
 
 from oca.common.log import LogFormat, LogLevel
 from oca.common.quality import Quality
+from oca.delivery.cmsd import Advice
 from oca.delivery.settings import DeliveryTable
 
 LINE_BYTES_MAX = 64 * 2**20
@@ -45,10 +46,10 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
 
 
 _encode = msgspec.json.Encoder().encode
-decode_down = msgspec.json.Decoder(Start | Drain).decode
+decode_down = msgspec.json.Decoder(Start | Advice | Drain).decode
 decode_up = msgspec.json.Decoder(Ready | Tick).decode
 
 
-def line(message: Start | Drain | Ready | Tick) -> bytes:
+def line(message: Start | Advice | Drain | Ready | Tick) -> bytes:
     """``message`` as it goes over the socket pair."""
     return _encode(message) + b"\n"

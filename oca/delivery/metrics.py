@@ -10,6 +10,9 @@ from oca.http1.request import Reason
 REFUSAL_REASONS: tuple[str, ...] = get_args(Reason)
 """Why a request is refused before it is looked up."""
 
+CONGESTIONS = ("bbr", "cubic", "reno", "other")
+"""Congestion controls told apart."""
+
 QUALITY_MBITS = (1, 2.5, 5, 10, 25, 50, 100)
 """Bands that players' measured throughput is counted in."""
 
@@ -138,6 +141,15 @@ DELIVERY: tuple[Family, ...] = (
         kind="counter",
         unit="changes",
         help="Times a connection's pace was set; a system call each, so far fewer than requests is well.",
+    ),
+    Family(
+        name="delivery_listeners",
+        kind="gauge",
+        unit="sockets",
+        help="Sockets that workers listen on, by the congestion control that connections get; see "
+        "delivery.pacing.congestion.",
+        label="congestion",
+        values=CONGESTIONS,
     ),
     Family(
         name="delivery_quality_reports",

@@ -1,4 +1,4 @@
-"""Settings of what is made of what players tell (CMCD). Pure."""
+"""Settings of what players tell (CMCD), what is made of it, and what they are told (CMSD). Pure."""
 
 from __future__ import annotations
 
@@ -84,6 +84,26 @@ class PacingTable(Table, frozen=True):
         ),
     ] = 0.1
 
+    congestion: Annotated[
+        str,
+        Meta(
+            pattern=r"\A[a-z0-9_]{0,15}\Z",
+            description='Congestion control of viewers\' connections, such as "bbr" or "cubic"; empty, and where the '
+            "kernel lacks it: the kernel's own.",
+            extra={"form": "a name as in net.ipv4.tcp_available_congestion_control, or empty"},
+        ),
+    ] = ""
+    notsent_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**30,
+            description="Most bytes that lie unsent in a connection's socket (TCP_NOTSENT_LOWAT): less memory in the "
+            "kernel, more wake-ups; 131072 is a good value where memory is short. 0: the kernel's own.",
+            extra={"unit": "bytes"},
+        ),
+    ] = 0
+
     def __post_init__(self) -> None:
         """Refuse bounds that cross."""
         if self.floor_mbits_per_s > self.ceiling_mbits_per_s:
@@ -103,3 +123,67 @@ class CmcdTable(Table, frozen=True):
             "starved buffers, throughput, bitrate. No session or address is kept."
         ),
     ] = False
+
+
+class CmsdTable(Table, frozen=True):
+    """What players are told with each answer (CMSD-Dynamic, CTA-5006), so that they choose what this box can send."""
+
+    enabled: Annotated[
+        bool,
+        Meta(
+            description="Tell players the throughput and round trip that TCP knows of (etp, rtt), and a bitrate to "
+            "stay below when the box gets full (mb, du)."
+        ),
+    ] = False
+    refresh_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=60,
+            description="How often a connection's figures are read anew, while it is in use.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 4.0
+    link_mbits_per_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10_000_000,
+            description="What the links can carry together; 0: as the kernel tells of those that are up.",
+            extra={"unit": "Mbit/s"},
+        ),
+    ] = 0.0
+    shed_from_ratio: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=0.99,
+            description="Players are told a bitrate to stay below when the links or the CPU are busier than this.",
+        ),
+    ] = 0.85
+    shed_highest_mbits_per_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=MBITS_PER_S_MAX,
+            description="What they are told when that begins: the highest rung of the ladders.",
+            extra={"unit": "Mbit/s"},
+        ),
+    ] = 16.0
+    shed_lowest_mbits_per_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=MBITS_PER_S_MAX,
+            description="What they are told when the box is full: a rung that still looks well.",
+            extra={"unit": "Mbit/s"},
+        ),
+    ] = 1.5
+
+    def __post_init__(self) -> None:
+        """Refuse a ladder upside down."""
+        if self.shed_lowest_mbits_per_s > self.shed_highest_mbits_per_s:
+            raise ValueError(
+                f"shed_lowest_mbits_per_s = {self.shed_lowest_mbits_per_s} is above shed_highest_mbits_per_s = "
+                f"{self.shed_highest_mbits_per_s}; swap them"
+            )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from oca.common import clock
 from oca.delivery.clients import Clients
+from oca.delivery.cmsd import Advice
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Lookup
 from oca.delivery.metrics import DELIVERY_SLOTS, STATUSES
@@ -52,6 +53,8 @@ class Service:
         settings: DeliveryTable,
         counts: memoryview[int],
         open_reader: Callable[[], StoreReader],
+        *,
+        appliance: str = "oca",
     ) -> None:
         self.loop = loop
         self.settings = settings
@@ -64,7 +67,7 @@ class Service:
             fields_max=settings.fields_max,
         )
         self.known = KnownBlocks()
-        self.players = Players.wanted(settings, counts)
+        self.players = Players.wanted(settings, counts, appliance)
         self.pace = Pace(
             stalled_s=settings.stalled_timeout_s,
             bytes_per_s=settings.client_rate_bytes_per_s_min,
@@ -83,6 +86,11 @@ class Service:
         self._turns: deque[Callable[[], None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
+
+    def advise(self, advice: Advice) -> None:
+        """Have players told ``advice``."""
+        if self.players is not None:
+            self.players.advice = advice
 
     def join(self, session: Overseen) -> None:
         """A connection begins."""

@@ -107,10 +107,11 @@ class Session(Connection):
         service = self._service
         self._active_at_s = service.now_s
         self._requests_left -= 1
+        date = service.date
         if self._player is not None:
-            self._player.asks(Request("GET", b"", fields, persistent=True, query=query), found)
+            date = self._player.asks(found, fields, query, service.now_s) + date
         service.counts[_OK] += 1
-        if not self._transport.send_file(found.head + service.date, found.pack, found.offset, found.size):
+        if not self._transport.send_file(found.head + date, found.pack, found.offset, found.size):
             self._goes_on(found, found.size, fill=fields.fill)
         elif not fields.fill:
             found.count.requests += 1
@@ -165,7 +166,7 @@ class Session(Connection):
         left = self._requests_left = self._requests_left - 1
         found = service.lookup.kept.get(request.path) or service.lookup.find(request.path)
         if self._player is not None:
-            self._player.asks(request, found)
+            self._player.asks(found, request.fields, request.query, service.now_s, request.cmcd)
         if not left:
             service.counts[_USED_UP] += 1
             request = structs.replace(request, persistent=False)
@@ -176,7 +177,7 @@ class Session(Connection):
         service = self._service
         service.counts[STATUS_SLOTS[reply.status]] += 1
         self._closing = self._closing or reply.close
-        head = reply.head + service.date
+        head = reply.head + (service.date if self._player is None else self._player.line + service.date)
         if found is None or not reply.length:
             return self._transport.send(head + reply.text)
         if self._player is not None and reply.status == 206:

@@ -9,7 +9,7 @@ from msgspec import Meta
 from oca.common.addresses import ListenAddress
 from oca.common.messages import BaseUrl
 from oca.common.settings import Table
-from oca.delivery.pacing_settings import CmcdTable, PacingTable
+from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
 
 
 class DeliveryTable(Table, frozen=True):
@@ -138,3 +138,13 @@ class DeliveryTable(Table, frozen=True):
     ] = 30.0
     pacing: PacingTable = PacingTable()
     cmcd: CmcdTable = CmcdTable()
+    cmsd: CmsdTable = CmsdTable()
+
+    def __post_init__(self) -> None:
+        """Refuse a pace that the least rate would cut off; the remedy follows the last semicolon."""
+        slowest = 125_000 * min(self.pacing.floor_mbits_per_s, self.pacing.default_mbits_per_s)
+        if self.pacing.mode != "off" and slowest < 2 * self.client_rate_bytes_per_s_min:
+            raise ValueError(
+                f"pacing holds clients to {slowest:.0f} bytes per second, and client_rate_bytes_per_s_min = "
+                f"{self.client_rate_bytes_per_s_min} would cut them off; keep it below half the slowest pace"
+            )

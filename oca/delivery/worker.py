@@ -13,14 +13,18 @@ import uvloop
 from oca.common.log import configure_logging, get_logger
 from oca.common.tasks import Tasks
 from oca.delivery.acceptor import Acceptor
+from oca.delivery.cmsd import Advice
 from oca.delivery.control import LINE_BYTES_MAX, Drain, Ready, Start, Tick, decode_down, line
 from oca.delivery.counters import Page
+from oca.delivery.metrics import CONGESTIONS, DELIVERY_SLOTS
 from oca.delivery.service import Service
+from oca.delivery.tcp_options import congestion_of, set_options
 from oca.store.reader import StoreReader
 
 TICK_S = 1.0
 ORPHAN_DRAIN_S = 2.0
 """How long responses may take to finish when the supervisor is gone and a new one may want the addresses."""
+_LISTENERS = {name: DELIVERY_SLOTS[f"delivery_listeners:{name}"] for name in CONGESTIONS}
 _log = get_logger("worker")
 
 
@@ -32,7 +36,8 @@ class Worker:
         self._up = up
         self._page = Page(start.page)
         self._page.reset_gauges()
-        self._service = Service(asyncio.get_running_loop(), start.settings, self._page.counts, self._open_reader)
+        loop, settings = asyncio.get_running_loop(), start.settings
+        self._service = Service(loop, settings, self._page.counts, self._open_reader, appliance=start.appliance)
         self._acceptors: list[Acceptor] = []
         self._draining = asyncio.Event()
         self._deadline_s = start.settings.drain_s
@@ -41,7 +46,7 @@ class Worker:
         """Serve; return when drained."""
         tasks = Tasks()
         self._service.start()
-        self._acceptors = [Acceptor(socket.socket(fileno=each), self._service) for each in self._start.listeners]
+        self._acceptors = [Acceptor(self._listener(each), self._service) for each in self._start.listeners]
         gc.collect()
         gc.freeze()  # what lives as long as the worker need not be looked at again
         self._up.write(line(Ready(loop=type(asyncio.get_running_loop()).__module__)))
@@ -73,7 +78,9 @@ class Worker:
         with contextlib.suppress(OSError):
             while told := await down.readline():
                 message = decode_down(told)
-                if isinstance(message, Drain):
+                if isinstance(message, Advice):
+                    self._service.advise(message)
+                elif isinstance(message, Drain):
                     self.drain(message.deadline_s)
         if not self._draining.is_set():
             _log.error("the supervisor is gone; this worker ends")
@@ -89,6 +96,14 @@ class Worker:
             players = self._service.players
             quality = players.take_quality() if players is not None else []
             self._up.write(line(Tick(demand=self._service.demand.take(), quality=quality)))
+
+    def _listener(self, descriptor: int) -> socket.socket:
+        listener = socket.socket(fileno=descriptor)
+        is_first = self._start.worker == 0 and descriptor == self._start.listeners[0]
+        set_options(listener, self._start.settings.pacing, log=is_first)
+        name = congestion_of(listener)
+        self._page.counts[_LISTENERS.get(name, _LISTENERS["other"])] += 1
+        return listener
 
     def _open_reader(self) -> StoreReader:
         devices = [Path(device) for device in self._start.devices]

@@ -1,9 +1,11 @@
 import asyncio
+import re
 import socket
 
 from oca.common.clock import monotonic_s
 from oca.common.quality import Quality
-from oca.delivery.pacing_settings import CmcdTable, PacingTable
+from oca.delivery.cmsd import Advice
+from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
 from oca.delivery.players import SO_MAX_PACING_RATE, Players
 from oca.delivery.session import Session
 from oca.delivery.settings import DeliveryTable
@@ -96,7 +98,33 @@ async def test_players_tell_quality_of_asset_and_prefix_alone(benches: Benches) 
     assert (*counted, bench.count("delivery_quality_throughput:more")) == (2, 1, 1, 1)
 
 
+async def test_players_are_told_path_and_advice(benches: Benches) -> None:
+    bench = benches(cmsd=CmsdTable(enabled=True, refresh_s=1))
+    reader, writer = await bench.connect()
+    writer.write(get("small.m3u8"))
+    _, fields, _ = await read_reply(reader)
+    assert re.fullmatch('"oca";rtt=[0-9]+', fields["CMSD-Dynamic"])  # no throughput is known yet
+    writer.write(get("large.m4s", "", "Range: bytes=0-2000000"))
+    assert (await read_reply(reader))[1]["CMSD-Dynamic"] == fields["CMSD-Dynamic"]
+    bench.service.advise(Advice(4000, is_short=True))
+    bench.service.now_s += 1
+    writer.write(get("none"))
+    assert re.fullmatch('"oca";du;etp=[0-9]+00;mb=4000;rtt=[0-9]+', (await read_reply(reader))[1]["CMSD-Dynamic"])
+
+
+async def test_players_are_told_nothing_while_off(benches: Benches) -> None:
+    bench = benches(cmcd=CmcdTable(quality=True))
+    reader, writer = await bench.connect()
+    writer.write(get("small.m3u8"))
+    assert "CMSD-Dynamic" not in (await read_reply(reader))[1]
+
+
 def test_players_are_wanted_only_where_switched_on() -> None:
     counts = memoryview(bytearray(800)).cast("Q")
-    assert Players.wanted(DeliveryTable(), counts) is None
-    assert Players.wanted(DeliveryTable(pacing=PacingTable(mode="always")), counts) is not None
+    assert Players.wanted(DeliveryTable(), counts, "a") is None
+    for settings in (
+        DeliveryTable(pacing=PacingTable(mode="always")),
+        DeliveryTable(cmcd=CmcdTable(quality=True)),
+        DeliveryTable(cmsd=CmsdTable(enabled=True)),
+    ):
+        assert Players.wanted(settings, counts, "a") is not None

@@ -85,9 +85,8 @@ async def test_supervisor_serves_and_gathers_counts_and_demand(running: Supervis
 
 
 async def test_supervisor_gathers_quality_and_paces_in_its_workers(device: Path) -> None:
-    settings = DeliveryTable(
-        listen=("127.0.0.1:0",), workers=2, cmcd=CmcdTable(quality=True), pacing=PacingTable(mode="cmcd", burst_bytes=0)
-    )
+    pacing = PacingTable(mode="cmcd", burst_bytes=0, congestion="reno")
+    settings = DeliveryTable(listen=("127.0.0.1:0",), workers=2, cmcd=CmcdTable(quality=True), pacing=pacing)
     supervisor = Supervisor(settings, [device], appliance="fra1-a")
     await supervisor.start()
     try:
@@ -99,6 +98,7 @@ async def test_supervisor_gathers_quality_and_paces_in_its_workers(device: Path)
         assert rows == [Quality("harbour/v", "127.0.0.0/24", 4, 4, bitrate_kbits_per_s=12_000, bitrate_told=4)]
         counters = supervisor.counters()
         assert (counters["delivery_quality_starved"], counters["delivery_pace_changes"]) == (4, 0)
+        assert counters["delivery_listeners:reno"] == 2
     finally:
         await supervisor.stop(0)
 
