@@ -64,10 +64,11 @@ class Connection(ABC):
     def _on_sent(self) -> None:
         """A response that went on in the background is in the kernel's hands."""
 
-    def drain(self) -> None:
-        """Close now if nothing is being sent, else after it."""
-        self._closing = True
-        if not self._transport.waiting:
+    def drain(self, *, gently: bool = False) -> None:
+        """Close now if nothing is being sent, else after it; ``gently``: after the next answer that can say so."""
+        waiting = self._transport.waiting
+        self._closing = self._closing or not (gently and waiting)
+        if not (gently or waiting):
             self._finish()
 
     def reset(self) -> None:

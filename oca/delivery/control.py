@@ -26,16 +26,41 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     log_format: LogFormat = "auto"
 
 
+class Reload(msgspec.Struct, frozen=True, kw_only=True, tag="reload"):
+    """Down: read anew the files that the settings name, open the logs anew; answered by ``Reloaded``.
+
+    Changed settings come by a new worker instead (``Supervisor.hand_over``), so that no feature has to take them live.
+    """
+
+    log_level: LogLevel
+    log_format: LogFormat
+
+
 class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
-    """Down: stop accepting, finish what is being sent, exit by the deadline."""
+    """Down: stop accepting, finish what is being sent, exit by the deadline.
+
+    ``gently``: a successor has taken over, so idle connections need not end now: each is told to close in its next
+    answer, for a client that sends a request the moment its connection closes has lost it.
+    """
 
     deadline_s: float
+    gently: bool = False
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     """Up, once: the worker accepts connections; ``loop`` is the event loop it runs on."""
 
     loop: str
+
+
+class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
+    """Up, once: the worker drains, and accepts no more connections."""
+
+
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True, tag="reloaded"):
+    """Up: a ``Reload`` is done; ``faults`` tells what could not be read and goes on as it was."""
+
+    faults: list[str]
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
@@ -46,10 +71,10 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
 
 
 _encode = msgspec.json.Encoder().encode
-decode_down = msgspec.json.Decoder(Start | Advice | Drain).decode
-decode_up = msgspec.json.Decoder(Ready | Tick).decode
+decode_down = msgspec.json.Decoder(Start | Advice | Reload | Drain).decode
+decode_up = msgspec.json.Decoder(Ready | Closed | Reloaded | Tick).decode
 
 
-def line(message: Start | Advice | Drain | Ready | Tick) -> bytes:
+def line(message: Start | Advice | Reload | Drain | Ready | Closed | Reloaded | Tick) -> bytes:
     """``message`` as it goes over the socket pair."""
     return _encode(message) + b"\n"

@@ -1,14 +1,13 @@
 """Counters in a shared page per worker.
 
 A worker adds plain integers to its page, an anonymous memory file that the supervisor made and can read at any
-time, also after the worker died. A replacement goes on in the same page, so counters never step back.
+time, also after the worker died. What an ended worker counted stays in the sum, so counters never step back.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable
 from typing import Self
 
 from oca.delivery.metrics import DELIVERY, DELIVERY_SLOTS
@@ -32,13 +31,6 @@ class Page:
         os.ftruncate(descriptor, len(DELIVERY_SLOTS) * _SLOT_BYTES)
         return cls(descriptor)
 
-    def reset_gauges(self) -> None:
-        """Zero what a dead predecessor had open."""
-        for family in DELIVERY:
-            if family.kind == "gauge":
-                for key in family.keys():  # noqa: SIM118
-                    self.counts[DELIVERY_SLOTS[key]] = 0
-
     def close(self) -> None:
         """Unmap and close; the counters are gone when the last holder does."""
         self.counts.release()
@@ -46,9 +38,28 @@ class Page:
         os.close(self.descriptor)
 
 
-def total(pages: Iterable[Page]) -> dict[str, int]:
-    """Every slot summed over ``pages``."""
-    sums = [0] * len(DELIVERY_SLOTS)
-    for page in pages:
-        sums = [left + right for left, right in zip(sums, page.counts, strict=True)]
-    return dict(zip(DELIVERY_SLOTS, sums, strict=True))
+class Totals:
+    """What all workers counted: those that run, by their pages, and those that ended, by what they left."""
+
+    def __init__(self) -> None:
+        self._pages: list[Page] = []
+        self._left = [0] * len(DELIVERY_SLOTS)
+
+    def add(self, page: Page) -> None:
+        """A worker begins to count in ``page``."""
+        self._pages.append(page)
+
+    def leave(self, page: Page) -> None:
+        """The worker of ``page`` has ended: keep what it counted, not what it had open; close the page."""
+        self._pages.remove(page)
+        for slot in _COUNTERS:
+            self._left[slot] += page.counts[slot]
+        page.close()
+
+    def read(self) -> dict[str, int]:
+        """Every slot, summed."""
+        sums = map(sum, zip(self._left, *(page.counts for page in self._pages), strict=True))
+        return dict(zip(DELIVERY_SLOTS, sums, strict=True))
+
+
+_COUNTERS = [DELIVERY_SLOTS[key] for family in DELIVERY if family.kind != "gauge" for key in family.keys()]  # noqa: SIM118

@@ -45,7 +45,7 @@ class Linger:
         if state != "fine":
             self.reset()
 
-    def drain(self) -> None:
+    def drain(self, *, gently: bool = False) -> None:
         """It is about to end as it is."""
 
     def reset(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from oca.common import clock
+from oca.common.errors import OcaError
 from oca.delivery.clients import Clients
 from oca.delivery.cmsd import Advice
 from oca.delivery.demand import Demand
@@ -37,8 +38,8 @@ class Overseen(Protocol):
     def check(self, now_s: float) -> None:
         """End what has overstayed a time-out."""
 
-    def drain(self) -> None:
-        """Close now if idle, else after the response that is being sent."""
+    def drain(self, *, gently: bool = False) -> None:
+        """Close now if idle, else after the response that is being sent; ``gently``: after the next, which says so."""
 
     def reset(self) -> None:
         """End it at once."""
@@ -74,9 +75,13 @@ class Service:
             window_s=settings.client_rate_window_s,
         )
         self.sessions: set[Overseen] = set()
+        self.retiring = False
+        """Each answer is the last on its connection, and ``date`` says so: a successor takes the next connections."""
+        self.reloaders: list[Callable[[], None]] = []
+        """What reads files anew when the operator says so; raises an OcaError where it goes on with what it had."""
         self.clients = Clients(settings.connections_per_client_max)
         self.now_s = clock.monotonic_s()
-        self.date = date_line(int(clock.now_s()))
+        self.date = self._date()
         sweep_s = min(SWEEP_S, settings.idle_timeout_s / 4, settings.head_timeout_s / 4, self.pace.sample_s)
         self._ticks = max(1, round(sweep_s / TICK_S))
         self._tick_s = sweep_s / self._ticks
@@ -121,10 +126,25 @@ class Service:
         self.lookup.refresh()
         self._timer = self.loop.call_later(self._tick_s, self._tick)
 
-    async def drain(self) -> None:
-        """Let every connection end after what it is sending; return when all have."""
+    def reload(self) -> list[str]:
+        """Read files anew; returns what could not be."""
+        faults = []
+        for reloader in self.reloaders:
+            try:
+                reloader()
+            except OcaError as error:
+                faults.append(str(error))
+        return faults
+
+    async def drain(self, *, gently: bool = False) -> None:
+        """Let every connection end after what it is sending, or ``gently`` after its next answer.
+
+        Returns when all have ended.
+        """
+        self.retiring = gently
+        self.date = self._date()
         for session in list(self.sessions):
-            session.drain()
+            session.drain(gently=gently)
         while self.sessions:
             self._empty.clear()
             await self._empty.wait()
@@ -156,8 +176,12 @@ class Service:
                 session.check(self.now_s)
 
     def _begin_sweep(self) -> None:
-        self.date = date_line(int(clock.now_s()))
+        self.date = self._date()
         self.lookup.refresh()
         self._ticks_left = self._ticks
         self._unswept = list(self.sessions)
         self._swept_per_tick = len(self._unswept) // self._ticks + 1
+
+    def _date(self) -> bytes:
+        date = date_line(int(clock.now_s()))
+        return b"Connection: close\r\n" + date if self.retiring else date

@@ -74,6 +74,11 @@ class Session(Connection):
                 self._service.counts[_IDLE] += 1
                 self._close()
 
+    def drain(self, *, gently: bool = False) -> None:
+        """As every connection; the next request is not just any."""
+        self._fresh = False
+        super().drain(gently=gently)
+
     def _on_readable(self) -> None:
         try:
             data = self._receive(RECEIVE_BYTES)
@@ -149,7 +154,7 @@ class Session(Connection):
                 if self._eof:
                     self._finish()
                 else:
-                    self._fresh = not self._requests.pending_bytes
+                    self._fresh = not (self._requests.pending_bytes or self._closing)
                 return
             if not self._answer(request):
                 return
@@ -191,6 +196,7 @@ class Session(Connection):
         self._fresh = False
         if self._transport.waiting:
             self._sending, self._sending_bytes, self._fill = found, length, fill
+            self._closing = self._closing or self._service.retiring
         return False
 
     def _count(self, found: Found, length: int, *, fill: bool) -> None:
@@ -207,6 +213,7 @@ class Session(Connection):
         if self._closing:
             self._finish()
             return
+        self._closing = self._service.retiring
         self._serve_on()
 
     def _refuse(self, error: RequestError) -> None:

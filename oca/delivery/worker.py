@@ -14,7 +14,7 @@ from oca.common.log import configure_logging, get_logger
 from oca.common.tasks import Tasks
 from oca.delivery.acceptor import Acceptor
 from oca.delivery.cmsd import Advice
-from oca.delivery.control import LINE_BYTES_MAX, Drain, Ready, Start, Tick, decode_down, line
+from oca.delivery.control import LINE_BYTES_MAX, Closed, Drain, Ready, Reload, Reloaded, Start, Tick, decode_down, line
 from oca.delivery.counters import Page
 from oca.delivery.metrics import CONGESTIONS, DELIVERY_SLOTS
 from oca.delivery.service import Service
@@ -35,12 +35,11 @@ class Worker:
         self._start = start
         self._up = up
         self._page = Page(start.page)
-        self._page.reset_gauges()
         loop, settings = asyncio.get_running_loop(), start.settings
         self._service = Service(loop, settings, self._page.counts, self._open_reader, appliance=start.appliance)
         self._acceptors: list[Acceptor] = []
         self._draining = asyncio.Event()
-        self._deadline_s = start.settings.drain_s
+        self._drain = Drain(deadline_s=start.settings.drain_s)
 
     async def run(self, down: asyncio.StreamReader) -> None:
         """Serve; return when drained."""
@@ -49,7 +48,7 @@ class Worker:
         self._acceptors = [Acceptor(self._listener(each), self._service) for each in self._start.listeners]
         gc.collect()
         gc.freeze()  # what lives as long as the worker need not be looked at again
-        self._up.write(line(Ready(loop=type(asyncio.get_running_loop()).__module__)))
+        self._say(Ready(loop=type(asyncio.get_running_loop()).__module__))
         tasks.start(self._listen(down), name="control")
         tasks.start(self._tick(), name="tick")
         await self._draining.wait()
@@ -59,19 +58,25 @@ class Worker:
         self._service.close()
         self._up.close()
 
-    def drain(self, deadline_s: float) -> None:
-        """Stop accepting; ``run`` returns when what is being sent has ended, or ``deadline_s`` from now."""
-        self._deadline_s = deadline_s
+    def drain(self, wanted: Drain) -> None:
+        """Stop accepting; ``run`` returns when what is being sent has ended, or at the deadline."""
+        self._drain = wanted
         self._draining.set()
+
+    def reload(self, wanted: Reload) -> None:
+        """Read anew the files that settings name, open the logs anew, and tell how that went."""
+        _set_up_log(self._start, wanted)
+        self._say(Reloaded(faults=self._service.reload()))
 
     async def _finish(self) -> None:
         for acceptor in self._acceptors:
             acceptor.close()
+        self._say(Closed())
         try:
-            async with asyncio.timeout(self._deadline_s):
-                await self._service.drain()
+            async with asyncio.timeout(self._drain.deadline_s):
+                await self._service.drain(gently=self._drain.gently)
         except TimeoutError:
-            _log.warning("drain time ran out", connections=len(self._service.sessions), drain_s=self._deadline_s)
+            _log.warning("drain time ran out", connections=len(self._service.sessions), drain_s=self._drain.deadline_s)
 
     async def _listen(self, down: asyncio.StreamReader) -> None:
         # A supervisor that is killed with our lines unread shows as a reset, not as an end.
@@ -81,10 +86,12 @@ class Worker:
                 if isinstance(message, Advice):
                     self._service.advise(message)
                 elif isinstance(message, Drain):
-                    self.drain(message.deadline_s)
+                    self.drain(message)
+                elif isinstance(message, Reload):
+                    self.reload(message)
         if not self._draining.is_set():
             _log.error("the supervisor is gone; this worker ends")
-            self.drain(ORPHAN_DRAIN_S)
+            self.drain(Drain(deadline_s=ORPHAN_DRAIN_S))
 
     async def _tick(self) -> None:
         while True:
@@ -92,10 +99,13 @@ class Worker:
             self._tell_demand()
 
     def _tell_demand(self) -> None:
+        players = self._service.players
+        quality = players.take_quality() if players is not None else []
+        self._say(Tick(demand=self._service.demand.take(), quality=quality))
+
+    def _say(self, message: Ready | Closed | Reloaded | Tick) -> None:
         if not self._up.is_closing():
-            players = self._service.players
-            quality = players.take_quality() if players is not None else []
-            self._up.write(line(Tick(demand=self._service.demand.take(), quality=quality)))
+            self._up.write(line(message))
 
     def _listener(self, descriptor: int) -> socket.socket:
         listener = socket.socket(fileno=descriptor)
@@ -121,5 +131,9 @@ async def _main(descriptor: int) -> None:
     start = decode_down(await down.readline())
     if not isinstance(start, Start):
         raise TypeError(f"the supervisor began with {start}")
-    configure_logging(level=start.log_level, style=start.log_format, appliance=start.appliance, worker=start.worker)
+    _set_up_log(start, start)
     await Worker(start, up).run(down)
+
+
+def _set_up_log(start: Start, wanted: Start | Reload) -> None:
+    configure_logging(level=wanted.log_level, style=wanted.log_format, appliance=start.appliance, worker=start.worker)

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from oca.delivery.acceptor import Acceptor
-from oca.delivery.counters import Page, total
+from oca.delivery.counters import Page
+from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.service import Service
 from oca.delivery.settings import DeliveryTable
 from oca.store.importing import describe_folder, import_folder
@@ -49,7 +50,7 @@ class Bench:
         self.acceptor = Acceptor(self.listener, self.service)
 
     def count(self, key: str) -> int:
-        return total([self.page])[key]
+        return self.page.counts[DELIVERY_SLOTS[key]]
 
     async def connect(self, *, receive_bytes: int = 0) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         client = socket.socket()

@@ -1,31 +1,38 @@
-from oca.delivery.counters import Page, total
+from oca.delivery.counters import Page, Totals
 from oca.delivery.metrics import DELIVERY_SLOTS
+
+BYTES = DELIVERY_SLOTS["delivery_sent_bytes"]
+OPEN = DELIVERY_SLOTS["delivery_connections"]
 
 
 def test_page_shows_counts_to_another_holder_of_its_descriptor() -> None:
     ours = Page.create()
     theirs = Page(ours.descriptor)
-    theirs.counts[DELIVERY_SLOTS["delivery_sent_bytes"]] += 2**40
-    assert total([ours])["delivery_sent_bytes"] == 2**40
+    theirs.counts[BYTES] += 2**40
+    assert ours.counts[BYTES] == 2**40
     theirs.counts.release()
     ours.close()
 
 
-def test_page_keeps_counters_and_resets_gauges_for_a_replacement() -> None:
-    page = Page.create()
-    page.counts[DELIVERY_SLOTS["delivery_connections"]] = 3
-    page.counts[DELIVERY_SLOTS["delivery_connections_accepted"]] = 5
-    page.reset_gauges()
-    assert total([page])["delivery_connections"] == 0
-    assert total([page])["delivery_connections_accepted"] == 5
-    page.close()
-
-
-def test_total_sums_pages_and_is_zero_without_any() -> None:
+def test_totals_sum_workers_and_are_zero_without_any() -> None:
+    totals = Totals()
+    assert set(totals.read().values()) == {0}
     pages = [Page.create(), Page.create()]
     for page in pages:
-        page.counts[DELIVERY_SLOTS["delivery_responses:200"]] = 2
-    assert total(pages)["delivery_responses:200"] == 4
-    assert set(total(()).values()) == {0}
+        totals.add(page)
+        page.counts[BYTES] = 2
+    assert totals.read()["delivery_sent_bytes"] == 4
     for page in pages:
-        page.close()
+        totals.leave(page)
+
+
+def test_totals_keep_what_an_ended_worker_counted_and_not_what_it_had_open() -> None:
+    totals = Totals()
+    ended, other = Page.create(), Page.create()
+    for page in (ended, other):
+        totals.add(page)
+        page.counts[BYTES], page.counts[OPEN] = 7, 3
+    totals.leave(ended)
+    assert (totals.read()["delivery_sent_bytes"], totals.read()["delivery_connections"]) == (14, 3)
+    totals.leave(other)
+    assert (totals.read()["delivery_sent_bytes"], totals.read()["delivery_connections"]) == (14, 0)

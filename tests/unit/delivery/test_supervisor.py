@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 import structlog
+from msgspec import structs
 
 from oca.common.errors import ConfigError, OcaError
 from oca.common.log import configure_logging
 from oca.common.quality import Quality
+from oca.delivery import process as processes
 from oca.delivery import supervisor as module
 from oca.delivery.pacing_settings import CmcdTable, PacingTable
 from oca.delivery.settings import DeliveryTable
@@ -118,7 +120,7 @@ async def test_supervisor_replaces_killed_worker_and_keeps_its_counts(running: S
 
 
 async def test_supervisor_kills_worker_that_hangs(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SILENCE_S_MAX", 2.5)
+    monkeypatch.setattr(processes, "SILENCE_S_MAX", 2.5)
     supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
     await supervisor.start()
     os.kill(supervisor.workers()[0].pid, signal.SIGSTOP)
@@ -130,7 +132,7 @@ async def test_supervisor_kills_worker_that_hangs(device: Path, monkeypatch: pyt
 async def test_supervisor_spares_worker_that_spoke_while_it_stood_still(
     device: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SILENCE_S_MAX", 1.5)
+    monkeypatch.setattr(processes, "SILENCE_S_MAX", 1.5)
     supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
     await supervisor.start()
     (before,) = supervisor.workers()
@@ -181,6 +183,97 @@ async def test_supervisor_finishes_what_is_being_sent_before_it_stops(device: Pa
     await stopping
     assert gone(state.pid)
     assert supervisor.counters()["delivery_sends_cut:drain"] == 0
+
+
+async def hold_open(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has had an answer and rests."""
+    reader, writer = await connect(url)
+    writer.write(GET % b"small.m3u8")
+    assert (await read_reply(reader))[0] == 200
+    return reader, writer
+
+
+async def test_supervisor_closes_idle_connections_when_it_stops(device: Path) -> None:
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
+    await supervisor.start()
+    reader, writer = await hold_open(supervisor.urls[0])
+    stopping = asyncio.get_running_loop().create_task(supervisor.stop(20))
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+        writer.close()
+        await stopping
+
+
+async def test_supervisor_hands_over_to_worker_with_changed_settings(running: Supervisor) -> None:
+    before = running.workers()
+    (url,) = running.urls
+    idle = await hold_open(url)
+    reader, writer = await connect(url)
+    writer.write(GET % b"large.m4s")
+    await until(lambda: running.counters()["delivery_sends"] == 1)
+    changed = structs.replace(running._settings, target_bytes_max=512, drain_s=20)
+    assert await running.reload(changed, log_level="info", log_format="auto") == []
+    after = running.workers()
+    assert not {state.pid for state in before} & {state.pid for state in after}
+    assert all(state.ready and not state.restarts for state in after)
+    assert (await fetch(url, b"x" * 600))[0] == 414
+    status, fields, body = await read_reply(reader)
+    assert (status, len(body), fields.get("Connection")) == (200, LARGE_BYTES, None)
+    for one in (idle, (reader, writer)):  # the old workers' own: each ends with its next answer
+        one[1].write(GET % b"small.m3u8")
+        status, fields, body = await read_reply(one[0])
+        assert (status, fields["Connection"], body) == (200, "close", CONTENT["small.m3u8"])
+        assert await one[0].read() == b""
+        one[1].close()
+    await until(lambda: all(gone(state.pid) for state in before))
+    assert running.counters()["delivery_sends_cut:drain"] == 0
+
+
+async def test_supervisor_bounds_how_long_replaced_worker_may_stay(running: Supervisor) -> None:
+    before = running.workers()
+    reader, writer = await hold_open(running.urls[0])
+    changed = structs.replace(running._settings, target_bytes_max=512, drain_s=0.5)
+    await running.reload(changed, log_level="info", log_format="auto")
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    await until(lambda: all(gone(state.pid) for state in before))
+    writer.close()
+
+
+class Interpreters:
+    """Stands in for the module ``sys``: a path for each process to come."""
+
+    def __init__(self, *paths: str) -> None:
+        self._paths = iter(paths)
+
+    @property
+    def executable(self) -> str:
+        return next(self._paths)
+
+
+async def test_supervisor_keeps_workers_when_new_ones_do_not_start(
+    running: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, settings = running.workers(), running._settings
+    monkeypatch.setattr(processes, "sys", Interpreters(sys.executable, "/bin/false", sys.executable))
+    with pytest.raises(OcaError, match="ended with status 1"):
+        await running.reload(structs.replace(settings, target_bytes_max=512), log_level="info", log_format="auto")
+    assert running._settings == settings
+    assert [state.ready for state in running.workers()] == [True, True]
+    assert running.workers()[1] == before[1]
+    for _ in range(8):
+        assert (await fetch(running.urls[0], b"x" * 600))[0] == 404
+
+
+async def test_supervisor_reloads_files_without_new_workers(running: Supervisor) -> None:
+    before = running.workers()
+    reader, writer = await hold_open(running.urls[0])
+    changed = structs.replace(running._settings, urls=("http://seg.example",), drain_s=7)
+    assert await running.reload(changed, log_level="debug", log_format="json") == []
+    assert (running.urls, running.workers()) == (("http://seg.example",), before)
+    writer.write(GET % b"small.m3u8")
+    assert (await read_reply(reader))[1].get("Connection") is None
+    writer.close()
 
 
 async def fetch_until_refused(url: str) -> None:
@@ -254,7 +347,6 @@ async def test_supervisor_refuses_port_that_another_holds(running: Supervisor, d
 
 
 async def test_supervisor_says_why_no_worker_starts(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "READY_S_MAX", 1.5)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
     with pytest.raises(OcaError, match="ended with status 1"):
@@ -264,28 +356,26 @@ async def test_supervisor_says_why_no_worker_starts(device: Path, monkeypatch: p
 async def test_worker_ends_when_its_supervisor_dies(device: Path) -> None:
     supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
     await supervisor.start()
-    (slot,) = supervisor._slots
-    process = slot.process
-    assert slot.down is not None
-    assert process is not None
+    (process,) = supervisor._processes
+    assert process._down is not None
     supervisor._stopping.set()
-    slot.down.close()
-    await until(lambda: process.returncode is not None)
-    assert process.returncode == 0
+    process._down.close()
+    await until(process.ended.is_set)
+    assert process.why == "ended with status 0"
     await supervisor.stop(0)
 
 
 async def test_worker_ends_when_its_supervisor_is_killed_with_lines_unread(device: Path) -> None:
     supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
     await supervisor.start()
-    (slot,) = supervisor._slots
-    assert slot.down is not None
-    assert slot.process is not None
+    (process,) = supervisor._processes
+    assert process._down is not None
     supervisor._stopping.set()
-    pair = slot.down.transport.get_extra_info("socket")
-    slot.down.transport.pause_reading()  # type: ignore[attr-defined]
+    pair = process._down.transport.get_extra_info("socket")
+    process._down.transport.pause_reading()  # type: ignore[attr-defined]
     await until(lambda: bool(select.select([pair.fileno()], [], [], 0)[0]))
-    slot.down.transport.abort()
+    process._down.transport.abort()
     async with asyncio.timeout(10):
-        assert await slot.process.wait() == 0
+        await process.ended.wait()
+    assert process.why == "ended with status 0"
     await supervisor.stop(0)
