@@ -16,7 +16,7 @@ from pathlib import Path
 from aiohttp import web
 
 from oca.common.media_types import media_type_of
-from oca.http1.ranges import ByteRange, select_range
+from oca.http1.ranges import ByteRange, select_ranges
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -36,11 +36,12 @@ def make_app(folder: Path) -> web.Application:
         if not file.is_relative_to(root) or not file.is_file():
             return web.Response(status=404, text="no such object\n", headers=CORS)
         size = file.stat().st_size
-        chosen = select_range(request.headers.get("Range", "").encode("latin-1", "replace"), size)
+        asked = request.headers.get("Range", "").encode("latin-1", "replace")
+        chosen = select_ranges(asked, size, ranges_max=1)
         if chosen == "unsatisfiable":
             return web.Response(status=416, headers=CORS | {"Content-Range": f"bytes */{size}"})
-        whole = not isinstance(chosen, ByteRange) or request.method == "HEAD"
-        part = ByteRange(0, size) if not isinstance(chosen, ByteRange) or whole else chosen
+        whole = chosen == "whole" or request.method == "HEAD"
+        part = ByteRange(0, size) if chosen == "whole" or whole else chosen[0]
         headers = dict(CORS)
         if not whole:
             headers["Content-Range"] = f"bytes {part.first}-{part.first + part.length - 1}/{size}"

@@ -55,7 +55,10 @@ class Found:
 class Lookup:
     """Answers ``find`` from what is at hand, then from the index. A device that fails makes misses, not errors."""
 
-    def __init__(self, open_reader: Callable[[], StoreReader], demand: Demand, counts: memoryview[int]) -> None:
+    def __init__(
+        self, open_reader: Callable[[], StoreReader], demand: Demand, counts: memoryview[int], *, said: bytes = b""
+    ) -> None:
+        self._field_lines = said
         self._open_reader = open_reader
         self._reader: StoreReader | None = None
         self._version = -1
@@ -91,7 +94,11 @@ class Lookup:
         if located is None or pack is None or pack.asset in self._spoilt:
             return None
         about = representation(
-            located.digest, size=located.bytes, modified_at_s=located.modified_at_s, media_type=located.media_type
+            located.digest,
+            size=located.bytes,
+            modified_at_s=located.modified_at_s,
+            media_type=located.media_type,
+            said=self._field_lines,
         )
         found = Found(pack, located.offset, about, self._demand.of(pack.asset))
         if len(self.kept) >= KEPT_MAX:

@@ -19,7 +19,7 @@ from oca.delivery.progress import Pace
 from oca.delivery.settings import DeliveryTable
 from oca.http1.parser import KnownBlocks
 from oca.http1.request import Limits
-from oca.http1.response import date_line
+from oca.http1.response import cache_status, date_line
 from oca.store.reader import StoreReader
 
 STATUS_SLOTS = {status: DELIVERY_SLOTS[f"delivery_responses:{status}"] for status in STATUSES}
@@ -61,7 +61,7 @@ class Service:
         self.settings = settings
         self.counts = counts
         self.demand = Demand()
-        self.lookup = Lookup(open_reader, self.demand, counts)
+        self.lookup = Lookup(open_reader, self.demand, counts, said=cache_status(appliance))
         self.limits = Limits(
             head_bytes_max=settings.head_bytes_max,
             target_bytes_max=settings.target_bytes_max,

@@ -175,7 +175,8 @@ class Session(Connection):
         if not left:
             service.counts[_USED_UP] += 1
             request = structs.replace(request, persistent=False)
-        reply = answer(request, found.about if found is not None else None)
+        about = found.about if found is not None else None
+        reply = answer(request, about, service.settings.ranges_max)
         return self._reply(reply, found, fill=request.fields.fill)
 
     def _reply(self, reply: Reply, found: Found | None, *, fill: bool) -> bool:
@@ -187,7 +188,7 @@ class Session(Connection):
             return self._transport.send(head + reply.text)
         if self._player is not None and reply.status == 206:
             self._player.sent_bytes += reply.length
-        if self._transport.send_file(head, found.pack, found.offset + reply.first, reply.length):
+        if self._transport.send_parts(head, found.pack, found.offset, reply):
             self._count(found, reply.length, fill=fill)
             return True
         return self._goes_on(found, reply.length, fill=fill)

@@ -127,6 +127,16 @@ class DeliveryTable(Table, frozen=True):
     fields_max: Annotated[
         int, Meta(ge=8, le=1000, description="Most header fields in a request.", extra={"unit": "fields"})
     ] = 64
+    ranges_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Most ranges of one request that are answered apart (multipart/byteranges); with more, or when "
+            "they ask for more than all there is, the whole object is sent. Players ask for one.",
+            extra={"unit": "ranges"},
+        ),
+    ] = 16
     drain_s: Annotated[
         float,
         Meta(

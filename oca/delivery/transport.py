@@ -12,10 +12,11 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.http1.response import Reply
 from oca.store.reader import OpenPack
 
 SLICE_BYTES = 4 * 2**20
@@ -59,6 +60,7 @@ class Transport:
         "_head",
         "_left",
         "_loop",
+        "_more",
         "_offset",
         "_pack",
         "_resuming",
@@ -86,6 +88,8 @@ class Transport:
         self._pack: OpenPack | None = None
         self._offset = 0
         self._left = 0
+        self._more: Sequence[tuple[bytes, int, int]] = ()
+        """What follows, as (text, offset, length)."""
         self._resuming: asyncio.TimerHandle | None = None
         self.waiting = False
         """Whether a response is on its way."""
@@ -122,6 +126,19 @@ class Transport:
             return self._fail("pack", pack)
         return self._wait(b"", pack, offset + moved, length - moved)
 
+    def send_parts(self, head: bytes, pack: OpenPack, offset: int, reply: Reply) -> bool:
+        """Send ``head``, then what ``reply`` takes of the object at ``offset`` in ``pack``: one range or several."""
+        if not reply.pieces:
+            return self.send_file(head, pack, offset + reply.first, reply.length)
+        steps = [(piece.text, offset + piece.first, piece.length) for piece in reply.pieces]
+        steps[0] = (head + steps[0][0], *steps[0][1:])
+        for place, (text, begin, length) in enumerate(steps):
+            if not (self.send_file(text, pack, begin, length) if length else self.send(text)):
+                if self.waiting:
+                    self._more = steps[place + 1 :]
+                return False
+        return True
+
     def stop(self) -> None:
         """Forget what is on its way; the caller closes the socket next."""
         if self._resuming is not None:
@@ -155,6 +172,9 @@ class Transport:
             if self._head:
                 return
         if self._left and self._pack is not None and not self._slice(self._pack):
+            return
+        if self._more:
+            (self._head, self._offset, self._left), *self._more = self._more
             return
         self._loop.remove_writer(self._fileno)
         self._end()
@@ -222,3 +242,4 @@ class Transport:
             self._pack = None
         self._head = b""
         self._left = 0
+        self._more = ()

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
+
+RANGES_MAX = 16
+"""Ranges answered one by one unless told otherwise."""
+GAP_BYTES_MAX = 160
+"""Ranges that lie no further apart are sent as one: the head of a part is about as large as the gap."""
+EMPTY_ELEMENTS_MAX = 16
+"""Empty list elements passed over (RFC 9110 §5.6.1.2: "a reasonable number")."""
 
 _SET = re.compile(rb"[ \t]*bytes[ \t]*=(.*)", re.IGNORECASE | re.DOTALL)
 _ONE = re.compile(rb"([0-9]*)-([0-9]*)")
@@ -23,26 +31,57 @@ Whole = Literal["whole"]
 Unsatisfiable = Literal["unsatisfiable"]
 
 
-def select_range(value: bytes, size: int) -> ByteRange | Whole | Unsatisfiable:
+def select_ranges(
+    value: bytes, size: int, *, ranges_max: int = RANGES_MAX
+) -> tuple[ByteRange, ...] | Whole | Unsatisfiable:
     """What ``Range: value`` selects of ``size`` bytes.
 
     Returns:
-        A range for 206, ``"unsatisfiable"`` for 416, or ``"whole"`` for 200: a unit we do not know and a malformed
-        set are ignored (§14.2), and of several ranges we send the whole, which §14.2 leaves to the server.
+        Ranges for 206 in the order asked for, no two touching; ``"unsatisfiable"`` for 416; or ``"whole"`` for 200. A
+        unit we do not know and a malformed set are ignored (§14.2), and so is a set that asks for more ranges than
+        ``ranges_max``, for some bytes twice over or for more than there are: nothing that a player needs, and cheap to
+        ask for.
     """
     ranges = _SET.fullmatch(value)
-    if ranges is None:
+    if ranges is None or ranges[1].count(b",") > ranges_max + EMPTY_ELEMENTS_MAX:
         return "whole"
-    specs = [spec.strip(b" \t") for spec in ranges[1].split(b",")]
-    specs = [spec for spec in specs if spec]  # RFC 9110 §5.6.1.2: empty list elements are ignored
-    if len(specs) != 1:
+    specs = [spec for part in ranges[1].split(b",") if (spec := part.strip(b" \t"))]
+    if not specs or len(specs) > max(ranges_max, 1):
         return "whole"
-    one = _ONE.fullmatch(specs[0])
-    if one is None or specs[0] == b"-":
+    found = [_select(spec, size) for spec in specs]
+    if "whole" in found:
+        return "whole"
+    met = [each for each in found if isinstance(each, ByteRange)]
+    if not met:
+        return "unsatisfiable"
+    # §14.2 lets a server ignore what looks like an attack; one that wants the bytes once never asks for more than all.
+    if sum(each.length for each in met) > size:
+        return "whole"
+    return _coalesced(met)
+
+
+def _select(spec: bytes, size: int) -> ByteRange | Whole | Unsatisfiable:
+    one = _ONE.fullmatch(spec)
+    if one is None or spec == b"-":
         return "whole"
     if not one[1]:
         return _suffix(_number(one[2]), size)
     return _from(_number(one[1]), _number(one[2]) if one[2] else None, size)
+
+
+def _coalesced(ranges: Sequence[ByteRange]) -> tuple[ByteRange, ...]:
+    """Join what overlaps or nearly touches (RFC 9110 §15.3.7.2), at the place of the first of them."""
+    if len(ranges) == 1:
+        return (ranges[0],)
+    joined: list[tuple[int, int, int]] = []
+    """First byte, end, and place in the order asked for."""
+    for first, end, place in sorted((each.first, each.first + each.length, place) for place, each in enumerate(ranges)):
+        if joined and first <= joined[-1][1] + GAP_BYTES_MAX:
+            before = joined[-1]
+            joined[-1] = (before[0], max(before[1], end), min(before[2], place))
+        else:
+            joined.append((first, end, place))
+    return tuple(ByteRange(first, end - first) for first, end, _ in sorted(joined, key=lambda each: each[2]))
 
 
 def _number(digits: bytes) -> int:

@@ -6,11 +6,14 @@ once a second, the rest never.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from oca.http1.conditional import evaluate, range_applies
 from oca.http1.dates import format_date
-from oca.http1.ranges import select_range
+from oca.http1.multipart import Piece, content_range, pieces
+from oca.http1.ranges import RANGES_MAX, ByteRange, select_ranges
 from oca.http1.request import Request, RequestError
 
 ALLOW = b"GET, HEAD, OPTIONS"
@@ -42,7 +45,8 @@ _REASONS = {
 # Players on other origins must read every answer, errors above all: one they cannot read is a network error.
 _CORS = (
     b"Access-Control-Allow-Origin: *\r\n"
-    b"Access-Control-Expose-Headers: Content-Length, Content-Range, Date, ETag, Last-Modified\r\n"
+    b"Access-Control-Expose-Headers: Content-Length, Content-Range, Date, ETag, Last-Modified, Age, Server-Timing, "
+    b"CMSD-Static, CMSD-Dynamic, Retry-After, Cache-Status\r\n"
     b"Timing-Allow-Origin: *\r\n"
 )
 _PREFLIGHT = (
@@ -55,16 +59,27 @@ _PREFLIGHT = (
 
 
 class Representation(Struct, frozen=True):
-    """What HTTP says of one stored object; ``etag`` is strong and quoted, made from the digest."""
+    """What HTTP says of one stored object.
+
+    Attributes:
+        size: Bytes.
+        etag: Strong and quoted, made from the digest.
+        modified_at_s: Last-Modified, seconds since 1970.
+        media_type: Content-Type.
+        said: Further field lines of every answer that shows the object, each with its CRLF.
+    """
 
     size: int
     etag: bytes
     modified_at_s: int
     media_type: str
+    said: bytes = b""
 
 
 class Reply(Struct, frozen=True, gc=False):
-    """One response: ``head`` + date line + ``text``, or the object's bytes ``[first, first + length)``."""
+    """One response: ``head`` + date line, then ``text``, or the object's bytes ``[first, first + length)``, or
+    ``pieces`` in turn. With pieces, ``length`` is how many bytes of the object are in them.
+    """
 
     status: int
     head: bytes
@@ -72,11 +87,22 @@ class Reply(Struct, frozen=True, gc=False):
     length: int = 0
     text: bytes = b""
     close: bool = False
+    pieces: tuple[Piece, ...] = ()
 
 
-def representation(digest: bytes, *, size: int, modified_at_s: int, media_type: str) -> Representation:
+def representation(
+    digest: bytes, *, size: int, modified_at_s: int, media_type: str, said: bytes = b""
+) -> Representation:
     """Validators of an object from its digest (RFC 9110 §8.8.3)."""
-    return Representation(size, b'"%b"' % digest.hex().encode(), modified_at_s, media_type)
+    return Representation(size, b'"%b"' % digest.hex().encode(), modified_at_s, media_type, said)
+
+
+def cache_status(appliance: str) -> bytes:
+    """The field line that says who served from what it holds (RFC 9211 §2), as a token where the name is one."""
+    if not appliance:
+        return b""
+    name = appliance if appliance[0].isalpha() else f'"{appliance}"'
+    return f"Cache-Status: {name};hit\r\n".encode()
 
 
 def date_line(at_s: int) -> bytes:
@@ -90,8 +116,8 @@ def whole(about: Representation) -> Reply:
     return Reply(200, head, 0, about.size)
 
 
-def answer(request: Request, about: Representation | None) -> Reply:
-    """Answer ``request`` for what is stored under its path, or for nothing."""
+def answer(request: Request, about: Representation | None, ranges_max: int = RANGES_MAX) -> Reply:
+    """Answer ``request`` for what is stored under its path, or for nothing; with ``ranges_max`` parts at most."""
     tail = _connection(request)
     close = not request.persistent
     if request.method == "OPTIONS":  # RFC 9110 §9.3.7, and the Fetch standard's preflight
@@ -105,7 +131,7 @@ def answer(request: Request, about: Representation | None) -> Reply:
         return refusal(412, b"precondition failed\n", to=request)
     # RFC 9110 §14.2: Range is defined for GET alone.
     if request.method == "GET" and request.fields.range is not None:
-        return _ranged(request, about, request.fields.range, tail)
+        return _ranged(request, about, request.fields.range, tail, ranges_max)
     reply = whole(about)
     return Reply(200, reply.head + tail, 0, about.size if request.method == "GET" else 0, close=close)
 
@@ -146,26 +172,37 @@ def _precondition(request: Request, about: Representation) -> str:
     return evaluate(request.fields, etag=about.etag, modified_at_s=about.modified_at_s)
 
 
-def _ranged(request: Request, about: Representation, value: bytes, tail: bytes) -> Reply:
+def _ranged(request: Request, about: Representation, value: bytes, tail: bytes, ranges_max: int) -> Reply:
     close = not request.persistent
     applies = range_applies(request.fields, etag=about.etag, modified_at_s=about.modified_at_s)
-    selected = select_range(value, about.size) if applies else "whole"
+    selected = select_ranges(value, about.size, ranges_max=ranges_max) if applies else "whole"
     if selected == "whole":
         return Reply(200, whole(about).head + tail, 0, about.size, close=close)
     if selected == "unsatisfiable":  # RFC 9110 §15.5.17
         return refusal(416, b"", b"Content-Range: bytes */%d\r\n" % about.size, to=request)
+    if len(selected) > 1:
+        return _parts(about, selected, tail, close=close)
+    (only,) = selected
+    fields = b"Content-Length: %d\r\n%b" % (only.length, content_range(only, about.size))  # RFC 9110 §15.3.7.1
+    return Reply(206, _line(206) + fields + _entity(about) + _CORS + tail, only.first, only.length, close=close)
+
+
+def _parts(about: Representation, ranges: Sequence[ByteRange], tail: bytes, *, close: bool) -> Reply:
+    # An object's own digest stands in no object but by a feat against the digest, so it parts the ranges safely.
+    boundary = about.etag.strip(b'"')
+    parts = pieces(ranges, size=about.size, media_type=about.media_type, boundary=boundary)
+    length = sum(each.length for each in ranges)
     head = b"".join(
         (
             _line(206),
-            b"Content-Length: %d\r\n" % selected.length,
-            b"Content-Range: bytes %d-%d/%d\r\n"  # RFC 9110 §15.3.7.1
-            % (selected.first, selected.first + selected.length - 1, about.size),
-            _entity(about),
+            b"Content-Length: %d\r\n" % (length + sum(len(piece.text) for piece in parts)),
+            b"Content-Type: multipart/byteranges; boundary=%b\r\nAccept-Ranges: bytes\r\n" % boundary,
+            _validators(about),
             _CORS,
             tail,
         )
     )
-    return Reply(206, head, selected.first, selected.length, close=close)
+    return Reply(206, head, length=length, close=close, pieces=parts)
 
 
 def _connection(request: Request) -> bytes:
@@ -184,8 +221,9 @@ def _entity(about: Representation) -> bytes:
 
 def _validators(about: Representation) -> bytes:
     fresh_s = MANIFEST_FRESH_S if about.media_type in _MANIFESTS else SEGMENT_FRESH_S
-    return b"ETag: %b\r\nLast-Modified: %b\r\nCache-Control: public, max-age=%d\r\n" % (
+    return b"ETag: %b\r\nLast-Modified: %b\r\nCache-Control: public, max-age=%d\r\n%b" % (
         about.etag,
         format_date(about.modified_at_s).encode(),
         fresh_s,
+        about.said,
     )

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import email
 import errno
 import gc
 import os
@@ -143,6 +144,34 @@ async def test_session_sends_large_object_to_slow_reader(benches: Benches) -> No
     assert bench.count("delivery_sends") == 0
     assert bench.count("delivery_sends_blocked") > 0
     assert bench.service.demand.take() == [("harbour/v", 2, LARGE_BYTES + 128)]
+    writer.close()
+
+
+@pytest.mark.parametrize("receive_bytes", [0, 4096])
+async def test_session_sends_several_ranges_by_sendfile(benches: Benches, receive_bytes: int) -> None:
+    bench = benches()
+    reader, writer = await bench.connect(receive_bytes=receive_bytes)
+    asked = b"bytes=20000000-23999999,5-9,-4"
+    writer.write(GET.replace(b"\r\n\r\n", b"\r\nRange: %b\r\n\r\n") % (b"large.m4s", asked) + GET % b"small.m3u8")
+    status, fields, body = await read_reply(reader)
+    assert (status, len(body)) == (206, int(fields["Content-Length"]))
+    message = email.message_from_bytes(f"Content-Type: {fields['Content-Type']}\r\n\r\n".encode() + body)
+    assert not message.defects
+    parts = [part.get_payload(decode=True) for part in message.walk() if not part.is_multipart()]
+    assert parts == [LARGE[20000000:24000000], LARGE[5:10], LARGE[-4:]]
+    assert (await read_reply(reader))[2] == SMALL
+    assert bench.count("delivery_sendfile_bytes") == 4_000_009 + 128
+    assert bench.service.demand.take() == [("harbour/v", 2, 4_000_009 + 128)]
+    writer.close()
+
+
+async def test_session_sends_the_whole_once_for_a_range_bomb(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    bomb = b"bytes=" + b",".join(b"%d-" % first for first in range(1000))
+    writer.write(GET.replace(b"\r\n\r\n", b"\r\nRange: %b\r\n\r\n") % (b"small.m3u8", bomb))
+    assert (await read_reply(reader))[::2] == (200, SMALL)
+    assert bench.count("delivery_sendfile_bytes") == 128
     writer.close()
 
 

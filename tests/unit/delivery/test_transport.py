@@ -10,6 +10,8 @@ import pytest
 
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.transport import JOINED_BYTES_MAX, SLICE_BYTES, Transport
+from oca.http1.multipart import Piece
+from oca.http1.response import Reply
 from oca.store.reader import OpenPack
 
 Step = int | OSError
@@ -231,3 +233,55 @@ def test_transport_fails_when_head_cannot_be_sent(monkeypatch: pytest.MonkeyPatc
     rig.turn()
     assert rig.ended == ["client"]
     assert rig.rests()
+
+
+PIECES = Reply(206, b"", length=15, pieces=(Piece(b"one", 100, 10), Piece(b"two", 300, 5), Piece(b"end")))
+
+
+def test_transport_sends_pieces_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99, 99, 99], [10, 5])
+    assert rig.transport.send_parts(b"head ", rig.pack, 1000, PIECES)
+    assert [step[:2] for step in rig.went] == [
+        ("send", b"head one"),
+        ("sendfile", 1100),
+        ("send", b"two"),
+        ("sendfile", 1300),
+        ("send", b"end"),
+    ]
+    assert rig.rests()
+
+
+@pytest.mark.parametrize(
+    ("sends", "moves"),
+    [
+        ([1, 99, 99, 99], [10, 5]),
+        ([99, 99, 99], [4, AGAIN, 6, 5]),
+        ([99, AGAIN, 1, 1, 1, 99], [10, 2, 3]),
+        ([99, 99, AGAIN, 2, 1], [AGAIN, 10, AGAIN, 5]),
+    ],
+)
+def test_transport_goes_on_with_pieces_where_it_was_stopped(
+    monkeypatch: pytest.MonkeyPatch, sends: list[Step], moves: list[Step]
+) -> None:
+    rig = Rig(monkeypatch, sends, moves)
+    assert not rig.transport.send_parts(b"", rig.pack, 0, PIECES)
+    while not rig.ended:
+        rig.turn()
+    assert rig.ended == ["sent"]
+    sent = [step[1:] for step in rig.went]
+    assert b"".join(step[0] for step in sent if isinstance(step[0], bytes)) == b"onetwoend"
+    taken = [place for step in sent if isinstance(step[0], int) for place in range(step[0], sum(step))]
+    assert taken == [*range(100, 110), *range(300, 305)]
+    assert rig.sends == rig.moves == []
+    assert rig.rests()
+
+
+def test_transport_drops_pieces_that_follow_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [OSError(errno.EIO, "I/O error")])
+    assert not rig.transport.send_parts(b"", rig.pack, 0, PIECES)
+    assert rig.ended == ["device"]
+    assert rig.rests()
+    rig.sends, rig.moves = [99], [4, 6]
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 10)
+    rig.turn()
+    assert rig.ended == ["device", "sent"]  # and nothing of the pieces

@@ -2,7 +2,7 @@ import pytest
 
 from oca.delivery.metrics import STATUSES
 from oca.http1.request import Fields, Request, RequestError
-from oca.http1.response import Reply, answer, date_line, refusal, refuse, representation, whole
+from oca.http1.response import Reply, answer, cache_status, date_line, refusal, refuse, representation, whole
 
 SEGMENT = representation(bytes(range(16)), size=1000, modified_at_s=784111777, media_type="video/mp4")
 ETAG = b'"000102030405060708090a0b0c0d0e0f"'
@@ -63,7 +63,7 @@ def test_get_answers_range() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"range": b"bytes=0-1,5-6"},
+        {"range": b"bytes=0-1,999-0"},
         {"range": b"items=0-9"},
         {"range": b"bytes=0-1", "if_range": b'"old"'},
     ],
@@ -169,3 +169,46 @@ def test_refusal_says_whether_the_connection_persists(to: Request | None, close:
 def test_refusal_of_head_has_no_body() -> None:
     reply = refusal(403, b"token-expired\n", to=request("HEAD"))
     assert (reply.text, lines(reply)["Content-Length"]) == (b"", "14")
+
+
+def test_get_answers_several_ranges_as_multipart() -> None:
+    reply = answer(request(range=b"bytes=900-909,0-9"), SEGMENT)
+    head = lines(reply)
+    boundary = ETAG.decode().strip('"')
+    assert (reply.status, reply.length) == (206, 20)
+    assert head["Content-Type"] == f"multipart/byteranges; boundary={boundary}"
+    assert int(head["Content-Length"]) == 20 + sum(len(piece.text) for piece in reply.pieces)
+    assert [(piece.first, piece.length) for piece in reply.pieces] == [(900, 10), (0, 10), (0, 0)]
+    assert "Content-Range" not in head  # RFC 9110 §15.3.7.2: in the parts alone
+    assert head["ETag"].encode() == ETAG
+
+
+def test_get_answers_several_ranges_that_touch_as_one() -> None:
+    reply = answer(request(range=b"bytes=0-9,10-19"), SEGMENT)
+    assert (reply.status, reply.first, reply.length, reply.pieces) == (206, 0, 20, ())
+    assert lines(reply)["Content-Range"] == "bytes 0-19/1000"
+
+
+def test_get_answers_more_ranges_than_allowed_with_the_whole() -> None:
+    reply = answer(request(range=b"bytes=900-909,0-9"), SEGMENT, ranges_max=1)
+    assert (reply.status, reply.length, reply.pieces) == (200, 1000, ())
+
+
+@pytest.mark.parametrize(
+    ("appliance", "line"),
+    [("fra1-a", b"Cache-Status: fra1-a;hit\r\n"), ("1box", b'Cache-Status: "1box";hit\r\n'), ("", b"")],
+)
+def test_cache_status_names_appliance_as_structured_field(appliance: str, line: bytes) -> None:
+    assert cache_status(appliance) == line
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [(request(), 200), (request(range=b"bytes=0-1"), 206), (request(if_none_match=ETAG), 304)],
+)
+def test_every_answer_that_shows_the_object_says_who_served(asked: Request, status: int) -> None:
+    about = representation(bytes(16), size=1000, modified_at_s=0, media_type="a/b", said=cache_status("fra1-a"))
+    if status == 304:
+        about = representation(bytes(range(16)), size=1000, modified_at_s=0, media_type="a/b", said=about.said)
+    reply = answer(asked, about)
+    assert (reply.status, lines(reply)["Cache-Status"]) == (status, "fra1-a;hit")
