@@ -3,7 +3,7 @@
 ::
 
     header  4096 B  magic, length, msgpack (asset, revision), xxh3-128 over all before it, zeros
-    objects         back to back, in the manifest's order
+    objects         in the manifest's order, each from the start of a page, zeros between
     table           msgpack: what is asked of each object
     footer    64 B  magic, table offset, table length, xxh3-128 over table and what precedes it in the footer, zeros
 
@@ -26,10 +26,13 @@ from oca.common.messages import OBJECTS_MAX, AssetId, AssetManifest, Count, HexD
 from oca.store.records import Digest
 
 HEADER_BYTES = 4096
+PAGE_BYTES = 4096
+"""Objects begin where pages of memory do: ``sendfile`` then hands whole pages to the network. From 64 KiB up, an object
+that begins within a page costs some 10 % more CPU."""
 FOOTER_BYTES = 64
 TABLE_BYTES_MAX = 64 * 2**20
-_HEADER_MAGIC = b"OCAPACK\x01"
-_FOOTER_MAGIC = b"OCATAIL\x01"
+_HEADER_MAGIC = b"OCAPACK\x02"
+_FOOTER_MAGIC = b"OCATAIL\x02"
 _HEADER_HEAD = struct.Struct("<8sI")
 _FOOTER = struct.Struct("<8sQQ16s24s")
 _FOOTER_DIGESTED = struct.Struct("<8sQQ")
@@ -48,7 +51,7 @@ class PackHeader(Struct, frozen=True, array_like=True):
 
 
 class PackedObject(Struct, frozen=True, array_like=True, gc=False):
-    """One object as the table has it; its offset is the sum of the lengths before it."""
+    """One object as the table has it; its offset follows from the lengths before it (``offsets``)."""
 
     path: UrlPath
     length: Count
@@ -113,7 +116,11 @@ def table_of(manifest: AssetManifest, *, committed_at_ns: int) -> PackTable:
 
 def offsets(lengths: Sequence[int]) -> list[int]:
     """Where each object of these lengths starts, and after the last one where the table does."""
-    return list(accumulate(lengths, initial=HEADER_BYTES))
+    return list(accumulate(lengths, lambda start, length: _page_end(start + length), initial=HEADER_BYTES))
+
+
+def _page_end(offset: int) -> int:
+    return -(-offset // PAGE_BYTES) * PAGE_BYTES
 
 
 def encode_header(asset: str, revision: str) -> bytes:

@@ -40,6 +40,8 @@ class StagedAsset:
         self._starts = pack.offsets([item.bytes for item in manifest.objects])
         self._index = 0
         self._in_object = 0
+        self._whole_bytes = 0
+        """Of the objects before the current one."""
         self._hasher: Hasher = hasher()
         self._descriptor: int | None = files.open_write(path)
 
@@ -62,7 +64,7 @@ class StagedAsset:
     @property
     def bytes_done(self) -> int:
         """Object bytes that are here."""
-        return self._starts[self._index] - pack.HEADER_BYTES + self._in_object
+        return self._whole_bytes + self._in_object
 
     @property
     def whole(self) -> bool:
@@ -142,6 +144,7 @@ class StagedAsset:
         return f"{self.manifest.asset}: {name}"
 
     def _next_object(self) -> None:
+        self._whole_bytes += self._in_object
         self._index += 1
         self._in_object = 0
         self._hasher = hasher()
@@ -176,8 +179,9 @@ class StagedAsset:
 
 def pack_bytes(manifest: AssetManifest) -> int:
     """Length of the pack that ``manifest`` becomes, to the byte."""
+    end = pack.offsets([item.bytes for item in manifest.objects])[-1]
     # A timestamp of today's size: msgpack writes every instant from 1970's first seconds to 2262 in nine bytes.
-    return pack.HEADER_BYTES + manifest.bytes + len(pack.encode_tail(pack.table_of(manifest, committed_at_ns=2**60)))
+    return end + len(pack.encode_tail(pack.table_of(manifest, committed_at_ns=2**60)))
 
 
 def part_name(asset: str, revision: str) -> str:

@@ -88,20 +88,20 @@ def _faults_of_objects(
     descriptor: int, device: Device, number: int, table: pack.PackTable, on_bytes: Callable[[int], None]
 ) -> Iterator[Fault]:
     path = device.pack_path(number)
-    offset = pack.HEADER_BYTES
-    for item in table.objects:
+    starts = pack.offsets([item.length for item in table.objects])
+    for item, start in zip(table.objects, starts, strict=False):
         state = hasher()
-        end = offset + item.length
-        while offset < end:
-            part = files.read_at(descriptor, path, min(end - offset, _READ_BYTES), offset)
+        end = start + item.length
+        at = start
+        while at < end:
+            part = files.read_at(descriptor, path, min(end - at, _READ_BYTES), at)
             if not part:
                 break
             state.update(part)
-            offset += len(part)
+            at += len(part)
             on_bytes(len(part))
         if state.digest() != item.digest:
             yield Fault(str(path), table.asset, f"{item.path}: its bytes do not match its digest")
-        offset = end
 
 
 def _faults_of_index(device: Device) -> Iterator[Fault]:

@@ -208,7 +208,7 @@ async def test_fill_replaces_older_revision_and_never_evicts_the_new_one(
     origin = await new_source(FILES["t/a"])
     await filler.fill(filler.steering.offer(make_manifest("t/a", FILES["t/a"], [origin.as_source()])))
     origin.files = {**renewed, **FILES["t/b"]}
-    small(filler, device, 260_000)
+    small(filler, device, 264_000)
     manifests = [
         make_manifest("t/a", renewed, [origin.as_source()]),
         make_manifest("t/b", FILES["t/b"], [origin.as_source()]),

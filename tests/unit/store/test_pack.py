@@ -16,7 +16,7 @@ from tests.unit.store.made_up import make_contents, make_manifest
 MANIFEST = make_manifest(make_contents(objects=3, size=10))
 TABLE = pack.table_of(MANIFEST, committed_at_ns=1_800_000_000_000_000_000)
 TAIL = pack.encode_tail(TABLE)
-TABLE_OFFSET = pack.HEADER_BYTES + MANIFEST.bytes
+TABLE_OFFSET = pack.offsets([item.bytes for item in MANIFEST.objects])[-1]
 PACK_BYTES = TABLE_OFFSET + len(TAIL)
 HEADER = pack.encode_header(MANIFEST.asset, MANIFEST.revision)
 
@@ -50,8 +50,8 @@ def test_tail_reads_back_what_was_written() -> None:
     assert read_tail(TAIL) == TABLE
 
 
-def test_offsets_begin_after_header_and_end_at_table() -> None:
-    assert pack.offsets([5, 0, 7]) == [4096, 4101, 4101, 4108]
+def test_offsets_begin_at_pages_after_header_and_end_at_table() -> None:
+    assert pack.offsets([5, 0, 4096, 4097]) == [4096, 8192, 8192, 12288, 20480]
 
 
 @given(position=st.integers(0, 150), value=st.integers(1, 255))

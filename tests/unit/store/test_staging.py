@@ -19,6 +19,7 @@ from tests.unit.store.made_up import Contents, fill, flip_byte, make_contents, m
 CONTENTS = make_contents()
 MANIFEST = make_manifest(CONTENTS)
 BODIES = list(CONTENTS.values())
+STARTS = pack.offsets([len(body) for body in BODIES])
 
 
 def stage_and_write(store: Store, count: int) -> StagedAsset:
@@ -67,7 +68,9 @@ def test_staged_asset_resumes_at_any_length_of_its_part(store: Store, device: Pa
     for length in random.Random(4).sample(range(len(whole)), 40):
         (path := part_of(device)).write_bytes(whole[:length])
         staged = store.stage(MANIFEST)
-        assert staged.bytes_done == max(0, length - pack.HEADER_BYTES)
+        assert staged.bytes_done == sum(
+            min(max(0, length - start), len(body)) for start, body in zip(STARTS, BODIES, strict=False)
+        )
         fill(staged, CONTENTS)
         staged.close()
         assert path.read_bytes() == whole
@@ -75,7 +78,7 @@ def test_staged_asset_resumes_at_any_length_of_its_part(store: Store, device: Pa
 
 def test_staged_asset_goes_back_to_object_whose_bytes_on_device_are_wrong(store: Store, device: Path) -> None:
     stage_and_write(store, 12_000).close()
-    flip_byte(part_of(device), pack.HEADER_BYTES + len(BODIES[0]) + 10)
+    flip_byte(part_of(device), STARTS[1] + 10)
     staged = store.stage(MANIFEST)
     assert staged.position() == (1, 0)
     assert fill(staged, CONTENTS).commit()

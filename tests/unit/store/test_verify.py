@@ -38,7 +38,7 @@ def test_verify_proves_every_object_of_sound_store(store: Store, pack: Path) -> 
 
 
 def test_verify_names_object_whose_bytes_are_wrong(store: Store, pack: Path) -> None:
-    flip_byte(pack, 4096 + 5000)
+    flip_byte(pack, 4096 + 2 * 4096 + 5)
     assert found(store) == [(ASSET, f"/{ASSET}/seg-00001.m4s: its bytes do not match its digest")]
 
 
