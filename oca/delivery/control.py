@@ -6,6 +6,7 @@ import msgspec
 
 from oca.common.log import LogFormat, LogLevel
 from oca.common.quality import Quality
+from oca.delivery.authorisation import Authorisation
 from oca.delivery.cmsd import Advice
 from oca.delivery.settings import DeliveryTable
 
@@ -22,6 +23,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     devices: tuple[str, ...]
     listeners: tuple[int, ...]
     page: int
+    authorisation: Authorisation = Authorisation()
     log_level: LogLevel = "info"
     log_format: LogFormat = "auto"
 
@@ -45,6 +47,12 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
 
     deadline_s: float
     gently: bool = False
+
+
+class Authorise(msgspec.Struct, frozen=True, kw_only=True, tag="authorise"):
+    """Down: keys and policy of signed URLs have changed."""
+
+    authorisation: Authorisation
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
@@ -71,10 +79,10 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
 
 
 _encode = msgspec.json.Encoder().encode
-decode_down = msgspec.json.Decoder(Start | Advice | Reload | Drain).decode
+decode_down = msgspec.json.Decoder(Start | Advice | Authorise | Reload | Drain).decode
 decode_up = msgspec.json.Decoder(Ready | Closed | Reloaded | Tick).decode
 
 
-def line(message: Start | Advice | Reload | Drain | Ready | Closed | Reloaded | Tick) -> bytes:
+def line(message: Start | Advice | Authorise | Reload | Drain | Ready | Closed | Reloaded | Tick) -> bytes:
     """``message`` as it goes over the socket pair."""
     return _encode(message) + b"\n"

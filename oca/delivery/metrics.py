@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from oca.common.metrics import Family, slots
+from oca.common.signing_reasons import REASONS
 from oca.http1.request import Reason
 
 REFUSAL_REASONS: tuple[str, ...] = get_args(Reason)
@@ -64,6 +65,21 @@ DELIVERY: tuple[Family, ...] = (
         help="Requests that break HTTP or a limit, by reason; answered and the connection closed.",
         label="reason",
         values=REFUSAL_REASONS,
+    ),
+    Family(
+        name="delivery_authorisation_refusals",
+        kind="counter",
+        unit="requests",
+        help="Requests answered 403, or 429 for too-many, because no token grants them, by reason; docs/signing.md "
+        "says what each means.",
+        label="reason",
+        values=REASONS,
+    ),
+    Family(
+        name="delivery_tokens_checked",
+        kind="counter",
+        unit="tokens",
+        help="Tokens whose signature was checked: each once per worker, unless forgotten since.",
     ),
     Family(name="delivery_sent_bytes", kind="counter", unit="bytes", help="Bytes of bodies handed to the network."),
     Family(name="delivery_sendfile_calls", kind="counter", unit="calls", help="Calls of sendfile that moved bytes."),

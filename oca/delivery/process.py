@@ -16,7 +16,19 @@ from msgspec import DecodeError, structs
 
 import oca
 from oca.common.errors import OcaError
-from oca.delivery.control import LINE_BYTES_MAX, Closed, Drain, Ready, Reload, Reloaded, Start, Tick, decode_up, line
+from oca.delivery.control import (
+    LINE_BYTES_MAX,
+    Authorise,
+    Closed,
+    Drain,
+    Ready,
+    Reload,
+    Reloaded,
+    Start,
+    Tick,
+    decode_up,
+    line,
+)
 from oca.delivery.counters import Page
 
 READY_S_MAX = 30.0
@@ -91,7 +103,7 @@ class WorkerProcess:
         except TimeoutError:
             return [f"worker process {self.pid} has not answered for {ANSWER_S_MAX:.0f} s"]
 
-    def tell(self, message: Reload | Drain) -> None:
+    def tell(self, message: Authorise | Reload | Drain) -> None:
         """Say something to it, if it still listens; while it is being started, it hears that first."""
         if self._down is None:
             self._unsaid += line(message)

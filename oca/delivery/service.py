@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from oca.common import clock
 from oca.common.errors import OcaError
@@ -21,6 +21,9 @@ from oca.http1.parser import KnownBlocks
 from oca.http1.request import Limits
 from oca.http1.response import cache_status, date_line
 from oca.store.reader import StoreReader
+
+if TYPE_CHECKING:
+    from oca.delivery.authorise import Gate
 
 STATUS_SLOTS = {status: DELIVERY_SLOTS[f"delivery_responses:{status}"] for status in STATUSES}
 _OPEN = DELIVERY_SLOTS["delivery_connections"]
@@ -74,6 +77,8 @@ class Service:
             bytes_per_s=settings.client_rate_bytes_per_s_min,
             window_s=settings.client_rate_window_s,
         )
+        self.gate: Gate | None = None
+        """Judges each request where URLs are signed; loaded only then."""
         self.sessions: set[Overseen] = set()
         self.retiring = False
         """Each answer is the last on its connection, and ``date`` says so: a successor takes the next connections."""
@@ -178,6 +183,8 @@ class Service:
     def _begin_sweep(self) -> None:
         self.date = self._date()
         self.lookup.refresh()
+        if self.gate is not None:
+            self.gate.tick(clock.now_s())
         self._ticks_left = self._ticks
         self._unswept = list(self.sessions)
         self._swept_per_tick = len(self._unswept) // self._ticks + 1

@@ -21,7 +21,7 @@ RECEIVE_BYTES = 16384
 TURN_REQUESTS_MAX = 16
 """Pipelined requests answered in one go before other connections get their turn."""
 _OK = STATUS_SLOTS[200]
-_REFUSALS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "refusals:" in key}
+_REFUSALS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "delivery_refusals:" in key}
 _IDLE = DELIVERY_SLOTS["delivery_time_outs:idle"]
 _HEAD = DELIVERY_SLOTS["delivery_time_outs:head"]
 _USED_UP = DELIVERY_SLOTS["delivery_connections_used_up"]
@@ -169,6 +169,10 @@ class Session(Connection):
         service = self._service
         self._active_at_s = self._head_since_s = service.now_s
         left = self._requests_left = self._requests_left - 1
+        if service.gate is not None:
+            request, refusal = service.gate.judge(request, self.client, last=not left)
+            if refusal is not None:
+                return self._reply(refusal, None, fill=False)
         found = service.lookup.kept.get(request.path) or service.lookup.find(request.path)
         if self._player is not None:
             self._player.asks(found, request.fields, request.query, service.now_s, request.cmcd)

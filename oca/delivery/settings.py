@@ -9,6 +9,7 @@ from msgspec import Meta
 from oca.common.addresses import ListenAddress
 from oca.common.messages import BaseUrl
 from oca.common.settings import Table
+from oca.delivery.authorisation_settings import AuthorisationTable
 from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
 
 
@@ -137,6 +138,7 @@ class DeliveryTable(Table, frozen=True):
             extra={"unit": "ranges"},
         ),
     ] = 16
+    authorisation: AuthorisationTable = AuthorisationTable()
     drain_s: Annotated[
         float,
         Meta(

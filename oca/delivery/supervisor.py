@@ -17,7 +17,8 @@ from oca.common.errors import OcaError
 from oca.common.log import LogFormat, LogLevel, get_logger
 from oca.common.quality import Quality
 from oca.common.tasks import Tasks
-from oca.delivery.control import Drain, Reload, Start, Tick
+from oca.delivery.authorisation import Authorisation
+from oca.delivery.control import Authorise, Drain, Reload, Start, Tick
 from oca.delivery.counters import Totals
 from oca.delivery.demand import add
 from oca.delivery.listeners import close_listeners, open_listeners, urls_of
@@ -94,6 +95,7 @@ class Supervisor:
         self._quality = QualityWindow()
         self._totals = Totals()
         self._own_urls: tuple[str, ...] = ()
+        self._authorisation = Authorisation()
         self._shares = Shares(settings.connections_max, PACKS_OPEN_MAX)
 
     @property
@@ -167,6 +169,12 @@ class Supervisor:
                 await self._hand_over(slot)
             raise
         return []
+
+    def authorise(self, told: Authorisation) -> None:
+        """Hand keys and policy of signed URLs to every worker, and to those that follow."""
+        self._authorisation = told
+        for process in self._processes:
+            process.tell(Authorise(authorisation=told))
 
     def counters(self) -> Mapping[str, int]:
         """Every declared delivery metric (``oca.common.metrics``), summed over the workers."""
@@ -247,6 +255,7 @@ class Supervisor:
             devices=self._devices,
             listeners=tuple(listener.fileno() for listener in slot.listeners),
             page=process.page.descriptor,
+            authorisation=self._authorisation,
             log_level=self._log.log_level,
             log_format=self._log.log_format,
         )

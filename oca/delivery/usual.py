@@ -32,6 +32,11 @@ def recognise(data: bytes, service: Service) -> tuple[Found, Fields, bytes] | No
     if data[end - len(_VERSION) : end] != _VERSION or len(data) > service.limits.head_bytes_max:
         return None
     line, query = data[: end - len(_VERSION)], b""
+    if service.gate is not None:
+        granted = service.gate.granted(line)
+        if granted is None:
+            return None
+        line = granted
     found = service.lookup.quick.get(line)
     if found is None:
         asked, _, query = line.partition(b"?")

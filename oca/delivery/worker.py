@@ -10,11 +10,25 @@ from pathlib import Path
 
 import uvloop
 
+from oca.common.clock import now_s
 from oca.common.log import configure_logging, get_logger
 from oca.common.tasks import Tasks
 from oca.delivery.acceptor import Acceptor
+from oca.delivery.authorisation import Authorisation
 from oca.delivery.cmsd import Advice
-from oca.delivery.control import LINE_BYTES_MAX, Closed, Drain, Ready, Reload, Reloaded, Start, Tick, decode_down, line
+from oca.delivery.control import (
+    LINE_BYTES_MAX,
+    Authorise,
+    Closed,
+    Drain,
+    Ready,
+    Reload,
+    Reloaded,
+    Start,
+    Tick,
+    decode_down,
+    line,
+)
 from oca.delivery.counters import Page
 from oca.delivery.metrics import CONGESTIONS, DELIVERY_SLOTS
 from oca.delivery.service import Service
@@ -44,6 +58,7 @@ class Worker:
     async def run(self, down: asyncio.StreamReader) -> None:
         """Serve; return when drained."""
         tasks = Tasks()
+        self._authorise(self._start.authorisation)
         self._service.start()
         self._acceptors = [Acceptor(self._listener(each), self._service) for each in self._start.listeners]
         gc.collect()
@@ -68,6 +83,18 @@ class Worker:
         _set_up_log(self._start, wanted)
         self._say(Reloaded(faults=self._service.reload()))
 
+    def _authorise(self, told: Authorisation) -> None:
+        settings = self._start.settings.authorisation
+        if told.enforcement(settings) == "off":
+            self._service.gate = None
+            return
+        from oca.delivery.authorise import Gate  # noqa: PLC0415 - loads cryptography, which is not needed without
+
+        before = self._service.gate
+        gate = Gate(settings, told, self._page.counts, appliance=self._start.appliance, before=before)
+        gate.tick(now_s())
+        self._service.gate = gate
+
     async def _finish(self) -> None:
         for acceptor in self._acceptors:
             acceptor.close()
@@ -87,6 +114,8 @@ class Worker:
                     self._service.advise(message)
                 elif isinstance(message, Drain):
                     self.drain(message)
+                elif isinstance(message, Authorise):
+                    self._authorise(message.authorisation)
                 elif isinstance(message, Reload):
                     self.reload(message)
         if not self._draining.is_set():

@@ -49,6 +49,7 @@ def read_fields(pairs: Sequence[tuple[bytes, bytes]], *, minor: int, fields_max:
         fill=values.get(b"user-agent", b"").startswith(FILL_AGENT),
         plain=not kept,
         usual=not (kept or close),
+        host=values.get(b"host", b"").lower(),
         **kept,
     )
 

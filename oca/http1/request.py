@@ -53,6 +53,7 @@ class Fields(Struct, frozen=True, kw_only=True, gc=False):
         fill: Asked by another appliance's fill agent.
         plain: Nothing here but what every answer is the same for.
         usual: Plain, and the connection stays open: a GET is answered as ever.
+        host: The host and port that were asked, in lower case.
     """
 
     close: bool = False
@@ -60,6 +61,7 @@ class Fields(Struct, frozen=True, kw_only=True, gc=False):
     fill: bool = False
     plain: bool = True
     usual: bool = True
+    host: bytes = b""
     range: bytes | None = None
     if_range: bytes | None = None
     if_match: bytes | None = None

@@ -15,15 +15,20 @@ import pytest
 import structlog
 from msgspec import structs
 
+from oca.common import clock
 from oca.common.errors import ConfigError, OcaError
+from oca.common.jwk import SigningPolicy
 from oca.common.log import configure_logging
 from oca.common.quality import Quality
+from oca.common.signing import Claims, sign
 from oca.delivery import process as processes
 from oca.delivery import supervisor as module
+from oca.delivery.authorisation import Authorisation
 from oca.delivery.pacing_settings import CmcdTable, PacingTable
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.supervisor import Supervisor
 from oca.store.store import Store
+from tests.unit.common.signing_keys import ES, ring
 from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, read_reply, until
 from tests.unit.store.made_up import hold, make_contents
 
@@ -379,3 +384,37 @@ async def test_worker_ends_when_its_supervisor_is_killed_with_lines_unread(devic
         await process.ended.wait()
     assert process.why == "ended with status 0"
     await supervisor.stop(0)
+
+
+async def test_supervisor_hands_keys_of_signed_urls_to_workers_and_to_their_successors(running: Supervisor) -> None:
+    (url,) = running.urls
+    policy = SigningPolicy(revision="0" * 32, enforce="required", issuer="s", path_element="t", keys=[ES.public()])
+    token = sign(Claims(cdniuc="regex:/h/.*", iss="s", exp=clock.now_s() + 60), ring(ES).signing["es"]).encode()
+    signed = b"/t/%b/h/small.m3u8" % token
+
+    async def asked(path: bytes) -> int:
+        reader, writer = await connect(url)
+        writer.write(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+        status, _, _ = await read_reply(reader)
+        writer.close()
+        await writer.wait_closed()
+        return status
+
+    async def answers(path: bytes) -> set[int]:
+        """Of both workers, most probably: the kernel spreads connections over them."""
+        return {await asked(path) for _ in range(12)}
+
+    assert await answers(b"/h/small.m3u8") == {200}
+    running.authorise(Authorisation(policy=policy))
+    async with asyncio.timeout(10):
+        while await answers(b"/h/small.m3u8") != {403}:  # noqa: ASYNC110 - a worker has no event to wait on
+            await asyncio.sleep(0.05)
+    assert await answers(signed) == {200}
+    for worker in running.workers():
+        os.kill(worker.pid, signal.SIGKILL)
+    await until(lambda: all(worker.ready and worker.restarts for worker in running.workers()))
+    assert (await answers(b"/h/small.m3u8"), await answers(signed)) == ({403}, {200})
+    running.authorise(Authorisation())
+    async with asyncio.timeout(10):
+        while await answers(b"/h/small.m3u8") != {200}:  # noqa: ASYNC110 - a worker has no event to wait on
+            await asyncio.sleep(0.05)

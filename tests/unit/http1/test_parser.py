@@ -45,7 +45,7 @@ def refusal(data: bytes, limits: Limits = LIMITS) -> tuple[str, int]:
 
 
 def test_parser_reads_request() -> None:
-    assert one(GET) == Request("GET", b"/harbour/1.m4s", Fields(), persistent=True)
+    assert one(GET) == Request("GET", b"/harbour/1.m4s", Fields(host=b"a"), persistent=True)
 
 
 def test_reader_keeps_query_apart_from_path_whether_block_is_known_or_not() -> None:
@@ -76,7 +76,7 @@ def test_parser_gives_known_block_the_same_reading() -> None:
     block = b"GET /a%41 HTTP/1.1\r\n" + HOST + b"Range: bytes=0-1\r\nConnection: close\r\n\r\n"
     (first, second), _ = read(block, block, known=known)
     assert len(known.fields) == 1
-    fields = Fields(plain=False, usual=False, close=True, range=b"bytes=0-1")
+    fields = Fields(plain=False, usual=False, close=True, host=b"a", range=b"bytes=0-1")
     assert first == second == Request("GET", b"/aA", fields, persistent=False)
 
 

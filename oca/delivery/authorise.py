@@ -1,0 +1,221 @@
+"""The gate before the look-up: whether the token in a request's URL grants it.
+
+A token's signature is checked once per worker. From then on it costs a look-up in a dictionary, two comparisons with
+the time of the last sweep and one of the path. Refused tokens are remembered too, apart from the good ones, so that
+no flood of bad ones can push those out; checks per second are bounded, in all and for a client that fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Literal
+
+from msgspec import structs
+
+from oca.common.jwk import Jwk
+from oca.common.keyring import KeyRing
+from oca.common.signed_url import TokenPlaces
+from oca.common.signing import Grant, find_key, verify
+from oca.common.signing_reasons import Refusal
+from oca.delivery.authorisation import Authorisation
+from oca.delivery.authorisation_settings import AuthorisationTable
+from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.http1.request import Request
+from oca.http1.response import Reply
+from oca.http1.response import refusal as reply_refusing
+
+KNOWN_MAX = 8192
+"""Good tokens per generation; there are two, so that those in use outlive the others. Some 600 bytes each."""
+REFUSED_MAX = 1024
+"""Bad tokens remembered; when full all go."""
+FAILURES_MAX = 8
+"""Bad signatures per client and second; its further tokens are not looked at until the next."""
+_SLOTS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "authorisation_refusals:" in key}
+_CHECKED = DELIVERY_SLOTS["delivery_tokens_checked"]
+_DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
+
+
+class Gate:
+    """Judges requests by one set of keys and rules."""
+
+    def __init__(
+        self,
+        settings: AuthorisationTable,
+        told: Authorisation,
+        counts: memoryview[int],
+        *,
+        appliance: str,
+        before: Gate | None = None,
+    ) -> None:
+        """Make ready.
+
+        Args:
+            settings: The rules.
+            told: The keys, and what steering asks for.
+            counts: The worker's counters.
+            appliance: Its id: a name it goes by, and what it calls itself in the debug header.
+            before: The gate that this one takes the place of; what it knows by keys that stayed is kept.
+
+        Raises:
+            ConfigError: A key is none.
+        """
+        self._settings = settings
+        self._counts = counts
+        self._appliance = appliance
+        self._audience = frozenset({appliance, *settings.audience})
+        element = told.policy.path_element if told.policy is not None else settings.path_element
+        self._places = TokenPlaces(element, settings.package_attribute)
+        self._element, self._attribute = self._places.element, self._places.attribute
+        self._line = b"GET " + self._element
+        self._at, self._line_at = len(self._element), len(self._line)
+        enforced = told.enforcement(settings)
+        self._everywhere = enforced == "required"
+        self._mounts = tuple(mount.encode() + b"/" for mount in settings.mounts) if enforced == "by-mount" else ()
+        self._ring = KeyRing()
+        self._keys: dict[str, Jwk] = {}
+        self._learn(told.keys, "keys_file", settings.issuers)
+        if told.policy is not None:
+            self._learn(told.policy.keys, "steering", [told.policy.issuer])
+        self._young: dict[bytes, Grant] = {}
+        self._old: dict[bytes, Grant] = before.known(self._keys) if before is not None else {}
+        self._refused: dict[bytes, Refusal] = {}
+        self._failures: dict[str, int] = {}
+        self._checks_left = float(settings.checks_per_s_max)
+        self._now_s = 0.0
+
+    def known(self, keys: dict[str, Jwk]) -> dict[bytes, Grant]:
+        """The good tokens of those ``keys`` that are here too."""
+        same = {kid for kid, key in keys.items() if self._keys.get(kid) == key}
+        return {token: grant for token, grant in {**self._old, **self._young}.items() if grant.kid in same}
+
+    def tick(self, now_s: float) -> None:
+        """Take the wall clock's time: call it with each sweep, at least once a second."""
+        passed_s = min(max(now_s - self._now_s, 0.0), 1.0)
+        most = self._settings.checks_per_s_max
+        self._checks_left = min(most, self._checks_left + most * passed_s)
+        self._failures.clear()
+        self._now_s = now_s
+
+    def judge(
+        self, request: Request, client: str, scheme: bytes = b"http", *, last: bool = False
+    ) -> tuple[Request, Reply | None]:
+        """The request without its token, and the answer to it where it is not granted.
+
+        Args:
+            request: As read.
+            client: The peer's address.
+            scheme: How it reached us, for tokens that name whole URIs.
+            last: Whether the connection is to take no more requests.
+        """
+        path = request.path
+        if path.startswith(self._element):
+            # The usual: a token that is known, and a prefix that is all there is to compare.
+            end = path.find(b"/", self._at)
+            grant = self._young.get(path[self._at : end])
+            if grant is not None and grant.quick and grant.begins_s <= self._now_s < grant.ends_s:
+                rest = path[end:]
+                doubled = b";" in rest or (request.query and self._attribute in request.query)
+                if rest.startswith(grant.quick) and not doubled:
+                    return structs.replace(request, path=rest), None
+        token, path, query, fault = self._places.take(path, request.query)
+        request = structs.replace(request, path=path, query=query)
+        if not (self._everywhere or path.startswith(self._mounts)) or request.method == "OPTIONS":
+            return request, None  # a preflight names no token, and the answer tells nothing
+        refusal = fault or ("" if token else "missing") or self._refusal(request, token, client, scheme)
+        return request, self._deny(request, refusal, last=last) if refusal else None
+
+    def granted(self, line: bytes) -> bytes | None:
+        """A request line up to its version, without its token, where that is known and grants it; else None.
+
+        For the usual request of a player; ``judge`` decides about any other.
+
+        Args:
+            line: As in ``GET /t/TOKEN/rest?query``.
+        """
+        if not line.startswith(self._line):
+            return None
+        end = line.find(b"/", self._line_at)
+        grant = self._young.get(line[self._line_at : end])
+        if grant is None or not grant.quick or not grant.begins_s <= self._now_s < grant.ends_s:
+            return None
+        rest = line[end:]
+        doubled = b";" in rest or self._attribute in rest
+        return b"GET " + rest if rest.startswith(grant.quick) and not doubled else None
+
+    def _refusal(self, request: Request, token: bytes, client: str, scheme: bytes) -> Refusal | Literal[""]:
+        """Why ``token`` does not grant ``request``, if so."""
+        grant = self._young.get(token) or self._meet(token, client)
+        if isinstance(grant, str):
+            return grant
+        if self._now_s >= grant.ends_s:
+            return "expired"
+        if self._now_s < grant.begins_s:
+            return "not-yet"
+        if grant.client is not None and not _among(client, grant.client):
+            return "wrong-client"
+        if not grant.container.covers(request.path, request.query, _origin(request, scheme)):
+            return "wrong-uri"
+        return ""
+
+    def _meet(self, token: bytes, client: str) -> Grant | Refusal:
+        """What there is to know about a token that is not among the young ones."""
+        grant = self._old.get(token)
+        if grant is not None:
+            self._keep(token, grant)
+            return grant
+        refused = self._refused.get(token)
+        if refused is not None:
+            return refused
+        key = find_key(token, self._ring)
+        if isinstance(key, str):
+            return self._refuse(token, key)
+        if self._checks_left < 1 or self._failures.get(client, 0) >= FAILURES_MAX:
+            return "too-many"
+        self._checks_left -= 1
+        self._counts[_CHECKED] += 1
+        found = verify(token, key, self._ring, audience=self._audience)
+        if isinstance(found, str):
+            self._failures[client] = self._failures.get(client, 0) + 1
+            return self._refuse(token, found)
+        found.begins_s -= self._settings.clock_leeway_s
+        found.ends_s += self._settings.clock_leeway_s
+        prefix = found.container.prefix or b""
+        # Where the prefix leaves room for a second token, or is no path as it stands in a target, the long way is gone.
+        plain = not (self._element.startswith(prefix) or prefix.startswith(self._element) or b"?" in prefix)
+        if plain and found.client is None:
+            found.quick = prefix
+        self._keep(token, found)
+        return found
+
+    def _keep(self, token: bytes, grant: Grant) -> None:
+        if len(self._young) >= KNOWN_MAX:
+            self._old, self._young = self._young, {}
+        self._young[token] = grant
+
+    def _refuse(self, token: bytes, refusal: Refusal) -> Refusal:
+        if len(self._refused) >= REFUSED_MAX:
+            self._refused.clear()
+        self._refused[token] = refusal
+        return refusal
+
+    def _deny(self, request: Request, refusal: str, *, last: bool) -> Reply:
+        self._counts[_SLOTS[refusal]] += 1
+        extra = b"Retry-After: 1\r\n" if refusal == "too-many" else b""
+        if self._settings.debug_header:  # RFC 9211
+            extra += b"Cache-Status: %b;detail=authorisation-%b\r\n" % (self._appliance.encode(), refusal.encode())
+        return reply_refusing(429 if refusal == "too-many" else 403, b"not authorised\n", extra, to=request, close=last)
+
+    def _learn(self, keys: Iterable[Jwk], source: str, issuers: Iterable[str]) -> None:
+        self._ring.add(keys, source=source, issuers=tuple(issuers))
+        self._keys.update({key.kid: key for key in keys})
+
+
+def _among(client: str, network: IPv4Network | IPv6Network) -> bool:
+    address = ip_address(client)
+    return (getattr(address, "ipv4_mapped", None) or address) in network  # a listener on [::] shows IPv4 so
+
+
+def _origin(request: Request, scheme: bytes) -> bytes:
+    """Scheme and authority as the client named them (RFC 3986 §6.2.3: without the scheme's own port)."""
+    return b"%b://%b" % (scheme, request.fields.host.removesuffix(_DEFAULT_PORTS[scheme]))
