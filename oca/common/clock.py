@@ -21,6 +21,10 @@ def monotonic_s() -> float:
     return time.monotonic()
 
 
+monotonic_ns = time.monotonic_ns
+"""The same clock in nanoseconds; not wrapped, for it is read with every request."""
+
+
 def utc_now() -> datetime:
     """Wall clock as an aware UTC datetime."""
     return datetime.now(tz=UTC)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Literal
 
 from msgspec import Struct
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-Kind = Literal["counter", "gauge"]
+Kind = Literal["counter", "gauge", "histogram"]
+SUM_UNITS = 1_000_000
+"""A histogram's sum is counted in millionths of its unit: slots are whole numbers."""
 
 
 class Family(Struct, frozen=True, kw_only=True):
@@ -20,6 +23,7 @@ class Family(Struct, frozen=True, kw_only=True):
         unit: What one count is.
         label: Name of the label; empty for a single value.
         values: Every value the label can take; fixed, so that no client can add series.
+        bounds: A histogram's upper bounds, in its unit, rising; a histogram has no label.
     """
 
     name: str
@@ -28,9 +32,15 @@ class Family(Struct, frozen=True, kw_only=True):
     help: str
     label: str = ""
     values: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
 
     def keys(self) -> tuple[str, ...]:
-        """The keys of its slots: ``name``, or ``name:value`` for each value of the label."""
+        """The keys of its slots: ``name``, or ``name:value`` for each value of the label.
+
+        A histogram's: ``name:bound`` for each bound, ``name:+Inf``, ``name:sum``; each observation counts in one bound.
+        """
+        if self.kind == "histogram":
+            return tuple(f"{self.name}:{end}" for end in (*self.bounds, "+Inf", "sum"))
         return tuple(f"{self.name}:{value}" for value in self.values) if self.label else (self.name,)
 
 
@@ -51,9 +61,21 @@ class FamilyCollector(Collector):
         """One Prometheus metric per family."""
         values = self._read()
         for family in self._families:
+            if family.kind == "histogram":
+                yield _histogram(family, values)
+                continue
             kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
             metric = kind(f"oca_{family.name}", family.help, labels=[family.label] if family.label else [])
             for key in family.keys():  # noqa: SIM118
                 label = [key.partition(":")[2]] if family.label else []
                 metric.add_metric(label, float(values.get(key, 0)))
             yield metric
+
+
+def _histogram(family: Family, values: Mapping[str, int]) -> Metric:
+    *ends, total = family.keys()
+    below = accumulate(values.get(end, 0) for end in ends)
+    buckets = [(end.rpartition(":")[2], float(count)) for end, count in zip(ends, below, strict=True)]
+    metric = HistogramMetricFamily(f"oca_{family.name}", family.help)
+    metric.add_metric([], buckets, sum_value=values.get(total, 0) / SUM_UNITS)
+    return metric

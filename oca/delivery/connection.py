@@ -9,6 +9,7 @@ import socket
 import struct
 from abc import ABC, abstractmethod
 
+from oca.delivery.account import Account
 from oca.delivery.acknowledged import Taking
 from oca.delivery.linger import Linger
 from oca.delivery.metrics import DELIVERY_SLOTS
@@ -25,6 +26,7 @@ class Connection(ABC):
     """Base of a session: the socket, what goes out on it, and every way in which it ends."""
 
     __slots__ = (
+        "_account",
         "_active_at_s",
         "_closed",
         "_closing",
@@ -48,6 +50,7 @@ class Connection(ABC):
         self._transport = Transport(
             connection, service.loop, service.counts, sent=self._on_sent, failed=self._on_failed
         )
+        self._account = Account(service.demand, service.timings)
         self._taking = Taking(connection, service.pace, service.now_s)
         self._reading = Reading(connection.fileno(), service.loop, service.counts, self._on_readable)
         service.join(self)
@@ -90,6 +93,7 @@ class Connection(ABC):
         if cause != "client" and pack is not None:
             why = "shorter than its index says" if cause == "pack" else "its device fails"
             self._service.lookup.spoil(pack.asset, why)
+        self._account.cut()
         self._abort()
 
     def _gone(self) -> None:
@@ -117,6 +121,7 @@ class Connection(ABC):
         """End a response before its last byte: by a reset, so that the client cannot take it for whole."""
         self._service.counts[_CUTS[cause]] += 1
         self._transport.stop()
+        self._account.cut()
         self._abort()
 
     def _abort(self) -> None:

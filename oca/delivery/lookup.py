@@ -41,9 +41,10 @@ class Found:
         count: Demand for the object's asset.
     """
 
-    __slots__ = ("about", "count", "head", "offset", "pack", "size")
+    __slots__ = ("about", "count", "head", "offset", "pack", "path", "size")
 
-    def __init__(self, pack: OpenPack, offset: int, about: Representation, count: AssetCount) -> None:
+    def __init__(self, path: bytes, pack: OpenPack, offset: int, about: Representation, count: AssetCount) -> None:
+        self.path = path
         self.pack = pack
         self.offset = offset
         self.size = about.size
@@ -100,7 +101,7 @@ class Lookup:
             media_type=located.media_type,
             said=self._field_lines,
         )
-        found = Found(pack, located.offset, about, self._demand.of(pack.asset))
+        found = Found(path, pack, located.offset, about, self._demand.of(pack.asset))
         if len(self.kept) >= KEPT_MAX:
             self._drop()
         self.kept[path] = found

@@ -6,7 +6,7 @@ from typing import get_args
 
 from oca.common.metrics import Family, slots
 from oca.common.signing_reasons import REASONS
-from oca.http1.request import Reason
+from oca.http1.request import Method, Reason
 
 REFUSAL_REASONS: tuple[str, ...] = get_args(Reason)
 """Why a request is refused before it is looked up."""
@@ -18,6 +18,9 @@ QUALITY_MBITS = (1, 2.5, 5, 10, 25, 50, 100)
 """Bands that players' measured throughput is counted in."""
 
 STATUSES = (200, 204, 206, 302, 304, 307, 400, 403, 404, 405, 408, 412, 414, 416, 417, 429, 431, 501, 505)
+FIRST_BYTE_S = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+TRANSFER_S = (0.00025, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 DELIVERY: tuple[Family, ...] = (
     Family(
@@ -57,6 +60,38 @@ DELIVERY: tuple[Family, ...] = (
         help="Responses begun, by status.",
         label="status",
         values=tuple(str(status) for status in STATUSES),
+    ),
+    Family(
+        name="delivery_requests",
+        kind="counter",
+        unit="requests",
+        help="Requests answered, by method; those that break HTTP or a limit are under refusals.",
+        label="method",
+        values=get_args(Method),
+    ),
+    Family(
+        name="delivery_first_byte_seconds",
+        kind="histogram",
+        unit="seconds",
+        help="From taking up a request to its first byte in the kernel's hands; waits for the device show here. Of a "
+        "response that needed no wait, to its last.",
+        bounds=FIRST_BYTE_S,
+    ),
+    Family(
+        name="delivery_transfer_seconds",
+        kind="histogram",
+        unit="seconds",
+        help="From taking up a request to its last byte in the kernel's hands; mostly the client's own rate. Responses "
+        "that were cut are not in it.",
+        bounds=TRANSFER_S,
+    ),
+    Family(
+        name="delivery_lag_seconds",
+        kind="histogram",
+        unit="seconds",
+        help="How late the worker came to a timer, looked at 40 times a second: so long its sockets waited, too. A "
+        "worker that is too busy, or one that something blocks, shows here.",
+        bounds=LAG_S,
     ),
     Family(
         name="delivery_refusals",

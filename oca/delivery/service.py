@@ -17,6 +17,7 @@ from oca.delivery.metrics import DELIVERY_SLOTS, STATUSES
 from oca.delivery.players import Players
 from oca.delivery.progress import Pace
 from oca.delivery.settings import DeliveryTable
+from oca.delivery.timings import Timings
 from oca.http1.parser import KnownBlocks
 from oca.http1.request import Limits
 from oca.http1.response import cache_status, date_line
@@ -64,6 +65,7 @@ class Service:
         self.settings = settings
         self.counts = counts
         self.demand = Demand()
+        self.timings = Timings(counts)
         self.lookup = Lookup(open_reader, self.demand, counts, said=cache_status(appliance))
         self.limits = Limits(
             head_bytes_max=settings.head_bytes_max,
@@ -129,6 +131,7 @@ class Service:
     def start(self) -> None:
         """Open the store and begin to sweep."""
         self.lookup.refresh()
+        self.now_s = clock.monotonic_s()
         self._timer = self.loop.call_later(self._tick_s, self._tick)
 
     def reload(self) -> list[str]:
@@ -160,6 +163,7 @@ class Service:
             self._timer.cancel()
         for session in list(self.sessions):
             session.reset()
+        self.timings.fold()
         self.lookup.close()
 
     def _take_turn(self) -> None:
@@ -169,8 +173,11 @@ class Service:
         turn()
 
     def _tick(self) -> None:
-        self._timer = self.loop.call_later(self._tick_s, self._tick)
+        due_s = self.now_s + self._tick_s
         self.now_s = clock.monotonic_s()
+        self._timer = self.loop.call_later(self._tick_s, self._tick)
+        self.timings.lag.add(max(0, int((self.now_s - due_s) * 1e9)))
+        self.timings.fold()
         if not self._ticks_left:
             self._begin_sweep()
         self._ticks_left -= 1

@@ -6,6 +6,7 @@ import socket
 
 from msgspec import structs
 
+from oca.common.clock import monotonic_ns
 from oca.delivery.connection import Connection
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS
@@ -32,7 +33,6 @@ class Session(Connection):
     """Serves one connection until either side ends it."""
 
     __slots__ = (
-        "_fill",
         "_fresh",
         "_head_since_s",
         "_player",
@@ -40,8 +40,6 @@ class Session(Connection):
         "_receive",
         "_requests",
         "_requests_left",
-        "_sending",
-        "_sending_bytes",
     )
 
     def __init__(self, connection: socket.socket, client: str, service: Service) -> None:
@@ -50,11 +48,9 @@ class Session(Connection):
         self._requests = RequestReader(service.limits, service.known)
         self._head_since_s = service.now_s
         self._requests_left = service.settings.requests_per_connection_max
-        self._queued = self._fill = False
+        self._queued = False
         self._fresh = True
         """Whether nothing of an earlier request is left to do: no bytes that wait, no answer on its way, no end."""
-        self._sending: Found | None = None
-        self._sending_bytes = 0
         self._player = Player(service.players, connection, client) if service.players is not None else None
 
     def check(self, now_s: float) -> None:
@@ -110,17 +106,18 @@ class Session(Connection):
 
     def _answer_usual(self, found: Found, fields: Fields, query: bytes) -> None:
         service = self._service
+        service.timings.begun_ns = monotonic_ns()
         self._active_at_s = service.now_s
         self._requests_left -= 1
         date = service.date
         if self._player is not None:
             date = self._player.asks(found, fields, query, service.now_s) + date
         service.counts[_OK] += 1
-        if not self._transport.send_file(found.head + date, found.pack, found.offset, found.size):
-            self._goes_on(found, found.size, fill=fields.fill)
-        elif not fields.fill:
-            found.count.requests += 1
-            found.count.bytes += found.size
+        if self._transport.send_file(found.head + date, found.pack, found.offset, found.size):
+            self._account.usual(found, fields)
+        else:
+            self._account.request = Request("GET", found.path, fields, persistent=True, query=query)
+            self._goes_on(200, found, found.size)
 
     def _next_turn(self) -> None:
         """The other connections had theirs."""
@@ -144,6 +141,7 @@ class Session(Connection):
         """Answer the requests that are here, until one cannot be sent at once."""
         if self._closed or self._transport.waiting:
             return
+        self._service.timings.begun_ns = monotonic_ns()
         for _ in range(TURN_REQUESTS_MAX):
             try:
                 request = self._requests.next()
@@ -169,10 +167,12 @@ class Session(Connection):
         service = self._service
         self._active_at_s = self._head_since_s = service.now_s
         left = self._requests_left = self._requests_left - 1
+        self._account.request = request
         if service.gate is not None:
             request, refusal = service.gate.judge(request, self.client, last=not left)
+            self._account.request = request
             if refusal is not None:
-                return self._reply(refusal, None, fill=False)
+                return self._reply(refusal, None)
         found = service.lookup.kept.get(request.path) or service.lookup.find(request.path)
         if self._player is not None:
             self._player.asks(found, request.fields, request.query, service.now_s, request.cmcd)
@@ -180,40 +180,34 @@ class Session(Connection):
             service.counts[_USED_UP] += 1
             request = structs.replace(request, persistent=False)
         about = found.about if found is not None else None
-        reply = answer(request, about, service.settings.ranges_max)
-        return self._reply(reply, found, fill=request.fields.fill)
+        return self._reply(answer(request, about, service.settings.ranges_max), found)
 
-    def _reply(self, reply: Reply, found: Found | None, *, fill: bool) -> bool:
+    def _reply(self, reply: Reply, found: Found | None) -> bool:
         service = self._service
         service.counts[STATUS_SLOTS[reply.status]] += 1
         self._closing = self._closing or reply.close
         head = reply.head + (service.date if self._player is None else self._player.line + service.date)
-        if found is None or not reply.length:
-            return self._transport.send(head + reply.text)
-        if self._player is not None and reply.status == 206:
-            self._player.sent_bytes += reply.length
-        if self._transport.send_parts(head, found.pack, found.offset, reply):
-            self._count(found, reply.length, fill=fill)
+        length = reply.length if found is not None else 0
+        if found is None or not length:
+            sent = self._transport.send(head + reply.text)
+        else:
+            if self._player is not None and reply.status == 206:
+                self._player.sent_bytes += length
+            sent = self._transport.send_parts(head, found.pack, found.offset, reply)
+        if sent:
+            self._account.whole(reply.status, found, length)
             return True
-        return self._goes_on(found, reply.length, fill=fill)
+        return self._goes_on(reply.status, found, length)
 
-    def _goes_on(self, found: Found, length: int, *, fill: bool) -> bool:
+    def _goes_on(self, status: int, found: Found | None, length: int) -> bool:
         self._fresh = False
         if self._transport.waiting:
-            self._sending, self._sending_bytes, self._fill = found, length, fill
+            self._account.begin(status, found, length, first_out=self._transport.first_ns != 0)
             self._closing = self._closing or self._service.retiring
         return False
 
-    def _count(self, found: Found, length: int, *, fill: bool) -> None:
-        if not fill:
-            count = self._service.demand.of(found.pack.asset)
-            count.requests += 1
-            count.bytes += length
-
     def _on_sent(self) -> None:
-        if self._sending is not None:
-            self._count(self._sending, self._sending_bytes, fill=self._fill)
-            self._sending = None
+        self._account.end(self._transport.first_ns)
         self._active_at_s = self._head_since_s = self._service.now_s
         if self._closing:
             self._finish()
@@ -223,7 +217,8 @@ class Session(Connection):
 
     def _refuse(self, error: RequestError) -> None:
         self._service.counts[_REFUSALS[error.reason]] += 1
-        if self._reply(refuse(error), None, fill=False):
+        self._account.request = None
+        if self._reply(refuse(error), None):
             self._finish()
 
     def _ended(self) -> None:

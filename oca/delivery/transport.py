@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from oca.common.clock import monotonic_ns
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.http1.response import Reply
 from oca.store.reader import OpenPack
@@ -66,6 +67,7 @@ class Transport:
         "_resuming",
         "_send",
         "_sent",
+        "first_ns",
         "waiting",
     )
 
@@ -93,13 +95,15 @@ class Transport:
         self._resuming: asyncio.TimerHandle | None = None
         self.waiting = False
         """Whether a response is on its way."""
+        self.first_ns = 0
+        """When the first byte of a response on its way went out, by the monotonic clock; 0: not yet."""
 
     def send(self, data: bytes) -> bool:
         """Send a response that is all in memory."""
         try:
             taken = self._send(data)
         except OSError as error:
-            return self._interrupted(data, None, 0, 0, error)
+            return self._held(data, None, 0, 0, error)
         if taken == len(data):
             return True
         return self._wait(data[taken:], None, 0, 0)
@@ -109,7 +113,7 @@ class Transport:
         try:
             taken = self._send(head, socket.MSG_MORE if length < JOINED_BYTES_MAX else 0)
         except OSError as error:
-            return self._interrupted(head, pack, offset, length, error)
+            return self._held(head, pack, offset, length, error)
         if taken != len(head):
             return self._wait(head[taken:], pack, offset, length)
         try:
@@ -136,6 +140,8 @@ class Transport:
             if not (self.send_file(text, pack, begin, length) if length else self.send(text)):
                 if self.waiting:
                     self._more = steps[place + 1 :]
+                    if place:
+                        self.first_ns = self.first_ns or monotonic_ns()
                 return False
         return True
 
@@ -153,6 +159,7 @@ class Transport:
         self._head, self._offset, self._left = head, offset, length
         if not self.waiting:
             self.waiting = True
+            self.first_ns = monotonic_ns()
             self._counts[_SENDS] += 1
             self._pack = pack
             if pack is not None:
@@ -168,6 +175,7 @@ class Transport:
             except OSError as error:
                 self._interrupted(self._head, self._pack, self._offset, self._left, error)
                 return
+            self.first_ns = self.first_ns or monotonic_ns()
             self._head = self._head[taken:]
             if self._head:
                 return
@@ -198,6 +206,12 @@ class Transport:
             counts[_BLOCKED] += 1
             return False
         return True
+
+    def _held(self, head: bytes, pack: OpenPack | None, offset: int, length: int, error: OSError) -> bool:
+        """Not even the first byte went out."""
+        self._interrupted(head, pack, offset, length, error)
+        self.first_ns = 0
+        return False
 
     def _interrupted(self, head: bytes, pack: OpenPack | None, offset: int, length: int, error: OSError) -> bool:
         if error.errno in _WAIT:

@@ -10,6 +10,8 @@ def test_metrics_declare_names_once_with_unit_and_help() -> None:
         assert family.help.endswith(".")
         assert family.unit
         assert bool(family.label) == bool(family.values)
+        assert bool(family.bounds) == (family.kind == "histogram")
+        assert list(family.bounds) == sorted(set(family.bounds))
 
 
 def test_slots_give_every_key_a_place_of_its_own() -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 from oca.common import clock
 from tests.unit.delivery.bench import Benches, until
@@ -45,6 +46,14 @@ async def test_sweep_passes_over_connection_that_has_ended(benches: Benches) -> 
     assert clock.monotonic_s() - began_s < 2
     assert not leaving.checked_at_s
     service.leave(staying)
+
+
+async def test_service_tells_how_late_it_comes_to_its_timer(benches: Benches) -> None:
+    bench = benches()
+    await until(lambda: bench.count("delivery_lag_seconds:0.001") > 0)
+    assert bench.count("delivery_lag_seconds:0.25") == 0
+    threading.Event().wait(0.2)  # what blocks the loop blocks everybody
+    await until(lambda: bench.count("delivery_lag_seconds:0.25") == 1)
 
 
 async def test_queued_turns_come_one_between_two_looks_at_the_sockets(benches: Benches) -> None:

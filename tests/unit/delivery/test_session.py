@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.service import Service
 from oca.delivery.session import RECEIVE_BYTES, TURN_REQUESTS_MAX, Session
-from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, Benches, read_reply, store_of, until
+from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, Bench, Benches, read_reply, store_of, until
 
 GET = b"GET /h/%b HTTP/1.1\r\nHost: a\r\n\r\n"
 SMALL, LARGE = CONTENT["small.m3u8"], CONTENT["large.m4s"]
@@ -134,6 +135,48 @@ async def test_session_answers_usual_request_behind_one_that_comes_in_pieces(ben
         assert (await read_reply(reader))[2] == SMALL
 
 
+def observed(bench: Bench, name: str) -> tuple[int, int]:
+    """How many observations a histogram of the worker has, and their sum in microseconds."""
+    bench.service.timings.fold()
+    counts = {key: bench.count(key) for key in DELIVERY_SLOTS if key.startswith(f"{name}:")}
+    return sum(counts.values()) - counts[f"{name}:sum"], counts[f"{name}:sum"]
+
+
+async def test_session_times_first_byte_and_transfer(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect(receive_bytes=4096)
+    writer.write(GET % b"small.m3u8" + GET % b"none" + b"OPTIONS /h/small.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n")
+    for _ in range(3):
+        await read_reply(reader)
+    await until(lambda: observed(bench, "delivery_transfer_seconds")[0] == 3)
+    assert observed(bench, "delivery_first_byte_seconds")[0] == 3
+    before_us = observed(bench, "delivery_first_byte_seconds")[1]
+    writer.write(GET % b"large.m4s" + GET % b"small.m3u8")
+    await until(lambda: bench.count("delivery_sends") == 1)
+    assert observed(bench, "delivery_first_byte_seconds")[0] == 4  # its first byte is out, its last is not
+    assert observed(bench, "delivery_transfer_seconds")[0] == 3
+    await asyncio.sleep(0.3)
+    await read_reply(reader)
+    await read_reply(reader)
+    await until(lambda: observed(bench, "delivery_transfer_seconds")[0] == 5)
+    assert observed(bench, "delivery_transfer_seconds")[1] > 300_000
+    assert observed(bench, "delivery_first_byte_seconds")[1] - before_us < 300_000
+    assert bench.count("delivery_requests:GET") == 4
+    assert bench.count("delivery_requests:OPTIONS") == 1
+    writer.close()
+
+
+async def test_session_times_no_transfer_that_was_cut(benches: Benches) -> None:
+    bench = benches()
+    _, writer = await bench.connect(receive_bytes=4096)
+    writer.write(GET % b"large.m4s")
+    await until(lambda: bench.count("delivery_sends") == 1)
+    writer.transport.abort()
+    await until(lambda: bench.count("delivery_connections") == 0)
+    assert observed(bench, "delivery_first_byte_seconds")[0] == 1
+    assert observed(bench, "delivery_transfer_seconds")[0] == 0
+
+
 async def test_session_sends_large_object_to_slow_reader(benches: Benches) -> None:
     bench = benches()
     reader, writer = await bench.connect(receive_bytes=4096)
@@ -200,6 +243,7 @@ async def test_session_answers_miss_head_empty_and_preflight(benches: Benches) -
     status, fields, _ = await read_reply(reader)
     assert (status, fields["Content-Length"]) == (200, "0")
     assert (await read_reply(reader))[0] == 204
+    assert bench.service.demand.take() == []
     writer.close()
 
 

@@ -130,7 +130,9 @@ def test_transport_goes_on_where_short_sendfile_ended(monkeypatch: pytest.Monkey
 def test_transport_goes_on_where_short_head_ended(monkeypatch: pytest.MonkeyPatch, first: Step) -> None:
     rig = Rig(monkeypatch, [first, 1, AGAIN, 99], [10])
     assert not rig.transport.send_file(b"head", rig.pack, 100, 10)
+    assert bool(rig.transport.first_ns) == (first == 2)
     rig.turn()
+    assert rig.transport.first_ns
     rig.turn()
     rig.turn()
     assert b"".join(step[1] for step in rig.went if step[0] == "send") == b"head"
