@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from oca import __version__
-from oca.admin.client import ask_quality, ask_status, change_serving
+from oca.admin.client import ask_quality, ask_status, change_serving, renew
 from oca.admin.quality import ROWS_SHOWN, ROWS_SHOWN_MAX, By, quality_lines
-from oca.admin.screen import status_lines
+from oca.admin.screen import renewal_text, status_lines
 from oca.cli_store import store_app
 from oca.common.command import (
+    EXIT_FAILED,
     ConfigOption,
     JsonOption,
     RequiredConfigOption,
@@ -50,10 +51,14 @@ def main() -> None:
 @app.command()
 def serve(config: RequiredConfigOption, sets: SetOption = None) -> None:
     """Serve viewers until SIGTERM or Ctrl-C, then finish what is being sent."""
-    settings = load_settings(config, sets or ())
+
+    def load() -> ApplianceSettings:
+        return load_settings(config, sets or ())
+
+    settings = load()
     from oca.daemon import serve as run_daemon  # noqa: PLC0415 - the other commands start without the daemon's parts
 
-    run_daemon(settings)
+    run_daemon(settings, load)
 
 
 @app.command()
@@ -96,6 +101,22 @@ def drain(config: ConfigOption = None, sets: SetOption = None, json: JsonOption 
 def undrain(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Serve again."""
     _change_serving("undrain", config, sets, json=json)
+
+
+@app.command()
+def reload(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
+    """Have the running appliance read its settings and files anew, as SIGHUP does; no viewer notices."""
+    _renew("reload", config, sets, json=json)
+
+
+def _renew(wanted: str, config: Path | None, sets: list[str] | None, *, json: bool) -> None:
+    outcome = renew(load_admin(config, sets or ()).listen, wanted)
+    if json:
+        print_json(outcome)
+    else:
+        print_line(renewal_text(outcome))
+    if not outcome.done:
+        raise SystemExit(EXIT_FAILED)
 
 
 def _change_serving(wanted: str, config: Path | None, sets: list[str] | None, *, json: bool) -> None:

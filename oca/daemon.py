@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from oca import __version__
 from oca.admin.api import admin_app
 from oca.admin.quality import By, QualityPage, quality_page
-from oca.admin.status import Status, device_statuses, link_statuses, steering_status, worker_statuses
+from oca.admin.status import Renewal, Status, device_statuses, link_statuses, steering_status, worker_statuses
 from oca.common.addresses import parse_listen
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.errors import ConfigError
@@ -28,6 +28,7 @@ from oca.common.tasks import Tasks
 from oca.delivery.metrics import DELIVERY
 from oca.delivery.quality import WINDOW_S as QUALITY_WINDOW_S
 from oca.delivery.supervisor import Supervisor
+from oca.lifecycle import Lifecycle
 from oca.network.links import read_links
 from oca.notify import notify
 from oca.report.drain import Drain
@@ -43,17 +44,19 @@ RESTART_S = 5.0
 _log = get_logger("daemon")
 
 
-def serve(settings: ApplianceSettings) -> None:
+def serve(settings: ApplianceSettings, load: Callable[[], ApplianceSettings]) -> None:
     """Serve until SIGTERM or SIGINT, finish what is being sent, end. A second signal ends at once.
+
+    SIGHUP takes up what ``load`` then reads.
 
     Raises:
         OcaError: The appliance cannot start; says why and what to do.
     """
     configure_logging(level=settings.log.level, style=settings.log.format, appliance=settings.appliance.id)
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(settings, load))
 
 
-async def _serve(settings: ApplianceSettings) -> None:
+async def _serve(settings: ApplianceSettings, load: Callable[[], ApplianceSettings]) -> None:
     inventory = Inventory(settings.store)
     supervisor = Supervisor(
         settings.delivery,
@@ -62,10 +65,11 @@ async def _serve(settings: ApplianceSettings) -> None:
         log_level=settings.log.level,
         log_format=settings.log.format,
     )
-    daemon = Daemon(settings, supervisor, inventory)
+    daemon = Daemon(settings, supervisor, inventory, load)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload_soon)
     try:
         await daemon.run()
     finally:
@@ -75,7 +79,13 @@ async def _serve(settings: ApplianceSettings) -> None:
 class Daemon:
     """One run of the appliance; also what the admin API shows and drives."""
 
-    def __init__(self, settings: ApplianceSettings, supervisor: Supervisor, inventory: Inventory) -> None:
+    def __init__(
+        self,
+        settings: ApplianceSettings,
+        supervisor: Supervisor,
+        inventory: Inventory,
+        load: Callable[[], ApplianceSettings],
+    ) -> None:
         """Put the parts together; nothing listens yet.
 
         Raises:
@@ -84,6 +94,7 @@ class Daemon:
         """
         self._settings = settings
         self._supervisor = supervisor
+        self._lifecycle = Lifecycle(settings, supervisor, load=load, apply=self._apply)
         self._started_at_ns = now_ns()
         self._tasks = Tasks()
         self._stop_wanted = asyncio.Event()
@@ -111,6 +122,19 @@ class Daemon:
     def undrain(self) -> bool:
         """Serve again; false where that is so already."""
         return self._tell_if(self._drain.undrain())
+
+    async def reload(self) -> Renewal:
+        """Read settings and files anew; how that went."""
+        notify(f"RELOADING=1\nMONOTONIC_USEC={round(monotonic_s() * 1e6)}")
+        try:
+            return await self._lifecycle.reload()
+        finally:
+            notify("READY=1")
+
+    def reload_soon(self) -> None:
+        """The same, told of in the log and by ``status``; while it starts there is nothing to read anew."""
+        if self._supervisor.workers():
+            self._tasks.start(self.reload(), name="reload")
 
     def stop(self) -> None:
         """End the run; the second call ends it at once."""
@@ -143,6 +167,7 @@ class Daemon:
             devices=device_statuses(snapshot),
             links=link_statuses(snapshot),
             steering=steering_status(self._reporter.link if self._reporter else None),
+            renewal=self._lifecycle.last,
         )
 
     async def run(self) -> None:
@@ -187,6 +212,11 @@ class Daemon:
         _log.info("delivery has ended", after_s=round(monotonic_s() - began_at, 3), hurried=self._hurry.is_set())
         if self._reporter is not None and not self._hurry.is_set():
             await self._reporter.report_last()
+
+    def _apply(self, settings: ApplianceSettings) -> None:
+        self._settings = settings
+        self._drain.serving.drain_s_max = settings.drain.duration_s_max
+        configure_logging(level=settings.log.level, style=settings.log.format, appliance=settings.appliance.id)
 
     def _make_reporter(self) -> Reporter:
         return Reporter(

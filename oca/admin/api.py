@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oca.admin.guard import refusal
 from oca.admin.quality import BYS, ROWS_SHOWN, ROWS_SHOWN_MAX, By, QualityPage
-from oca.admin.status import Status, asset_page, serving_change
+from oca.admin.status import Renewal, Status, asset_page, serving_change
 from oca.common.problem import Refusal, json_response, problem_response, problems
 from oca.common.routing import mount
 from oca.report.snapshot import Snapshot
@@ -29,6 +29,7 @@ ENDPOINTS = {
     "GET /v1/quality": "what viewers had of late, worst first; ?by=prefix|asset|both&limit=N",
     "POST /v1/drain": "send no new viewers here, who plays is moved or finishes",
     "POST /v1/undrain": "serve again",
+    "POST /v1/reload": "read settings and files anew; answers with the outcome",
 }
 
 
@@ -51,6 +52,9 @@ class Appliance(Protocol):
     def undrain(self) -> bool:
         """Serve again; false where that is so already."""
 
+    async def reload(self) -> Renewal:
+        """Read settings and files anew; how that went."""
+
 
 def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Collection[str]) -> web.Application:
     """The API as an aiohttp application."""
@@ -65,6 +69,7 @@ def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Col
         web.get("/v1/quality", api.quality),
         web.post("/v1/drain", api.drain),
         web.post("/v1/undrain", api.undrain),
+        web.post("/v1/reload", api.reload),
     ]
     mount(app, routes)
     return app
@@ -123,6 +128,9 @@ class _Api:
     async def undrain(self, _request: web.Request) -> web.Response:
         changed = self._appliance.undrain()
         return json_response(serving_change(self._appliance.status(), changed=changed))
+
+    async def reload(self, _request: web.Request) -> web.Response:
+        return json_response(await self._appliance.reload())
 
 
 def _limit(request: web.Request, default: int, most: int) -> int:

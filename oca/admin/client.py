@@ -9,12 +9,14 @@ from typing import TypeVar
 import msgspec
 
 from oca.admin.quality import By, QualityPage
-from oca.admin.status import ServingChange, Status
+from oca.admin.status import Renewal, ServingChange, Status
 from oca.common.addresses import Endpoint, parse_listen
 from oca.common.errors import OcaError
 from oca.common.messages import Problem
 
 TIMEOUT_S = 5.0
+RENEWAL_TIMEOUT_S = 120.0
+"""New workers start one after the other; a large index takes some seconds to be read in each."""
 ANSWER_BYTES_MAX = 4 * 2**20
 Answer = TypeVar("Answer")
 
@@ -46,9 +48,18 @@ def change_serving(listen: str, wanted: str) -> ServingChange:
     return _ask(listen, "POST", f"/v1/{wanted}", ServingChange)
 
 
-def _ask(listen: str, method: str, path: str, kind: type[Answer]) -> Answer:
+def renew(listen: str, wanted: str) -> Renewal:
+    """Ask for ``reload`` or ``upgrade``, and wait for the outcome.
+
+    Raises:
+        OcaError: It does not run, or does not answer.
+    """
+    return _ask(listen, "POST", f"/v1/{wanted}", Renewal, timeout_s=RENEWAL_TIMEOUT_S)
+
+
+def _ask(listen: str, method: str, path: str, kind: type[Answer], *, timeout_s: float = TIMEOUT_S) -> Answer:
     endpoint = _reachable(parse_listen(listen, setting="admin.listen"))
-    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=TIMEOUT_S)
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout_s)
     headers = {"Content-Type": "application/json"} if method == "POST" else {}
     try:
         connection.request(method, path, body=b"{}" if method == "POST" else None, headers=headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oca.admin.status import Status
+from oca.admin.status import Renewal, Status
 from oca.common.units import format_bytes, format_duration, format_rate
 from oca.report.serving import drain_reason
 
@@ -33,6 +33,19 @@ def status_lines(status: Status) -> Iterator[str]:
         yield f"           {device.path}: {device.fault or f'good, {format_bytes(device.free_bytes)} free'}"
     yield f"steering   {_steering(status)}"
     yield f"delivery   {', '.join(status.delivery_urls)}"
+    yield from _renewal(status)
+
+
+def renewal_text(renewal: Renewal) -> str:
+    """How a reload or upgrade went."""
+    waiting = f"; {', '.join(renewal.waiting)}: taken up by 'oca upgrade' or a restart" if renewal.waiting else ""
+    return f"{'' if renewal.done else 'FAILED: '}{renewal.said}{waiting}"
+
+
+def _renewal(status: Status) -> Iterator[str]:
+    renewal = status.renewal
+    if renewal.kind:
+        yield f"{renewal.kind:<10} {_since(status, renewal.at_ns)} ago: {renewal_text(renewal)}"
 
 
 def _since(status: Status, instant_ns: int) -> str:

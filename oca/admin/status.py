@@ -47,6 +47,16 @@ class SteeringStatus(Message, frozen=True):
     since_ns: int
 
 
+class Renewal(Message, frozen=True):
+    """The last reload or upgrade; ``waiting`` are settings that only an upgrade or a restart takes up from the file."""
+
+    kind: Literal["", "reload", "upgrade"] = ""
+    at_ns: int = 0
+    done: bool = True
+    said: str = ""
+    waiting: tuple[str, ...] = ()
+
+
 class Status(Message, frozen=True):
     """The appliance at a glance; times are nanoseconds since 1970, ``drained_at_ns`` 0 while no operator drained it."""
 
@@ -66,6 +76,7 @@ class Status(Message, frozen=True):
     devices: list[DeviceStatus]
     links: list[LinkStatus]
     steering: SteeringStatus
+    renewal: Renewal = Renewal()
 
 
 class ServingChange(Message, frozen=True):

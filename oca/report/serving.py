@@ -22,7 +22,7 @@ class ServingState:
 
     def __init__(self, *, drain_s_max: float) -> None:
         """A drain ends as drained after ``drain_s_max`` at the latest."""
-        self._drain_s_max = drain_s_max
+        self.drain_s_max = drain_s_max
         self._drain_ends_at: float | None = None
         self.state: Serving = "serving"
 
@@ -31,7 +31,7 @@ class ServingState:
         if self.state != "serving":
             return False
         self.state = "draining"
-        self._drain_ends_at = now + self._drain_s_max
+        self._drain_ends_at = now + self.drain_s_max
         return True
 
     def undrain(self) -> bool:

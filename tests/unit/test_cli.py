@@ -6,7 +6,7 @@ import pytest
 
 from oca import __version__, cli
 from oca.admin.quality import By, QualityPage, quality_page
-from oca.admin.status import ServingChange
+from oca.admin.status import Renewal, ServingChange
 from oca.common.command import run_app
 from oca.common.errors import OcaError
 from oca.common.quality import Quality
@@ -31,7 +31,7 @@ def test_oca_prints_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version") == (0, f"oca {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["serve", "status", "quality", "drain", "undrain", "config", "store"])
+@pytest.mark.parametrize("command", ["serve", "status", "quality", "drain", "undrain", "reload", "config", "store"])
 def test_oca_explains_every_command(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -42,9 +42,10 @@ def test_serve_hands_checked_settings_to_daemon(
     capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[ApplianceSettings] = []
-    monkeypatch.setattr("oca.daemon.serve", served.append)
+    monkeypatch.setattr("oca.daemon.serve", lambda settings, load: served.extend((settings, load())))
     assert run(capsys, "serve", "--config", config, "--set", "delivery.workers=3")[0] == 0
     assert (served[0].appliance.id, served[0].delivery.workers) == ("box", 3)
+    assert served[1] == served[0]
 
 
 @pytest.mark.parametrize(
@@ -138,3 +139,19 @@ def test_config_check_names_device_that_serve_would_do_without(
     code, out, err = run(capsys, "config", "check", config, *flags)
     assert (code, out) == (0, f"{config}: good\n")
     assert err.startswith("store.devices: /nope: cannot use as a device")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (Renewal(kind="reload", said="changed log.level"), "changed log.level\n"),
+        (Renewal(kind="reload", done=False, said="why", waiting=("a.b",)), "FAILED: why; a.b: taken up by"),
+    ],
+)
+def test_reload_says_how_it_went(
+    capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch, outcome: Renewal, said: str
+) -> None:
+    monkeypatch.setattr(cli, "renew", lambda _listen, _wanted: outcome)
+    ended, out, _ = run(capsys, "reload", "--config", config)
+    assert (ended, out.startswith(said)) == (0 if outcome.done else 1, True)
+    assert json.loads(run(capsys, "reload", "--config", config, "--json")[1])["done"] == outcome.done

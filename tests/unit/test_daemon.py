@@ -63,7 +63,7 @@ class Rig:
         )
         self.inventory = Inventory(self.settings.store)
         self.supervisor = FakeSupervisor(delivery)
-        self.daemon = Daemon(self.settings, self.supervisor, self.inventory)  # type: ignore[arg-type]
+        self.daemon = Daemon(self.settings, self.supervisor, self.inventory, lambda: self.settings)  # type: ignore[arg-type]
 
     async def post(self, path: str) -> Any:
         async with aiohttp.ClientSession() as session:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from oca.admin.api import ENDPOINTS, admin_app
 from oca.admin.quality import By, QualityPage, quality_page
-from oca.admin.status import Status
+from oca.admin.status import Renewal, Status
 from oca.common.messages import Health, Serving
 from oca.common.metrics import FamilyCollector
 from oca.common.quality import Quality
@@ -38,6 +38,9 @@ class FakeAppliance:
         changed = self.state != "draining"
         self.state = "draining"
         return changed
+
+    async def reload(self) -> Renewal:
+        return Renewal(kind="reload", at_ns=5, said="changed log.level")
 
     def undrain(self) -> bool:
         changed = self.state != "serving"
@@ -161,3 +164,8 @@ async def test_expectation_that_is_no_text_is_refused(client: Client, path: str)
     async with asyncio.timeout(10):
         assert await reader.readline() == b"HTTP/1.1 417 Expectation Failed\r\n"
     writer.close()
+
+
+async def test_reload_answers_with_its_outcome(client: Client) -> None:
+    async with client.post("/v1/reload", json={}) as response:
+        assert msgspec.json.decode(await response.read(), type=Renewal).said == "changed log.level"

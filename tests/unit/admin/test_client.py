@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from oca.admin.client import ask_quality, ask_status, change_serving
+from oca.admin.client import ask_quality, ask_status, change_serving, renew
 from oca.admin.quality import quality_page
-from oca.admin.status import Status
+from oca.admin.status import Renewal, Status
 from oca.common.errors import OcaError
 
 
@@ -51,6 +51,12 @@ def test_client_asks_for_change_as_json() -> None:
         assert change_serving(listen, "drain").serving == "draining"
     assert asked[0].startswith(b"POST /v1/drain HTTP/1.1\r\n")
     assert b"content-type: application/json" in asked[0].lower()
+
+
+def test_client_asks_for_reload_and_waits_for_its_outcome() -> None:
+    with answering(http(b'{"kind": "reload", "done": false, "said": "why"}')) as (listen, asked):
+        assert renew(listen, "reload") == Renewal(kind="reload", done=False, said="why")
+    assert asked[0].startswith(b"POST /v1/reload HTTP/1.1\r\n")
 
 
 def test_client_reaches_wildcard_address_by_loopback(status: Status) -> None:

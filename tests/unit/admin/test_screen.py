@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from oca.admin.screen import status_lines
-from oca.admin.status import DeviceStatus, LinkStatus, Status, SteeringStatus
+from oca.admin.status import DeviceStatus, LinkStatus, Renewal, Status, SteeringStatus
 from oca.common.messages import Health, StoreUse
 
 MINUTE_NS = 60 * 10**9
@@ -73,3 +73,12 @@ def test_screen_shows_healthy_appliance(screen: Screen) -> None:
 )
 def test_screen_shows_what_is_out_of_order(screen: Screen, changes: dict[str, Any], line: str) -> None:
     assert line in screen(**changes).splitlines()
+
+
+def test_screen_shows_last_reload_and_what_waits(screen: Screen) -> None:
+    renewal = Renewal(kind="reload", at_ns=89 * MINUTE_NS, said="changed log.level", waiting=("delivery.workers",))
+    assert screen(renewal=renewal).endswith(
+        "\nreload     1 min 0 s ago: changed log.level; delivery.workers: taken up by 'oca upgrade' or a restart"
+    )
+    failed = Renewal(kind="reload", at_ns=89 * MINUTE_NS, said="all goes on as before: why", done=False)
+    assert screen(renewal=failed).endswith("\nreload     1 min 0 s ago: FAILED: all goes on as before: why")
