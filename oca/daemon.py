@@ -121,7 +121,9 @@ class Daemon:
 
     def undrain(self) -> bool:
         """Serve again; false where that is so already."""
-        return self._tell_if(self._drain.undrain())
+        changed = self._drain.undrain()
+        self._tell_delivery()
+        return self._tell_if(changed)
 
     async def reload(self) -> Renewal:
         """Read settings and files anew; how that went."""
@@ -228,6 +230,11 @@ class Daemon:
             chance=secrets.SystemRandom().random,
         )
 
+    def _tell_delivery(self) -> None:
+        """What viewers get from here on: answers of a drained box, or their objects."""
+        then = self._settings.drain.then
+        self._supervisor.turn_away(then if then != "serve" and self._drain.serving.state == "drained" else None)
+
     def _tell_if(self, changed: bool) -> bool:
         if changed and self._reporter is not None:
             self._reporter.nudge()
@@ -238,6 +245,7 @@ class Daemon:
             verdict = self.snapshot.health.verdict
             contents_changed = await self._observer.observe()
             drained = self._drain.observe(self.snapshot.load.connections)
+            self._tell_delivery()
             health = self.snapshot.health
             if health.verdict != verdict:
                 _log.info("health changed", verdict=health.verdict, reasons=health.reasons)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
@@ -57,6 +58,13 @@ class DrainTable(Table, frozen=True):
             extra={"unit": "seconds"},
         ),
     ] = 7200.0
+    then: Annotated[
+        Literal["serve", "not-found", "too-many", "redirect"],
+        Meta(
+            description="What viewers get from a box that is drained: serve (whoever still comes is served), not-found "
+            "(404), too-many (429), redirect (to [delivery.miss] fallback_url). While it drains, all are served.",
+        ),
+    ] = "serve"
 
 
 class ApplianceSettings(Table, frozen=True):
@@ -83,6 +91,12 @@ class ApplianceSettings(Table, frozen=True):
             )
         if len(set(listens)) < len(listens):
             raise ValueError("delivery.listen names an address twice; leave one of them out")
+        fallback = self.delivery.miss.fallback_url
+        if self.drain.then == "redirect" and not fallback:
+            raise ValueError("drain.then redirect has nowhere to redirect to; set delivery.miss.fallback_url")
+        own = {urlsplit(url).netloc for url in self.delivery.urls} | {listen.authority for listen in listens}
+        if fallback and urlsplit(fallback).netloc in own:
+            raise ValueError(f"delivery.miss.fallback_url = {fallback} is this box; name another server")
 
 
 def load_settings(path: Path | None, sets: Sequence[str] = ()) -> ApplianceSettings:

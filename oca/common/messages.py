@@ -78,6 +78,14 @@ class Load(Message, frozen=True):
     cpu_ratio: Annotated[float, Meta(ge=0, le=1)]
 
 
+class Misses(Message, frozen=True):
+    """Requests since the daemon's start that the store could not serve, by class."""
+
+    content: Count
+    health: Count
+    authorisation: Count
+
+
 class HeldAsset(Message, frozen=True, array_like=True):
     """One asset that the store holds whole."""
 
@@ -129,6 +137,7 @@ class Report(Message, frozen=True):
     load: Load
     contents: Contents
     demand: DemandBatch | None = None
+    misses: Misses | None = None
 
 
 class ReportAnswer(Message, frozen=True):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from oca.common.log import LogFormat, LogLevel
 from oca.common.quality import Quality
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.cmsd import Advice
+from oca.delivery.miss_settings import Turn
 from oca.delivery.settings import DeliveryTable
 
 LINE_BYTES_MAX = 64 * 2**20
@@ -55,6 +58,18 @@ class Authorise(msgspec.Struct, frozen=True, kw_only=True, tag="authorise"):
     authorisation: Authorisation
 
 
+class TurnAway(msgspec.Struct, frozen=True, kw_only=True, tag="turn-away"):
+    """Down: answer so instead of serving; on connections that begin from here on, or on ``everyone``'s."""
+
+    cause: Literal["overload", "drained"]
+    answer: Turn
+    everyone: bool
+
+
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag="welcome"):
+    """Down: turn nobody away any more."""
+
+
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
     """Up, once: the worker accepts connections; ``loop`` is the event loop it runs on."""
 
@@ -79,10 +94,12 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
 
 
 _encode = msgspec.json.Encoder().encode
-decode_down = msgspec.json.Decoder(Start | Advice | Authorise | Reload | Drain).decode
-decode_up = msgspec.json.Decoder(Ready | Closed | Reloaded | Tick).decode
+Down = Start | Advice | Authorise | Reload | TurnAway | Welcome | Drain
+Up = Ready | Closed | Reloaded | Tick
+decode_down = msgspec.json.Decoder(Down).decode
+decode_up = msgspec.json.Decoder(Up).decode
 
 
-def line(message: Start | Advice | Authorise | Reload | Drain | Ready | Closed | Reloaded | Tick) -> bytes:
+def line(message: Down | Up) -> bytes:
     """``message`` as it goes over the socket pair."""
     return _encode(message) + b"\n"

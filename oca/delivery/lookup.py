@@ -12,6 +12,7 @@ from oca.common.errors import StoreError
 from oca.common.log import get_logger
 from oca.delivery.demand import AssetCount, Demand
 from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.miss_policy import MissClass
 from oca.http1.response import Representation, representation, whole
 from oca.http1.target import TARGET_BYTES
 from oca.store.reader import OpenPack, StoreReader
@@ -75,12 +76,15 @@ class Lookup:
         self.quick: dict[bytes, Found] = {}
         """Those with a body by the request line that asks for them, up to its query or version: ``GET /path``. Only
         paths that stand in a target as they are: a line that is found here was read before."""
+        self.missed: MissClass = "content"
+        """Why ``find`` gave None last."""
 
     def find(self, path: bytes) -> Found | None:
-        """The object under ``path``; None is a miss."""
+        """The object under ``path``; None is a miss, and ``missed`` tells why."""
         found = self.kept.get(path)
         if found is not None:
             return found
+        self.missed = "health"
         if self._reader is None:
             return None
         self._counts[_READS] += 1
@@ -92,7 +96,10 @@ class Lookup:
             self._counts[_ERRORS] += 1
             self._say(error, device=located.device if located is not None else -1)
             return None
-        if located is None or pack is None or pack.asset in self._spoilt:
+        if located is None or pack is None:
+            self.missed = "content"
+            return None
+        if pack.asset in self._spoilt:
             return None
         about = representation(
             located.digest,
@@ -103,7 +110,7 @@ class Lookup:
         )
         found = Found(path, pack, located.offset, about, self._demand.of(pack.asset))
         if len(self.kept) >= KEPT_MAX:
-            self._drop()
+            self.drop()
         self.kept[path] = found
         if found.size and path[:1] == b"/" and not path.translate(None, PLAIN_PATH_BYTES):
             self.quick[b"GET " + path] = found
@@ -116,7 +123,7 @@ class Lookup:
             if reader.closings != self._closings:
                 # Some pack is closed; an answer kept for it must not be sent from a descriptor that is no more.
                 self._closings = reader.closings
-                self._drop()
+                self.drop()
 
     def spoil(self, asset: str, why: str) -> None:
         """Make misses of an asset whose pack failed amid a response: players leave a 404 at once, a reset later."""
@@ -140,7 +147,7 @@ class Lookup:
                 self._reader = self._open_reader()
             version = self._reader.version()
             if version != self._version:
-                self._drop()
+                self.drop()
                 self._spoilt.clear()
                 self._demand.forget_idle()
                 self._version = version
@@ -157,12 +164,13 @@ class Lookup:
 
     def close(self) -> None:
         """Let go of the store."""
-        self._drop()
+        self.drop()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Forget the answers at hand; those that are asked for come back from the index."""
         self.kept.clear()
         self.quick.clear()
 

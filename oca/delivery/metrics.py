@@ -116,6 +116,24 @@ DELIVERY: tuple[Family, ...] = (
         unit="tokens",
         help="Tokens whose signature was checked: each once per worker, unless forgotten since.",
     ),
+    Family(
+        name="delivery_misses",
+        kind="counter",
+        unit="requests",
+        help="Requests for objects that could not be served from the store: not held (content), held but their device "
+        "or pack fails (health), or not this viewer's to have (authorisation).",
+        label="class",
+        values=("content", "health", "authorisation"),
+    ),
+    Family(
+        name="delivery_turned_away",
+        kind="counter",
+        unit="requests",
+        help="Requests of viewers whom the box did not take: too much is on its way already, or an operator drained "
+        "it; see [delivery.overload] and [drain].",
+        label="cause",
+        values=("overload", "drained"),
+    ),
     Family(name="delivery_sent_bytes", kind="counter", unit="bytes", help="Bytes of bodies handed to the network."),
     Family(name="delivery_sendfile_calls", kind="counter", unit="calls", help="Calls of sendfile that moved bytes."),
     Family(

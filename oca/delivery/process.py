@@ -18,9 +18,8 @@ import oca
 from oca.common.errors import OcaError
 from oca.delivery.control import (
     LINE_BYTES_MAX,
-    Authorise,
     Closed,
-    Drain,
+    Down,
     Ready,
     Reload,
     Reloaded,
@@ -103,7 +102,7 @@ class WorkerProcess:
         except TimeoutError:
             return [f"worker process {self.pid} has not answered for {ANSWER_S_MAX:.0f} s"]
 
-    def tell(self, message: Authorise | Reload | Drain) -> None:
+    def tell(self, message: Down) -> None:
         """Say something to it, if it still listens; while it is being started, it hears that first."""
         if self._down is None:
             self._unsaid += line(message)

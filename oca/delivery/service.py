@@ -11,9 +11,11 @@ from oca.common import clock
 from oca.common.errors import OcaError
 from oca.delivery.clients import Clients
 from oca.delivery.cmsd import Advice
+from oca.delivery.control import TurnAway
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Lookup
 from oca.delivery.metrics import DELIVERY_SLOTS, STATUSES
+from oca.delivery.misses import Misses
 from oca.delivery.players import Players
 from oca.delivery.progress import Pace
 from oca.delivery.settings import DeliveryTable
@@ -67,6 +69,7 @@ class Service:
         self.demand = Demand()
         self.timings = Timings(counts)
         self.lookup = Lookup(open_reader, self.demand, counts, said=cache_status(appliance))
+        self.misses = Misses(settings, counts, appliance=appliance)
         self.limits = Limits(
             head_bytes_max=settings.head_bytes_max,
             target_bytes_max=settings.target_bytes_max,
@@ -143,6 +146,12 @@ class Service:
             except OcaError as error:
                 faults.append(str(error))
         return faults
+
+    def turn_away(self, turning: TurnAway | None) -> None:
+        """Turn viewers away from here on; None: nobody any more."""
+        self.misses.turning = turning
+        if turning is not None and turning.everyone:
+            self.lookup.drop()  # what is at hand is answered before anything is asked
 
     async def drain(self, *, gently: bool = False) -> None:
         """Let every connection end after what it is sending, or ``gently`` after its next answer.

@@ -49,8 +49,9 @@ class Session(Connection):
         self._head_since_s = service.now_s
         self._requests_left = service.settings.requests_per_connection_max
         self._queued = False
-        self._fresh = True
-        """Whether nothing of an earlier request is left to do: no bytes that wait, no answer on its way, no end."""
+        self._fresh = service.misses.turning is None
+        """Whether nothing of an earlier request is left to do (no bytes that wait, no answer on its way, no end), and
+        its first request need not be turned away."""
         self._player = Player(service.players, connection, client) if service.players is not None else None
 
     def check(self, now_s: float) -> None:
@@ -168,10 +169,15 @@ class Session(Connection):
         self._active_at_s = self._head_since_s = service.now_s
         left = self._requests_left = self._requests_left - 1
         self._account.request = request
+        turning = service.misses.turning
+        if turning is not None and (turning.everyone or left + 1 == service.settings.requests_per_connection_max):
+            return self._reply(service.misses.turn_away(request, turning), None)
+        asked = request
         if service.gate is not None:
             request, refusal = service.gate.judge(request, self.client, last=not left)
             self._account.request = request
             if refusal is not None:
+                service.misses.count("authorisation")
                 return self._reply(refusal, None)
         found = service.lookup.kept.get(request.path) or service.lookup.find(request.path)
         if self._player is not None:
@@ -179,6 +185,8 @@ class Session(Connection):
         if not left:
             service.counts[_USED_UP] += 1
             request = structs.replace(request, persistent=False)
+        if found is None and request.method != "OPTIONS":
+            return self._reply(service.misses.reply(asked, service.lookup.missed, last=not left), None)
         about = found.about if found is not None else None
         return self._reply(answer(request, about, service.settings.ranges_max), found)
 

@@ -10,6 +10,7 @@ from oca.common.addresses import ListenAddress
 from oca.common.messages import BaseUrl
 from oca.common.settings import Table
 from oca.delivery.authorisation_settings import AuthorisationTable
+from oca.delivery.miss_settings import MissTable, OverloadTable
 from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
 
 
@@ -151,9 +152,13 @@ class DeliveryTable(Table, frozen=True):
     pacing: PacingTable = PacingTable()
     cmcd: CmcdTable = CmcdTable()
     cmsd: CmsdTable = CmsdTable()
+    miss: MissTable = MissTable()
+    overload: OverloadTable = OverloadTable()
 
     def __post_init__(self) -> None:
-        """Refuse a pace that the least rate would cut off; the remedy follows the last semicolon."""
+        """Refuse what each table allows but not together; the remedy follows the last semicolon."""
+        if self.overload.answer == "redirect" and not self.miss.fallback_url:
+            raise ValueError("overload.answer redirect has nowhere to redirect to; set miss.fallback_url")
         slowest = 125_000 * min(self.pacing.floor_mbits_per_s, self.pacing.default_mbits_per_s)
         if self.pacing.mode != "off" and slowest < 2 * self.client_rate_bytes_per_s_min:
             raise ValueError(

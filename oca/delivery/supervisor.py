@@ -21,7 +21,9 @@ from oca.delivery.authorisation import Authorisation
 from oca.delivery.control import Authorise, Drain, Reload, Start, Tick
 from oca.delivery.counters import Totals
 from oca.delivery.demand import add
+from oca.delivery.door import Door
 from oca.delivery.listeners import close_listeners, open_listeners, urls_of
+from oca.delivery.miss_settings import Turn
 from oca.delivery.process import WorkerProcess
 from oca.delivery.quality import QualityWindow
 from oca.delivery.settings import DeliveryTable
@@ -34,6 +36,8 @@ BACKOFF_S_MAX = 1.0
 STEADY_S = 30.0
 """A worker that lived so long starts again without waiting."""
 EXIT_GRACE_S = 2.0
+LOAD_INTERVAL_S = 1.0
+"""How often it is asked whether the box has too much to send."""
 _log = get_logger("supervisor")
 
 
@@ -97,6 +101,7 @@ class Supervisor:
         self._own_urls: tuple[str, ...] = ()
         self._authorisation = Authorisation()
         self._shares = Shares(settings.connections_max, PACKS_OPEN_MAX)
+        self._door = Door(settings.overload)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -124,6 +129,7 @@ class Supervisor:
             raise
         for slot in self._slots:
             self._tasks.start(self._keep(slot), name=f"worker-{slot.number}")
+        self._tasks.start(self._watch_load(), name="load")
         _log.info("serving", urls=list(self.urls), workers=count)
 
     async def stop(self, drain_s: float, *, gently: bool = False) -> None:
@@ -157,6 +163,7 @@ class Supervisor:
             )
             return sorted({fault for faults in told for fault in faults})
         self._shares = self._share_descriptors()
+        self._door.take(settings.overload)
         done: list[_Slot] = []
         try:
             for slot in self._slots:
@@ -165,6 +172,7 @@ class Supervisor:
         except OcaError:
             self._settings = before
             self._shares = self._share_descriptors()
+            self._door.take(before.overload)
             for slot in done:
                 await self._hand_over(slot)
             raise
@@ -175,6 +183,12 @@ class Supervisor:
         self._authorisation = told
         for process in self._processes:
             process.tell(Authorise(authorisation=told))
+
+    def turn_away(self, answer: Turn | None) -> None:
+        """Answer every viewer so, for the operator has drained the box; None: serve them."""
+        if answer != self._door.drained:
+            self._door.drained = answer
+            self._tell_turning()
 
     def counters(self) -> Mapping[str, int]:
         """Every declared delivery metric (``oca.common.metrics``), summed over the workers."""
@@ -207,6 +221,16 @@ class Supervisor:
                 remedy=f"raise LimitNOFILE to {wanted.descriptors}, or lower delivery.connections_max",
             )
         return shares
+
+    def _tell_turning(self) -> None:
+        for process in self._processes:
+            process.tell(self._door.message())
+
+    async def _watch_load(self) -> None:
+        while True:
+            await asyncio.sleep(LOAD_INTERVAL_S)
+            if self._door.observe(self.counters):
+                self._tell_turning()
 
     async def _keep(self, slot: _Slot) -> None:
         """Keep a worker in ``slot``: when one ends, start the next, waiting longer while they die young."""
@@ -247,6 +271,7 @@ class Supervisor:
     def _begin(self, slot: _Slot, *, at_once: bool = True) -> WorkerProcess:
         """Start a process for ``slot`` and, ``at_once``, put it there."""
         process = WorkerProcess(self._take)
+        process.tell(self._door.message())
         start = Start(
             worker=slot.number,
             appliance=self._appliance,

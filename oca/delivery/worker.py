@@ -26,6 +26,8 @@ from oca.delivery.control import (
     Reloaded,
     Start,
     Tick,
+    TurnAway,
+    Welcome,
     decode_down,
     line,
 )
@@ -118,6 +120,10 @@ class Worker:
                     self._authorise(message.authorisation)
                 elif isinstance(message, Reload):
                     self.reload(message)
+                elif isinstance(message, TurnAway):
+                    self._service.turn_away(message)
+                elif isinstance(message, Welcome):
+                    self._service.turn_away(None)
         if not self._draining.is_set():
             _log.error("the supervisor is gone; this worker ends")
             self.drain(Drain(deadline_s=ORPHAN_DRAIN_S))

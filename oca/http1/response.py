@@ -97,12 +97,12 @@ def representation(
     return Representation(size, b'"%b"' % digest.hex().encode(), modified_at_s, media_type, said)
 
 
-def cache_status(appliance: str) -> bytes:
-    """The field line that says who served from what it holds (RFC 9211 §2), as a token where the name is one."""
+def cache_status(appliance: str, outcome: str = "hit") -> bytes:
+    """The field line that says who answered and how (RFC 9211 §2), the name as a token where it is one."""
     if not appliance:
         return b""
     name = appliance if appliance[0].isalpha() else f'"{appliance}"'
-    return f"Cache-Status: {name};hit\r\n".encode()
+    return f"Cache-Status: {name};{outcome}\r\n".encode()
 
 
 def date_line(at_s: int) -> bytes:

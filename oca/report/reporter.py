@@ -17,7 +17,7 @@ from oca.common.box import ApplianceTable, SteeringTable
 from oca.common.clock import now_ns
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
-from oca.common.messages import Report, ReportAnswer, Serving
+from oca.common.messages import Misses, Report, ReportAnswer, Serving
 from oca.common.refusal import read_refusal
 from oca.common.token import read_token
 from oca.report.demand import DemandLedger
@@ -143,6 +143,9 @@ class Reporter:
             load=snapshot.load,
             contents=held.contents(listed=self._listed_wanted == held.digest),
             demand=self._ledger.batch(now_ns()),
+            misses=Misses(
+                **{kind: snapshot.counters.get(f"delivery_misses:{kind}", 0) for kind in Misses.__struct_fields__}
+            ),
         )
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> ReportAnswer:

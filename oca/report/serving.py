@@ -1,7 +1,7 @@
 """Whether viewers are to be sent here: serving, draining until they have left, drained.
 
 Pure. Draining changes what steering is told, never what the delivery port answers: players that heed steering move,
-the others finish.
+the others finish. Only once drained may it answer otherwise, where ``[drain] then`` says so.
 """
 
 from __future__ import annotations

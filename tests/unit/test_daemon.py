@@ -18,7 +18,7 @@ from oca.common.messages import Report
 from oca.daemon import Daemon
 from oca.delivery.settings import DeliveryTable
 from oca.report.inventory import Inventory
-from oca.settings import AdminTable, ApplianceSettings
+from oca.settings import AdminTable, ApplianceSettings, DrainTable
 
 
 class FakeSupervisor:
@@ -33,11 +33,16 @@ class FakeSupervisor:
         self.drained = asyncio.Event()
         self.stops: list[float] = []
         self.fault: OcaError | None = None
+        self.turned: list[str | None] = []
 
     async def start(self) -> None:
         if self.fault is not None:
             raise self.fault
         self.started.set()
+
+    def turn_away(self, answer: str | None) -> None:
+        if [answer] != self.turned[-1:]:
+            self.turned.append(answer)
 
     async def stop(self, drain_s: float) -> None:
         self.stops.append(drain_s)
@@ -53,13 +58,14 @@ def free_port() -> int:
 class Rig:
     """A daemon put together from a real store, a made-up delivery and a steering of the test's own."""
 
-    def __init__(self, folder: Path, delivery: Any, url: str = "") -> None:
+    def __init__(self, folder: Path, delivery: Any, url: str = "", *, drain: DrainTable = DrainTable()) -> None:  # noqa: B008
         self.settings = ApplianceSettings(
             appliance=ApplianceTable(id="box", site="here"),
             delivery=DeliveryTable(listen=("127.0.0.1:8080",), drain_s=20),
             store=StoreTable(devices=(str(folder),)),
             admin=AdminTable(listen=f"127.0.0.1:{free_port()}"),
             steering=SteeringTable(url=url, report_interval_s=300),
+            drain=drain,
         )
         self.inventory = Inventory(self.settings.store)
         self.supervisor = FakeSupervisor(delivery)
@@ -204,3 +210,27 @@ async def test_daemon_tells_steering_of_every_change(tmp_path: Path, delivery: A
         rig.inventory.close()
     assert seen == ["serving", "draining", "drained", "serving", "draining", "drained"]
     assert (failed.health.verdict, failed.health.reasons[0]) == ("failed", "no delivery worker is ready")
+
+
+async def test_daemon_turns_viewers_away_once_drained(tmp_path: Path, delivery: Any) -> None:
+    configure_logging(style="json")
+    delivery.counts = {"delivery_connections": 2}
+    rig = Rig(tmp_path, delivery, drain=DrainTable(then="too-many"))
+    running = run(rig)
+
+    async def until_turned(turned: list[str | None]) -> None:
+        while rig.supervisor.turned != turned:  # noqa: ASYNC110 - the fake wakes nobody
+            await asyncio.sleep(0.01)
+
+    async with asyncio.timeout(10):
+        await rig.supervisor.started.wait()
+        await rig.post("/v1/drain")
+        await until_turned([None])  # who plays may finish
+        delivery.counts = {"delivery_connections": 0}
+        await until_turned([None, "too-many"])
+        await rig.post("/v1/undrain")
+        await until_turned([None, "too-many", None])
+        rig.daemon.stop()
+        rig.daemon.stop()
+        await running
+    rig.inventory.close()

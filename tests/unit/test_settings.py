@@ -39,6 +39,19 @@ def test_settings_load_printed_default(tmp_path: Path) -> None:
         ('[admin]\nlisten = "1.2.3.4:99999"\n', "is not an IP address and a port; write it like"),
         ('[delivery]\nlisten = ["localhost:80"]\n', "must be a list of text, 1 to 8 entries, each an IP address"),
         ("[delivery]\nworkers = -1\n", "delivery.workers = -1: must be a whole number, 0 to 256"),
+        (
+            '[drain]\nthen = "redirect"\n',
+            "drain.then redirect has nowhere to redirect to; set delivery.miss.fallback_url",
+        ),
+        ('[delivery.miss]\npolicy = "redirect"\n', "[delivery.miss]: policy redirect has nowhere to redirect to; set"),
+        (
+            '[delivery.overload]\nanswer = "redirect"\n',
+            "[delivery]: overload.answer redirect has nowhere to redirect to",
+        ),
+        (
+            '[delivery]\nurls = ["https://box.example"]\n[delivery.miss]\nfallback_url = "https://box.example/x"\n',
+            "delivery.miss.fallback_url = https://box.example/x is this box; name another server",
+        ),
         ('[log]\nlevel = "loud"\n', 'log.level = "loud": must be one of debug, info, warning, error'),
     ],
 )

@@ -24,6 +24,7 @@ from oca.common.signing import Claims, sign
 from oca.delivery import process as processes
 from oca.delivery import supervisor as module
 from oca.delivery.authorisation import Authorisation
+from oca.delivery.miss_settings import OverloadTable
 from oca.delivery.pacing_settings import CmcdTable, PacingTable
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.supervisor import Supervisor
@@ -122,6 +123,51 @@ async def test_supervisor_replaces_killed_worker_and_keeps_its_counts(running: S
     assert {state.why for state in running.workers()} == {"ended by SIGKILL"}
     assert not {state.pid for state in running.workers()} & set(killed)
     assert running.counters()["delivery_responses:200"] == 2
+
+
+async def test_supervisor_tells_workers_whom_to_turn_away(running: Supervisor) -> None:
+    (url,) = running.urls
+    reader, writer = await connect(url)
+    writer.write(GET % b"small.m3u8")
+    assert (await read_reply(reader))[0] == 200
+    running.turn_away("too-many")
+    await until_answered(url, 429)
+    writer.write(GET % b"small.m3u8")  # a drained box serves nobody, whoever came before
+    assert (await read_reply(reader))[0] == 429
+    writer.close()
+    for state in running.workers():
+        os.kill(state.pid, signal.SIGKILL)
+    await until(lambda: all(state.restarts == 1 and state.ready for state in running.workers()))
+    assert (await fetch(url, b"small.m3u8"))[0] == 429
+    running.turn_away(None)
+    await until_answered(url, 200)
+
+
+async def test_supervisor_turns_new_viewers_away_while_box_sends_too_much(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOAD_INTERVAL_S", 0.02)
+    limits = DeliveryTable(listen=("127.0.0.1:0",), workers=1, overload=OverloadTable(sends_max=1))
+    supervisor = Supervisor(limits, [device], appliance="fra1-a")
+    await supervisor.start()
+    (url,) = supervisor.urls
+    slow = [await connect(url) for _ in range(2)]
+    for _, writer in slow:
+        writer.write(GET % b"large.m4s")
+    await until_answered(url, 429)
+    for reader, writer in slow:
+        assert len((await read_reply(reader))[2]) == LARGE_BYTES
+        writer.close()
+    await until_answered(url, 200)
+    await supervisor.stop(0)
+    assert supervisor.counters()["delivery_turned_away:overload"] > 0
+
+
+async def until_answered(url: str, status: int) -> None:
+    """Ask for the small object on new connections until it gets ``status``."""
+    async with asyncio.timeout(10):
+        while (await fetch(url, b"small.m3u8"))[0] != status:  # noqa: ASYNC110 - another process answers
+            await asyncio.sleep(0.02)
 
 
 async def test_supervisor_kills_worker_that_hangs(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,79 @@
+"""What a viewer is answered whom the store cannot serve: not found, a redirect, too many. Pure.
+
+Never 503, and never silence: players leave a 404, a 429 or a redirect within hundredths of a second, hls.js a 503 only
+after 16 seconds, and dash.js a hang never.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from oca.delivery.miss_settings import MissTable, Turn
+from oca.http1.request import Request
+from oca.http1.response import Reply, answer, cache_status, refusal
+
+MissClass = Literal["content", "health", "authorisation"]
+"""Why there is nothing to send: not held; held, but its device or pack fails; the viewer may not have it."""
+
+_OBJECT_PATH = re.compile(rb"(/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)+")
+"""As ``oca.common.messages.UrlPath`` without its length, for a signed URL's path is longer. No dot segments, nothing
+that has to be escaped: it can be put into a URL as it is."""
+_DETAILS: dict[MissClass, str] = {
+    "content": "not-held",
+    "health": "device-fails",
+    "authorisation": "not-authorised",
+}
+
+
+def is_object_path(path: bytes) -> bool:
+    """Whether an object can have this path at all."""
+    return _OBJECT_PATH.fullmatch(path) is not None
+
+
+class MissPolicy:
+    """Answers requests that the store cannot, by the settings."""
+
+    def __init__(self, table: MissTable, *, appliance: str) -> None:
+        self._table = table
+        self._base = table.fallback_url.rstrip("/").encode()
+        self._marker = table.redirect_marker.encode()
+        self._appliance = appliance
+
+    def reply(self, request: Request, missed: MissClass, *, close: bool = False) -> Reply:
+        """The answer to a miss: a redirect where that is set and may be, else 404; ``close``: the connection's last."""
+        extra = b""
+        if self._table.debug:  # RFC 9211 §2.8: detail is for whoever looks into a problem
+            extra = cache_status(self._appliance, f"detail={_DETAILS[missed]}")
+        redirect = self._redirect(request, extra, close=close)
+        return redirect or refusal(404, b"no such object here\n", extra, to=request, close=close)
+
+    def turned_away(self, request: Request, turn: Turn, *, retry_after_s: int) -> Reply:
+        """The answer to a viewer whom the box does not take now; then the connection closes.
+
+        Which viewers are taken is decided by connection: the next one may be, on one of its own.
+        """
+        if request.method == "OPTIONS":
+            return answer(request, None)
+        if turn == "redirect" and (reply := self._redirect(request, b"", close=True)):
+            return reply
+        if turn == "not-found":
+            return refusal(404, b"not served here now\n", to=request, close=True)
+        extra = b"Retry-After: %d\r\n" % retry_after_s  # RFC 6585 §4
+        return refusal(429, b"no more viewers here now\n", extra, to=request, close=True)
+
+    def _redirect(self, request: Request, extra: bytes, *, close: bool = False) -> Reply | None:
+        """A redirect to the fallback; None where none is set, or where it would send on whom another box sent.
+
+        A fill agent is told the truth instead: it asks a peer for what that peer holds, and goes on down its list.
+        """
+        path, query, marker = request.path, request.query, self._marker
+        if not self._base or request.fields.fill or not is_object_path(path):
+            return None
+        if marker:
+            if marker in query.split(b"&"):
+                return None
+            query = query + b"&" + marker if query else marker
+        location = self._base + path + (b"?" + query if query else b"")
+        extra = b"Location: %b\r\n%b" % (location, extra)
+        return refusal(self._table.redirect_status, b"", extra, to=request, close=close)

@@ -1,0 +1,112 @@
+import re
+from typing import Any
+
+import pytest
+
+from oca.delivery.miss_policy import MissPolicy, is_object_path
+from oca.delivery.miss_settings import MissTable
+from oca.http1.request import Fields, Request
+from oca.http1.response import Reply
+
+FALLBACK = "https://next.example/media"
+
+
+def policy(**settings: Any) -> MissPolicy:
+    return MissPolicy(MissTable(**settings), appliance="fra1-a")
+
+
+def asked(target: str = "/film/1.m4s", *, method: Any = "GET", fill: bool = False, persistent: bool = True) -> Request:
+    path, _, query = target.encode().partition(b"?")
+    return Request(method, path, Fields(fill=fill), persistent, 1, query)
+
+
+def location(reply: Reply) -> str | None:
+    found = re.search(rb"^Location: (.*)\r$", reply.head, re.MULTILINE)
+    return found[1].decode() if found else None
+
+
+@pytest.mark.parametrize(
+    ("path", "fits"),
+    [
+        (b"/film/1.m4s", True),
+        (b"/t/" + b"x" * 900 + b"/film/a,b;c=1@2:3.m4s", True),
+        (b"/film/../secret", False),
+        (b"/film/.hidden", False),
+        (b"//other.example/film", False),
+        (b"/film/", False),
+        (b"/", False),
+        (b"*", False),
+        (b"/film/a b", False),
+        (b"/film/a\r\nSet-Cookie: x", False),
+        (b"/film/\xff", False),
+        (b"/film/a%2fb", False),
+        (b"/film/a?b", False),
+    ],
+)
+def test_policy_knows_path_of_object(path: bytes, *, fits: bool) -> None:
+    assert is_object_path(path) is fits
+
+
+def test_policy_answers_not_found_by_default() -> None:
+    reply = policy().reply(asked(), "content")
+    assert (reply.status, reply.close, location(reply)) == (404, False, None)
+    assert b"Cache-Status:" not in reply.head
+    assert b"Cache-Control: no-store" in reply.head
+    assert b"Access-Control-Allow-Origin: *" in reply.head
+
+
+@pytest.mark.parametrize(
+    ("missed", "detail"), [("content", b"not-held"), ("health", b"device-fails"), ("authorisation", b"not-authorised")]
+)
+def test_policy_tells_why_where_debug_is_set(missed: Any, detail: bytes) -> None:
+    assert b"Cache-Status: fra1-a;detail=" + detail + b"\r\n" in policy(debug=True).reply(asked(), missed).head
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_policy_redirects_to_path_and_query_at_fallback(status: Any) -> None:
+    redirecting = policy(policy="redirect", fallback_url=FALLBACK + "/", redirect_status=status)
+    reply = redirecting.reply(asked("/film/1.m4s?CMCD=bl%3D3&x"), "health")
+    assert reply.status == status
+    assert location(reply) == f"{FALLBACK}/film/1.m4s?CMCD=bl%3D3&x&oca-redirected"
+    assert location(redirecting.reply(asked(), "content")) == f"{FALLBACK}/film/1.m4s?oca-redirected"
+    assert not reply.text
+    assert not reply.length
+
+
+def test_policy_redirects_no_request_twice() -> None:
+    redirecting = policy(policy="redirect", fallback_url=FALLBACK)
+    again = asked("/film/1.m4s?x=1&oca-redirected&y")
+    assert redirecting.reply(again, "content").status == 404
+    assert redirecting.turned_away(again, "redirect", retry_after_s=5).status == 429
+    # A value that only holds the marker's letters is somebody else's.
+    assert redirecting.reply(asked("/film/1.m4s?x=oca-redirected"), "content").status == 302
+    unmarked = policy(policy="redirect", fallback_url=FALLBACK, redirect_marker="")
+    assert location(unmarked.reply(asked("/film/1.m4s?sig=a"), "content")) == f"{FALLBACK}/film/1.m4s?sig=a"
+    assert location(unmarked.reply(asked(), "content")) == f"{FALLBACK}/film/1.m4s"
+
+
+def test_policy_tells_fill_agent_and_impossible_path_the_truth() -> None:
+    redirecting = policy(policy="redirect", fallback_url=FALLBACK)
+    assert redirecting.reply(asked(fill=True), "content").status == 404
+    assert redirecting.reply(asked("/film/../../admin"), "content").status == 404
+
+
+@pytest.mark.parametrize(("turn", "status"), [("not-found", 404), ("too-many", 429), ("redirect", 302)])
+def test_policy_turns_viewer_away_and_closes(turn: Any, status: int) -> None:
+    reply = policy(fallback_url=FALLBACK).turned_away(asked(), turn, retry_after_s=7)
+    assert (reply.status, reply.close) == (status, True)
+    assert b"Connection: close\r\n" in reply.head
+    assert (b"Retry-After: 7\r\n" in reply.head) == (status == 429)
+    assert location(reply) == (f"{FALLBACK}/film/1.m4s?oca-redirected" if turn == "redirect" else None)
+
+
+def test_policy_answers_preflight_of_viewer_turned_away() -> None:
+    assert policy().turned_away(asked(method="OPTIONS"), "too-many", retry_after_s=5).status == 204
+
+
+def test_policy_sends_no_text_to_head() -> None:
+    assert policy().reply(asked(method="HEAD"), "content").text == b""
+    assert policy().reply(asked(), "content").text
+    assert policy().reply(asked(persistent=False), "content").close
+    assert policy().reply(asked(), "content", close=True).close
+    assert policy(policy="redirect", fallback_url=FALLBACK).reply(asked(), "content", close=True).close
