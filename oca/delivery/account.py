@@ -1,28 +1,38 @@
-"""What is noted of every response on a connection: the demand it meets and the time it takes."""
+"""What is noted of every response on a connection: the demand it meets, the time it takes, its line in the log."""
 
 from __future__ import annotations
 
 from oca.common.clock import monotonic_ns
+from oca.delivery.access_lines import Line, session_of, shown_path
+from oca.delivery.access_log import AccessLog
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Found
 from oca.delivery.timings import AT_ONCE_NS, Timings
 from oca.http1.request import Fields, Request
 
+_MISSED = (302, 307, 404)
+
 
 class Account:
-    """One connection's. ``request`` is the one being answered; None where it could not be read."""
+    """One connection's. ``request`` is the one being answered, its token taken out; None where it could not be read."""
 
-    __slots__ = ("_begun_ns", "_bytes", "_demand", "_first_seen", "_found", "_status", "_timings", "request")
+    __slots__ = (
+        "_begun_ns", "_bytes", "_cause", "_client", "_demand", "_first_ns", "_found", "_log", "_logged", "_status",
+        "_timings", "request",
+    )  # fmt: skip
 
-    def __init__(self, demand: Demand, timings: Timings) -> None:
+    def __init__(self, demand: Demand, timings: Timings, log: AccessLog | None, client: str) -> None:
         self._demand = demand
         self._timings = timings
+        self._log = log
+        self._logged = log is not None and log.samples()
+        self._client = log.shown(client) if log is not None else ""
         self.request: Request | None = None
         self._found: Found | None = None
-        self._status = self._bytes = self._begun_ns = 0
-        self._first_seen = False
+        self._status = self._bytes = self._begun_ns = self._first_ns = 0
+        self._cause = ""
 
-    def usual(self, found: Found, fields: Fields) -> None:
+    def usual(self, found: Found, fields: Fields, query: bytes) -> None:
         """The whole of ``found`` went to the kernel at once, for a GET: nearly every response, so this is short."""
         timings = self._timings
         took_ns = monotonic_ns() - timings.begun_ns
@@ -36,41 +46,86 @@ class Account:
             count = found.count
             count.requests += 1
             count.bytes += found.size
+        if self._logged and (log := self._log) is not None:
+            took_us = took_ns // 1000
+            path, session = shown_path(found.path), session_of(query, b"") if query else ""
+            facts = (log.time, self._client, "GET", path, 200, found.size, took_us, took_us, "hit", "")
+            log.lines.append(Line(*facts, fields.referrer, fields.agent, session))
 
     def whole(self, status: int, found: Found | None, length: int) -> None:
         """All of a response went to the kernel at once: ``length`` bytes of ``found``, or a text."""
         timings, request = self._timings, self.request
-        timings.whole(monotonic_ns() - timings.begun_ns)
+        took_ns = monotonic_ns() - timings.begun_ns
+        timings.whole(took_ns)
         if request is not None:
             timings.count(request.method)
             if found is not None and length and not request.fields.fill:
                 found.count.requests += 1
                 found.count.bytes += length
+        self._write(status, found, length, took_ns, took_ns)
 
     def begin(self, status: int, found: Found | None, length: int, *, first_out: bool) -> None:
         """A response goes on in the background; ``first_out`` tells whether its first byte is out already."""
         timings = self._timings
         self._status, self._found, self._bytes = status, found, length
         self._begun_ns = timings.begun_ns
-        self._first_seen = first_out
+        self._first_ns = 0
         if first_out:
-            timings.first(monotonic_ns() - self._begun_ns)
+            self._first_ns = monotonic_ns() - self._begun_ns
+            timings.first(self._first_ns)
         if self.request is not None:
             timings.count(self.request.method)
 
     def end(self, first_ns: int) -> None:
         """Its last byte is with the kernel; the first was at ``first_ns``, if it was not out when it began."""
         timings = self._timings
-        if not self._first_seen:
-            timings.first(first_ns - self._begun_ns)
-        timings.last(monotonic_ns() - self._begun_ns)
+        if not self._first_ns:
+            self._first_ns = first_ns - self._begun_ns
+            timings.first(self._first_ns)
+        took_ns = monotonic_ns() - self._begun_ns
+        timings.last(took_ns)
         found, self._found = self._found, None
+        self._begun_ns = 0
         if found is not None and self.request is not None and not self.request.fields.fill:
             # What ``found`` counts into may be gone with the index of then.
             count = self._demand.of(found.pack.asset)
             count.requests += 1
             count.bytes += self._bytes
+        self._write(self._status, found, self._bytes, self._first_ns, took_ns)
 
-    def cut(self) -> None:
-        """It ended before its last byte."""
-        self._found = None
+    def cut(self, cause: str, left: int) -> None:
+        """It ended before its last byte, with ``left`` bytes to go; or, if it has not begun yet, it never will."""
+        self._cause = cause
+        if not self._begun_ns:
+            return
+        took_ns = monotonic_ns() - self._begun_ns
+        found, self._found = self._found, None
+        self._begun_ns = 0
+        self._write(self._status, found, max(0, self._bytes - left), self._first_ns, took_ns)
+
+    def failed(self) -> None:
+        """What has just begun was cut before it did."""
+        self.cut(self._cause, self._bytes)
+
+    def _write(self, status: int, found: Found | None, length: int, first_ns: int, took_ns: int) -> None:
+        log, request, cause = self._log, self.request, self._cause
+        if log is None or not (self._logged or (log.errors and (status >= 400 or cause))):
+            return
+        line = Line(
+            log.time,
+            self._client,
+            "" if request is None else request.method,
+            "" if request is None else shown_path(request.path),
+            status,
+            length,
+            first_ns // 1000,
+            took_ns // 1000,
+            "hit" if found is not None else "miss" if status in _MISSED else "",
+            cause,
+        )
+        if request is not None:
+            fields = request.fields
+            line.referrer, line.agent = fields.referrer, fields.agent
+            if request.query or request.cmcd:
+                line.session = session_of(request.query, request.cmcd)
+        log.lines.append(line)

@@ -50,7 +50,7 @@ class Connection(ABC):
         self._transport = Transport(
             connection, service.loop, service.counts, sent=self._on_sent, failed=self._on_failed
         )
-        self._account = Account(service.demand, service.timings)
+        self._account = Account(service.demand, service.timings, service.log, client)
         self._taking = Taking(connection, service.pace, service.now_s)
         self._reading = Reading(connection.fileno(), service.loop, service.counts, self._on_readable)
         service.join(self)
@@ -93,7 +93,7 @@ class Connection(ABC):
         if cause != "client" and pack is not None:
             why = "shorter than its index says" if cause == "pack" else "its device fails"
             self._service.lookup.spoil(pack.asset, why)
-        self._account.cut()
+        self._account.cut(cause, self._transport.unsent_bytes)
         self._abort()
 
     def _gone(self) -> None:
@@ -121,7 +121,7 @@ class Connection(ABC):
         """End a response before its last byte: by a reset, so that the client cannot take it for whole."""
         self._service.counts[_CUTS[cause]] += 1
         self._transport.stop()
-        self._account.cut()
+        self._account.cut(cause, self._transport.unsent_bytes)
         self._abort()
 
     def _abort(self) -> None:

@@ -240,6 +240,13 @@ DELIVERY: tuple[Family, ...] = (
         label="mbits",
         values=(*(f"{limit:g}" for limit in QUALITY_MBITS), "more"),
     ),
+    Family(name="delivery_log_lines", kind="counter", unit="lines", help="Lines that went into the access log."),
+    Family(
+        name="delivery_log_lines_lost",
+        kind="counter",
+        unit="lines",
+        help="Lines of the access log that were lost because its disk is full, fails or is too slow; the log says why.",
+    ),
 )
 
 DELIVERY_SLOTS = slots(DELIVERY)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from oca.common import clock
 from oca.common.errors import OcaError
+from oca.delivery.access_log import AccessLog
 from oca.delivery.clients import Clients
 from oca.delivery.cmsd import Advice
 from oca.delivery.control import TurnAway
@@ -89,6 +90,9 @@ class Service:
         """Each answer is the last on its connection, and ``date`` says so: a successor takes the next connections."""
         self.reloaders: list[Callable[[], None]] = []
         """What reads files anew when the operator says so; raises an OcaError where it goes on with what it had."""
+        self.log = AccessLog.wanted(settings.access_log, counts)
+        if self.log is not None:
+            self.reloaders.append(self.log.reopen)
         self.clients = Clients(settings.connections_per_client_max)
         self.now_s = clock.monotonic_s()
         self.date = self._date()
@@ -173,6 +177,8 @@ class Service:
         for session in list(self.sessions):
             session.reset()
         self.timings.fold()
+        if self.log is not None:
+            self.log.close()
         self.lookup.close()
 
     def _take_turn(self) -> None:
@@ -187,6 +193,8 @@ class Service:
         self._timer = self.loop.call_later(self._tick_s, self._tick)
         self.timings.lag.add(max(0, int((self.now_s - due_s) * 1e9)))
         self.timings.fold()
+        if self.log is not None:
+            self.log.tick(self.now_s)
         if not self._ticks_left:
             self._begin_sweep()
         self._ticks_left -= 1

@@ -115,7 +115,7 @@ class Session(Connection):
             date = self._player.asks(found, fields, query, service.now_s) + date
         service.counts[_OK] += 1
         if self._transport.send_file(found.head + date, found.pack, found.offset, found.size):
-            self._account.usual(found, fields)
+            self._account.usual(found, fields, query)
         else:
             self._account.request = Request("GET", found.path, fields, persistent=True, query=query)
             self._goes_on(200, found, found.size)
@@ -209,9 +209,12 @@ class Session(Connection):
 
     def _goes_on(self, status: int, found: Found | None, length: int) -> bool:
         self._fresh = False
-        if self._transport.waiting:
-            self._account.begin(status, found, length, first_out=self._transport.first_ns != 0)
+        waiting = self._transport.waiting
+        self._account.begin(status, found, length, first_out=waiting and self._transport.first_ns != 0)
+        if waiting:
             self._closing = self._closing or self._service.retiring
+        else:
+            self._account.failed()
         return False
 
     def _on_sent(self) -> None:

@@ -9,6 +9,7 @@ from msgspec import Meta
 from oca.common.addresses import ListenAddress
 from oca.common.messages import BaseUrl
 from oca.common.settings import Table
+from oca.delivery.access_log_settings import AccessLogTable
 from oca.delivery.authorisation_settings import AuthorisationTable
 from oca.delivery.miss_settings import MissTable, OverloadTable
 from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
@@ -154,6 +155,7 @@ class DeliveryTable(Table, frozen=True):
     cmsd: CmsdTable = CmsdTable()
     miss: MissTable = MissTable()
     overload: OverloadTable = OverloadTable()
+    access_log: AccessLogTable = AccessLogTable()
 
     def __post_init__(self) -> None:
         """Refuse what each table allows but not together; the remedy follows the last semicolon."""

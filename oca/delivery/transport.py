@@ -68,6 +68,7 @@ class Transport:
         "_send",
         "_sent",
         "first_ns",
+        "unsent_bytes",
         "waiting",
     )
 
@@ -97,6 +98,8 @@ class Transport:
         """Whether a response is on its way."""
         self.first_ns = 0
         """When the first byte of a response on its way went out, by the monotonic clock; 0: not yet."""
+        self.unsent_bytes = 0
+        """What was left to go of the body that went on in the background last, when it ended."""
 
     def send(self, data: bytes) -> bool:
         """Send a response that is all in memory."""
@@ -254,6 +257,7 @@ class Transport:
         if self._pack is not None:
             self._pack.sends -= 1
             self._pack = None
+            self.unsent_bytes = self._left + sum(length for _, _, length in self._more)
         self._head = b""
         self._left = 0
         self._more = ()

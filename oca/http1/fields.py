@@ -15,6 +15,9 @@ _KEPT = {
     b"if-modified-since": "if_modified_since",
     b"if-unmodified-since": "if_unmodified_since",
 }
+SHOWN_BYTES_MAX = 256
+"""Most that logs show of a field's value."""
+_ORIGIN = re.compile(rb"https?://[A-Za-z0-9.:\[\]-]{1,255}(?=[/?#]|$)", re.IGNORECASE)
 # RFC 9112 §3.2: a Host that is not uri-host [":" port] is answered with 400. Empty is allowed.
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]{0,5})?")
 
@@ -50,8 +53,16 @@ def read_fields(pairs: Sequence[tuple[bytes, bytes]], *, minor: int, fields_max:
         plain=not kept,
         usual=not (kept or close),
         host=values.get(b"host", b"").lower(),
+        agent=values.get(b"user-agent", b"")[:SHOWN_BYTES_MAX].decode("latin-1"),
+        referrer=_origin(values.get(b"referer", b"")),
         **kept,
     )
+
+
+def _origin(url: bytes) -> str:
+    """The origin of a URL, which is all that is kept of a Referer: its path and query may hold a viewer's token."""
+    found = _ORIGIN.match(url)
+    return found[0].decode().lower() if found is not None else ""
 
 
 def _check_host(hosts: int, host: bytes, minor: int) -> None:

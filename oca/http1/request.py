@@ -54,6 +54,8 @@ class Fields(Struct, frozen=True, kw_only=True, gc=False):
         plain: Nothing here but what every answer is the same for.
         usual: Plain, and the connection stays open: a GET is answered as ever.
         host: The host and port that were asked, in lower case.
+        agent: The client's User-Agent, for logs.
+        referrer: The origin of the page that asked, for logs.
     """
 
     close: bool = False
@@ -62,6 +64,8 @@ class Fields(Struct, frozen=True, kw_only=True, gc=False):
     plain: bool = True
     usual: bool = True
     host: bytes = b""
+    agent: str = ""
+    referrer: str = ""
     range: bytes | None = None
     if_range: bytes | None = None
     if_match: bytes | None = None
