@@ -36,8 +36,8 @@ lint: .venv/.dev-ready ## ruff and mypy --strict
 
 bench: bench-delivery bench-players ## every benchmark, with its ratios and bars
 
-bench-delivery: .venv/.dev-ready debian ## the delivery worker beside nginx in the same run
-	@$(BIN)/python -m benchmarks.delivery
+bench-delivery: .venv/.dev-ready debian-bench ## the delivery worker beside nginx in the same run
+	@$(BIN)/python -m benchmarks.delivery $(DELIVERY)
 
 bench-players: .venv/.dev-ready ## what viewers feel: 200 players before a demo of its own
 	@$(BIN)/python -m benchmarks.players --demo 127.0.41 --players 200 --seconds 60 --headless $(PLAYERS)
@@ -53,6 +53,9 @@ lock: .venv/.dev-ready ## pin the newest versions that pyproject.toml allows
 
 debian: ## install the Debian packages that tests and benchmarks use (as root; else say which are missing)
 	@scripts/debian.sh
+
+debian-bench: # the same, and what the benchmarks need beside it
+	@scripts/debian.sh bench
 
 clean: ## remove what was made here: environments, caches, encoded video
 	@rm -rf .venv .demo dist node_modules steering/page/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
@@ -74,4 +77,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit lint bench bench-delivery bench-players wheel lock debian clean
+.PHONY: help setup demo demo-check test test-unit lint bench bench-delivery bench-players wheel lock debian debian-bench clean

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that tests and benchmarks drive: a real browser, a real peer server, a load generator.
+# Installs the Debian packages that tests drive: a real browser, a real peer server, a load generator. With "bench", those
+# of the benchmarks too: the other servers, and a compiler for the programs in C.
 set -eu
 packages=(chromium nginx-light wrk strace)
+[ "${1:-}" != bench ] || packages+=(varnish trafficserver h2o gcc libc6-dev openssl)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
