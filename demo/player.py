@@ -12,6 +12,7 @@ import m3u8
 from oca.common.clock import monotonic_s
 from oca.common.digest import digest_hex
 from oca.common.errors import OcaError
+from oca.common.signed_url import TokenPlaces
 
 TIMEOUT = aiohttp.ClientTimeout(total=20, sock_connect=2, sock_read=5)
 
@@ -30,7 +31,7 @@ class Played:
         kind: ``video`` or ``audio``.
         number: Its place in the film, from 0.
         pathway: Where it came from.
-        path: Its URL without scheme and host.
+        path: Its URL without scheme, host and token.
         moved_from: Pathways that failed for this very segment.
     """
 
@@ -108,7 +109,7 @@ class HeadlessPlayer:
                 left.append(way.pathway)
                 self._ways.pop(0)
                 continue
-            path = urlsplit(segments[number]).path
+            path = TokenPlaces().take(urlsplit(segments[number]).path.encode(), b"").path.decode()
             seconds = monotonic_s() - began
             return Played(kind, number, way.pathway, path, len(body), digest_hex(body), seconds, tuple(left))
         raise PlaybackError(

@@ -31,6 +31,7 @@ def _steering(places: Places) -> str:
         f'[api]\nlisten = "{places.steering}"\nsteering_ttl_s = 5',
         f'[state]\npath = "{places.run / "steering" / "state"}"',
         f'[origin]\nurl = "{places.origin_url}"',
+        '[signing]\nmode = "required"',
     ]
     for site in SITES:
         parts.append(

@@ -62,10 +62,13 @@ class ObjectFetcher:
         except (aiohttp.ClientConnectionError, OSError) as error:
             return Fault("reset", f"broke the connection off: {failure(error)}", lasting=False)
         except (aiohttp.ClientError, ValueError) as error:
-            return Fault("not-http", f"does not speak HTTP as it should: {str(error)[:100]}", lasting=True)
+            said = str(error).replace(source.token_path or wanted.path, "")  # the token is nobody's to read
+            return Fault("not-http", f"does not speak HTTP as it should: {said[:100]}", lasting=True)
 
     async def _fetch(self, source: FillSource, wanted: ObjectDescription, offset: int, sink: Sink) -> Fault | None:
-        response = await self._ask(URL(source.url.rstrip("/") + wanted.path, encoded=True), wanted, offset)
+        response = await self._ask(
+            URL(source.url.rstrip("/") + source.token_path + wanted.path, encoded=True), wanted, offset
+        )
         async with response:
             if (fault := _refusal(response)) or (fault := _mismatch(response, wanted.bytes, offset)):
                 response.close()

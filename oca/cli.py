@@ -13,6 +13,7 @@ from oca.admin.client import ask_quality, ask_status, change_serving, renew
 from oca.admin.quality import ROWS_SHOWN, ROWS_SHOWN_MAX, By, quality_lines
 from oca.admin.screen import renewal_text, status_lines
 from oca.cli_store import store_app
+from oca.cli_token import token_app
 from oca.common.command import (
     EXIT_FAILED,
     ConfigOption,
@@ -27,6 +28,7 @@ from oca.common.command import (
 from oca.common.config_command import config_app
 from oca.common.token import read_token
 from oca.settings import HEADING, PREFIX, ApplianceSettings, load_admin, load_settings
+from oca.signing import read_keys_file
 from oca.store.presence import absent_devices
 
 app = new_app("oca", __version__, "Serve video segments from this appliance's store.")
@@ -36,11 +38,13 @@ def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
     settings = load_settings(file, sets)
     if settings.steering.url:
         read_token(settings.steering.token_file, setting="steering.token_file")
+    read_keys_file(settings.delivery.authorisation.keys_file)
     return absent_devices(settings.store.devices)
 
 
 app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
 app.add_typer(store_app, name="store")
+app.add_typer(token_app, name="token")
 
 
 def main() -> None:

@@ -38,6 +38,7 @@ from oca.report.observer import Observer
 from oca.report.reporter import Reporter
 from oca.report.snapshot import Snapshot
 from oca.settings import ApplianceSettings
+from oca.signing import SigningState
 
 OBSERVE_INTERVAL_S = 1.0
 RESTART_S = 5.0
@@ -89,7 +90,7 @@ class Daemon:
         """Put the parts together; nothing listens yet.
 
         Raises:
-            ConfigError: The steering token cannot be read.
+            ConfigError: The steering token or a file of keys cannot be read.
             StoreError: The store cannot be read.
         """
         self._settings = settings
@@ -103,12 +104,15 @@ class Daemon:
         hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.listen]
         self._observer = Observer(supervisor, inventory, hosts=hosts, read_links=read_links)
         self._drain = Drain(Path(settings.store.devices[0]), drain_s_max=settings.drain.duration_s_max)
+        self._signing = SigningState(
+            settings.delivery.authorisation, Path(settings.store.devices[0]), supervisor.authorise
+        )
         self._reporter = self._make_reporter() if settings.steering.url else None
 
     @property
     def snapshot(self) -> Snapshot:
         """What was seen last; an operator's drain is among the reasons of its health."""
-        return self._observer.snapshot.explained(self._drain.reason)
+        return self._observer.snapshot.explained(self._signing.reason).explained(self._drain.reason)
 
     @property
     def serving(self) -> Serving:
@@ -228,6 +232,7 @@ class Daemon:
             delivery=self._supervisor,
             observe=lambda: (self.snapshot, self.serving),
             chance=secrets.SystemRandom().random,
+            signing=self._signing,
         )
 
     def _tell_delivery(self) -> None:
@@ -244,6 +249,7 @@ class Daemon:
         while True:
             verdict = self.snapshot.health.verdict
             contents_changed = await self._observer.observe()
+            self._signing.look()
             drained = self._drain.observe(self.snapshot.load.connections)
             self._tell_delivery()
             health = self.snapshot.health

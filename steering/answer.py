@@ -136,7 +136,7 @@ def playback_answer(
         rejected=rejected_answers(ranking),
         assets={
             asset.asset: [
-                pathway.url + asset.entry
+                pathway.base + asset.entry
                 for pathway in pathways
                 if pathway.has(asset.asset) and pathway.pathway != ORIGIN_RETRY_PATHWAY
             ]

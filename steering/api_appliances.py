@@ -7,6 +7,7 @@ from functools import partial
 
 import msgspec
 from aiohttp import web
+from msgspec import structs
 
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.log import get_logger
@@ -22,7 +23,7 @@ from oca.common.messages import (
 from oca.common.problem import Refusal, json_response, read_body
 from oca.common.threads import in_thread
 from steering.authorisation import Authorisation
-from steering.catalogue import StoredAsset
+from steering.catalogue import StoredAsset, Title
 from steering.decision import Decider
 from steering.first_reports import FirstReports
 from steering.fleet import delivery_url_fault
@@ -95,6 +96,7 @@ class Appliances:
             ReportAnswer(
                 contents_wanted=wanted,
                 demand_sequence=acknowledged,
+                policy=self._decider.signing.policy_for(report.policy),
             )
         )
 
@@ -129,7 +131,7 @@ class Appliances:
                 bytes=stored.bytes,
                 modified_at_ns=stored.modified_at_ns,
                 objects=stored.objects,
-                sources=self._sources(appliance, stored, self._decider.origin_of(title)),
+                sources=self._sources(appliance, stored, title),
             )
         )
 
@@ -179,7 +181,7 @@ class Appliances:
             )
         return plan
 
-    def _sources(self, appliance: str, stored: StoredAsset, origin_url: str) -> list[FillSource]:
+    def _sources(self, appliance: str, stored: StoredAsset, title: Title) -> list[FillSource]:
         fleet = self._decider.fleet
         now_s = monotonic_s()
 
@@ -188,12 +190,18 @@ class Appliances:
             able = report is not None and fleet.liveness(name, now_s).standing in ("up", "draining")
             return report.delivery_urls[0].rstrip("/") if report is not None and able else ""
 
-        return fill_sources(
+        sources = fill_sources(
             self._decider.sites,
             self._decider.site_of,
             appliance,
             fleet.holders.names(fleet.holders.of(stored.asset, stored.revision)),
             url_of,
             asset=stored.asset,
-            origin_url=origin_url,
+            origin_url=self._decider.origin_of(title),
         )
+        return [
+            structs.replace(source, token_path=self._decider.token_path(source.appliance, title))
+            if source.appliance is not None
+            else source
+            for source in sources
+        ]

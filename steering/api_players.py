@@ -136,7 +136,7 @@ class Players:
         passed_on = request.rel_url.query.copy()
         passed_on.popall("client", None)
         query = f"?{request.rel_url.with_query(passed_on).raw_query_string}" if passed_on else ""
-        return web.Response(status=302, headers={**FRESH, "Location": source.url + path + query})
+        return web.Response(status=302, headers={**FRESH, "Location": source.base + path + query})
 
     def _steer(self, request: web.Request, kind: str) -> web.Response:
         """Always 200 with a usable list: hls.js ends steering on a 429, dash.js on a 404."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 from oca.common.clock import monotonic_s, now_ns
@@ -12,11 +12,14 @@ from steering.fleet import Fleet
 from steering.liveness import Liveness, Standing, report_age_limit_s
 from steering.metrics import Counts
 from steering.prefixes import Match, PrefixTable
-from steering.ranking import Candidate, NearSite, RankedSite, Ranking, nearest_sites, order_sites, rank
+from steering.ranking import Candidate, NearSite, Pathway, RankedSite, Ranking, nearest_sites, order_sites, rank
 from steering.settings import SteeringSettings
+from steering.signing import Signing
 
 NEAREST_PER_CLASS = 16
 ORDERS_MAX = 4096
+_SIGNED = ("playback", "hls", "dash", "redirect")
+"""What hands out URLs; steering answers hold none, and an explanation is for operators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,9 @@ class Decision:
 class Decider:
     """Everything a decision needs, in memory."""
 
-    def __init__(self, settings: SteeringSettings, catalogue: Catalogue, counts: Counts) -> None:
+    def __init__(self, settings: SteeringSettings, catalogue: Catalogue, counts: Counts, signing: Signing) -> None:
         self.settings = settings
+        self.signing = signing
         self.catalogue = catalogue
         self.counts = counts
         self.sites = {site.id: site for site in settings.site}
@@ -72,6 +76,8 @@ class Decider:
             appliances_max=self.settings.api.pathways_max,
             explain=explain,
         )
+        if kind in _SIGNED:
+            ranking = replace(ranking, pathways=tuple(self._signed(pathway, title) for pathway in ranking.pathways))
         self.counts.add(f"steering_decisions:{kind}")
         first = ranking.pathways[0].source_class if ranking.pathways else "none"
         self.counts.add(f"steering_first_choices:{first}")
@@ -80,6 +86,16 @@ class Decider:
     def origin_of(self, title: Title) -> str:
         """Base URL of the origin of ``title``; empty if it has none."""
         return title.origin_url or self.settings.origin.url.rstrip("/")
+
+    def token_path(self, appliance: str, title: Title) -> str:
+        """The token for ``title`` that an appliance asks for, as it stands in the path; empty: it asks for none."""
+        report = self.fleet.members[appliance].report
+        return self.signing.token_path(report.keys, title.mount) if report is not None else ""
+
+    def _signed(self, pathway: Pathway, title: Title) -> Pathway:
+        if pathway.pathway not in self.site_of:  # the origin is no appliance
+            return pathway
+        return replace(pathway, token_path=self.token_path(pathway.pathway, title))
 
     def _order(self, match: Match | None) -> tuple[RankedSite, ...]:
         order = self._orders.get(match)

@@ -19,7 +19,7 @@ def media_presentation(template: MpdTemplate, pathways: tuple[Pathway, ...], ste
     for number, slot in enumerate(template.slots):
         folder = template.folders[number]
         if not slot:
-            parts += [_base_url(pathway, pathway.url + folder) for pathway in pathways]
+            parts += [_base_url(pathway, pathway.base + folder) for pathway in pathways]
             default = quoteattr(pathways[0].pathway)
             parts.append(
                 f'<ContentSteering defaultServiceLocation={default} queryBeforeStart="false">'
@@ -28,7 +28,7 @@ def media_presentation(template: MpdTemplate, pathways: tuple[Pathway, ...], ste
         elif folder.startswith("!") or not all(pathway.has(slot) for pathway in pathways):
             folder = folder.removeprefix("!")
             parts += [
-                _base_url(pathway, source_of(slot, pathways, index).url + folder)
+                _base_url(pathway, source_of(slot, pathways, index).base + folder)
                 for index, pathway in enumerate(pathways)
             ]
         parts.append(template.pieces[number + 1])

@@ -42,7 +42,7 @@ def multivariant_playlist(title: Title, pathways: tuple[Pathway, ...], steering_
     for index, pathway in enumerate(declared):
         name = pathway.pathway
         for track, attributes in tracks:
-            url = source_of(track.asset, pathways, index).url + entries[track.asset].entry
+            url = source_of(track.asset, pathways, index).base + entries[track.asset].entry
             lines.append(f'{attributes},GROUP-ID="{_quoted(track.group)}@{name}",URI="{url}"')
     for index, pathway in enumerate(declared):
         name = pathway.pathway
@@ -53,7 +53,7 @@ def multivariant_playlist(title: Title, pathways: tuple[Pathway, ...], steering_
                 if group
             )
             lines.append(f'{attributes}{groups},PATHWAY-ID="{name}"')
-            lines.append(source_of(variant.asset, pathways, index).url + entries[variant.asset].entry)
+            lines.append(source_of(variant.asset, pathways, index).base + entries[variant.asset].entry)
     return "\n".join(lines) + "\n"
 
 

@@ -38,7 +38,10 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pathway:
-    """One source a player may use. ``holds`` is None for the origin, which holds everything."""
+    """One source a player may use. ``holds`` is None for the origin, which holds everything.
+
+    ``token_path`` goes between its URL and an object's path; empty where no token is needed.
+    """
 
     pathway: str
     url: str
@@ -47,6 +50,12 @@ class Pathway:
     distance_km: float | None
     why: str
     holds: frozenset[str] | None
+    token_path: str = ""
+
+    @property
+    def base(self) -> str:
+        """What an object's path is appended to."""
+        return self.url + self.token_path
 
     def has(self, asset: str) -> bool:
         """Whether it serves ``asset`` itself."""

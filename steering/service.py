@@ -31,11 +31,13 @@ from steering.liveness import first_reports_limit_s
 from steering.metrics import Counts
 from steering.nightly import NightlyPlans
 from steering.settings import SteeringSettings
+from steering.signing import Signing
 from steering.state.embedded import open_state
 from steering.state.store import StateStore
 
 BACKLOG = 1024
 CATALOGUE_INTERVAL_S = 0.25
+KEYS_INTERVAL_S = 0.5
 STOP_S_MAX = 5.0
 PLAN_RETRY_S = 60.0
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -79,7 +81,8 @@ class Service:
         self._background = Background()
         self._catalogue = Catalogue(state)
         self._counts = Counts()
-        self.decider = Decider(settings, self._catalogue, self._counts)
+        self._signing = Signing(settings.signing, state)
+        self.decider = Decider(settings, self._catalogue, self._counts, self._signing)
         self._plans = NightlyPlans(state, settings, self._counts)
         self._intake = Intake(state, known=lambda: self._catalogue.assets, now_ns=now_ns)
         trusted = Trust(settings.api.trusted_proxies)
@@ -129,6 +132,7 @@ class Service:
         """Begin what goes on beside answering."""
         self._background.repeat(self._intake.write_next, name="demand")
         self._background.repeat(self._follow_catalogue, name="catalogue")
+        self._background.repeat(self._follow_keys, name="signing keys")
         self._background.repeat(self._plans.look, name="nightly plans", retry_s=PLAN_RETRY_S)
 
     async def stop(self) -> None:
@@ -142,6 +146,11 @@ class Service:
     def faults(self) -> list[str]:
         """What is amiss with the work beside answering, a line each."""
         return [*self._background.faults(), *self._plans.overdue()]
+
+    async def _follow_keys(self) -> None:
+        """Rotate keys in time; take up what a command or another instance did."""
+        await asyncio.sleep(KEYS_INTERVAL_S)
+        await self._signing.look()
 
     async def _follow_catalogue(self) -> None:
         """Take up what ``oca-steering publish`` writes beside us."""

@@ -73,8 +73,7 @@ def _load(jwk: Jwk) -> ECKey | OctKey:
         return key
     if jwk.kty != "oct":
         raise ValueError("not a shared secret")
-    secret = OctKey.import_key(parts)
-    length = len(secret.raw_value)
+    length = len(jwk.k) * 6 // 8
     if length < HS256_BYTES_MIN if jwk.alg == "HS256" else length != _ENCRYPTION_BYTES[jwk.alg]:
         raise ValueError("wrong length")
-    return secret
+    return OctKey.import_key(parts)

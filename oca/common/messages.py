@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from oca.common.jwk import KEYS_MAX, KeyId, SigningPolicy
+
 Name = Annotated[
     str,
     Meta(
@@ -138,13 +140,21 @@ class Report(Message, frozen=True):
     contents: Contents
     demand: DemandBatch | None = None
     misses: Misses | None = None
+    policy: Annotated[str, Meta(pattern=r"\A([0-9a-f]{32})?\Z")] = ""
+    """Revision of the policy for signed URLs that its workers go by; empty: none."""
+    keys: Annotated[list[KeyId], Meta(max_length=KEYS_MAX)] = []
+    """Ids of that policy's keys."""
 
 
 class ReportAnswer(Message, frozen=True):
-    """What steering wants next. ``demand_sequence`` acknowledges the batch that the report carried."""
+    """What steering wants next. ``demand_sequence`` acknowledges the batch that the report carried.
+
+    ``policy`` is there where the appliance should go by another than it reported.
+    """
 
     contents_wanted: bool
     demand_sequence: Count | None = None
+    policy: SigningPolicy | None = None
 
 
 # ---- steering → fill agent: GET /v1/appliances/{id}/fill-plan, GET /v1/appliances/{id}/assets/{asset} ----
@@ -183,11 +193,13 @@ class ObjectDescription(Message, frozen=True):
 
 
 class FillSource(Message, frozen=True):
-    """Where an asset can be had. An object's URL is ``url`` + its path."""
+    """Where an asset can be had. An object's URL is ``url`` + ``token_path`` + its path."""
 
     kind: Literal["peer", "tier", "origin"]
     url: BaseUrl
     appliance: Name | None = None
+    token_path: Annotated[str, Meta(pattern=r"\A(/[A-Za-z0-9._~-]+/[A-Za-z0-9._-]+)?\Z", max_length=4200)] = ""
+    """The token that grants the asset, as it stands in the path; empty where none is needed. It is a secret."""
 
 
 class AssetManifest(Message, frozen=True):

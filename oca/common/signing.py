@@ -142,6 +142,18 @@ def verify(token: bytes, key: SigningKey, ring: KeyRing, *, audience: Collection
     return Grant(key.kid, container, begins_s=claims.nbf or 0.0, ends_s=ends_s, client=client)
 
 
+def read_claims(token: bytes, ring: KeyRing) -> dict[str, object]:
+    """All that a genuine token claims, whether it grants anything or not; empty for one that is not genuine."""
+    key = find_key(token, ring)
+    if isinstance(key, str):
+        return {}
+    try:
+        claims = msgspec.json.decode(jws.deserialize_compact(token, key.key, algorithms=[key.alg]).payload)
+    except (*_JOSE_ERRORS, RecursionError):
+        return {}
+    return {"kid": key.kid, **claims} if isinstance(claims, dict) else {}
+
+
 def sign(claims: Claims, key: SigningKey) -> str:
     """A token with ``claims``; ``key`` must hold its private half."""
     return jws.serialize_compact({"alg": key.alg, "kid": key.kid}, _encode(claims), key.key, algorithms=[key.alg])

@@ -16,7 +16,7 @@ from msgspec import structs
 from oca.common.jwk import Jwk
 from oca.common.keyring import KeyRing
 from oca.common.signed_url import TokenPlaces
-from oca.common.signing import Grant, find_key, verify
+from oca.common.signing import Grant, find_key, read_claims, verify
 from oca.common.signing_reasons import Refusal
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.authorisation_settings import AuthorisationTable
@@ -118,12 +118,25 @@ class Gate:
                 doubled = b";" in rest or (request.query and self._attribute in request.query)
                 if rest.startswith(grant.quick) and not doubled:
                     return structs.replace(request, path=rest), None
-        token, path, query, fault = self._places.take(path, request.query)
+        request, refusal = self.weigh(request, client, scheme)
+        return request, self._deny(request, refusal, last=last) if refusal else None
+
+    def bare(self, request: Request) -> Request:
+        """The request without its token, whether that grants it or not: for the log."""
+        _, path, query, _ = self._places.take(request.path, request.query)
+        return structs.replace(request, path=path, query=query)
+
+    def weigh(self, request: Request, client: str, scheme: bytes = b"http") -> tuple[Request, Refusal | Literal[""]]:
+        """As ``judge``, the long way, with the reason in place of the answer."""
+        token, path, query, fault = self._places.take(request.path, request.query)
         request = structs.replace(request, path=path, query=query)
         if not (self._everywhere or path.startswith(self._mounts)) or request.method == "OPTIONS":
-            return request, None  # a preflight names no token, and the answer tells nothing
-        refusal = fault or ("" if token else "missing") or self._refusal(request, token, client, scheme)
-        return request, self._deny(request, refusal, last=last) if refusal else None
+            return request, ""  # a preflight names no token, and the answer tells nothing
+        return request, fault or ("" if token else "missing") or self._refusal(request, token, client, scheme)
+
+    def claims_of(self, request: Request) -> dict[str, object]:
+        """What the token in a request claims, for a person; empty where it is not genuine."""
+        return read_claims(self._places.take(request.path, request.query).token, self._ring)
 
     def granted(self, line: bytes) -> bytes | None:
         """A request line up to its version, without its token, where that is known and grants it; else None.

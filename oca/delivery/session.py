@@ -171,6 +171,8 @@ class Session(Connection):
         self._account.request = request
         turning = service.misses.turning
         if turning is not None and (turning.everyone or left + 1 == service.settings.requests_per_connection_max):
+            if service.gate is not None:
+                self._account.request = service.gate.bare(request)
             return self._reply(service.misses.turn_away(request, turning), None)
         asked = request
         if service.gate is not None:

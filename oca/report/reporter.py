@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from typing import Protocol
 
 import aiohttp
 import msgspec
@@ -16,6 +17,7 @@ from oca import __version__
 from oca.common.box import ApplianceTable, SteeringTable
 from oca.common.clock import now_ns
 from oca.common.errors import SteeringError
+from oca.common.jwk import SigningPolicy
 from oca.common.log import get_logger
 from oca.common.messages import Misses, Report, ReportAnswer, Serving
 from oca.common.refusal import read_refusal
@@ -32,6 +34,17 @@ _decode = msgspec.json.Decoder(ReportAnswer).decode
 _encode = msgspec.json.Encoder().encode
 
 
+class Signing(Protocol):
+    """What the reporter needs of ``signing.SigningState``."""
+
+    @property
+    def policy(self) -> SigningPolicy | None:
+        """What the workers go by."""
+
+    def take(self, policy: SigningPolicy) -> None:
+        """Go by another."""
+
+
 class Reporter:
     """Sends reports of one boot of the appliance."""
 
@@ -44,6 +57,7 @@ class Reporter:
         delivery: Delivery,
         observe: Callable[[], tuple[Snapshot, Serving]],
         chance: Callable[[], float],
+        signing: Signing,
     ) -> None:
         """Make ready to report.
 
@@ -54,6 +68,7 @@ class Reporter:
             delivery: Gives its URLs and the demand.
             observe: What to report now.
             chance: A number in [0, 1) on each call, to spread reports.
+            signing: Takes up what steering says of signed URLs.
 
         Raises:
             ConfigError: The token file cannot be used.
@@ -65,6 +80,7 @@ class Reporter:
         self._delivery = delivery
         self._observe = observe
         self._chance = chance
+        self._signing = signing
         self._ledger = DemandLedger(boot_id, started_at_ns=now_ns())
         self._token = read_token(steering.token_file, setting="steering.token_file")
         self._url = f"{steering.url.rstrip('/')}/v1/appliances/{appliance.id}/report"
@@ -122,6 +138,10 @@ class Reporter:
         self._ledger.acknowledge(answer.demand_sequence)
         self._listed_wanted = report.contents.digest if answer.contents_wanted else ""
         self.link.reports_taken += 1
+        if answer.policy is not None:
+            self._signing.take(answer.policy)
+            if self._signing.policy is answer.policy:
+                self.nudge()  # until it knows, steering signs by what was there before
         return answer
 
     def _compose(self) -> Report:
@@ -129,6 +149,7 @@ class Reporter:
         self._ledger.add(self._delivery.take_demand())
         self._sequence += 1
         held = snapshot.store.held
+        policy = self._signing.policy
         return Report(
             appliance=self._appliance.id,
             site=self._appliance.site,
@@ -146,6 +167,8 @@ class Reporter:
             misses=Misses(
                 **{kind: snapshot.counters.get(f"delivery_misses:{kind}", 0) for kind in Misses.__struct_fields__}
             ),
+            policy=policy.revision if policy is not None else "",
+            keys=[key.kid for key in policy.keys] if policy is not None else [],
         )
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> ReportAnswer:

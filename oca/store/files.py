@@ -91,10 +91,10 @@ def open_read(path: Path) -> int | None:
             return None
 
 
-def open_write(path: Path) -> int:
-    """A descriptor for reading and writing; the file is created if need be."""
+def open_write(path: Path, *, mode: int = 0o644) -> int:
+    """A descriptor for reading and writing; the file is created, with ``mode``, if need be."""
     with explained(path, "open for writing"):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
 
 
 def close(descriptor: int) -> None:
@@ -146,6 +146,19 @@ def rewrite(path: Path) -> None:
             write_at(descriptor, path, b"\n", 0)
         finally:
             os.close(descriptor)
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Put ``data`` in place of what ``path`` holds: durable, readable by the owner alone, never half of it there."""
+    fresh = path.with_name(f"{path.name}.new")
+    remove(fresh)  # one that a kill left may be readable by others
+    descriptor = open_write(fresh, mode=0o600)
+    try:
+        write_at(descriptor, fresh, data, 0)
+        sync(descriptor, fresh)
+    finally:
+        os.close(descriptor)
+    move(fresh, path)
 
 
 def cut(descriptor: int, path: Path, length: int) -> None:

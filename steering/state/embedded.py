@@ -64,7 +64,7 @@ class EmbeddedState:
         """
         try:
             path.mkdir(parents=True, exist_ok=True)
-            environment = lmdb.open(str(path), map_size=bytes_max, max_readers=510, mode=0o640, lib_version=0)
+            environment = lmdb.open(str(path), map_size=bytes_max, max_readers=510, mode=0o600, lib_version=0)
         except (OSError, lmdb.Error) as error:
             reason = getattr(error, "strerror", None) or str(error).rpartition(": ")[2]
             raise ConfigError(

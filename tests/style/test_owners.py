@@ -21,7 +21,7 @@ TASKS = ("oca/common/tasks.py",)
 CLOCK = ("oca/common/clock.py",)
 DURABLE = ("oca/store/files.py",)
 SENDS = ("oca/delivery/transport.py",)
-CHANCE = ("oca/daemon.py", "fill/service.py")
+CHANCE = ("oca/common/new_key.py", "oca/daemon.py", "fill/service.py")
 """Composition roots: they draw, and hand what they drew or the dice to the rest."""
 
 OWNERS: dict[str, tuple[str, ...]] = {

@@ -46,6 +46,7 @@ async def test_page_plays_film_from_nearest_appliance(whole: System, studio: Stu
     assert len(watched.segments) >= 12
     assert {_hosts(whole).get(segment.host, segment.host) for segment in watched.segments} == {nearest}
     _assert_bytes_are_the_origins(watched, studio)
+    assert all(segment.signed for segment in watched.segments)
     log = await watched.log()
     assert {segment["pathway"] for segment in log["segments"]} == {nearest}
     assert (log["errors"], log["stalls"], watched.console_errors) == ([], [], [])

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Page, Response
 
 from oca.common.digest import digest_hex
+from oca.common.signed_url import TokenPlaces
 
 # Every 50 ms the position is noted; a stall is the time for which it did not move while it should have.
 SAMPLER = """() => {
@@ -30,10 +31,11 @@ SAMPLER = """() => {
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment as the browser got it."""
+    """One segment as the browser got it; ``path`` as its server looks it up, without its token."""
 
     host: str
     path: str
+    signed: bool
     status: int
     digest: str
 
@@ -77,7 +79,9 @@ class Watched:
     async def _read(self, response: Response) -> None:
         url = urlsplit(response.url)
         body = await response.body()
-        self.segments.append(Segment(url.hostname or "", url.path, response.status, digest_hex(body)))
+        placed = TokenPlaces().take(url.path.encode(), url.query.encode())
+        path = placed.path.decode()
+        self.segments.append(Segment(url.hostname or "", path, bool(placed.token), response.status, digest_hex(body)))
 
 
 async def watch(page: Page, url: str) -> Watched:

@@ -16,6 +16,7 @@ from oca.common.errors import ConfigError, OcaError
 from oca.common.log import configure_logging
 from oca.common.messages import Report
 from oca.daemon import Daemon
+from oca.delivery.authorisation import Authorisation
 from oca.delivery.settings import DeliveryTable
 from oca.report.inventory import Inventory
 from oca.settings import AdminTable, ApplianceSettings, DrainTable
@@ -34,6 +35,9 @@ class FakeSupervisor:
         self.stops: list[float] = []
         self.fault: OcaError | None = None
         self.turned: list[str | None] = []
+
+    def authorise(self, told: Authorisation) -> None:
+        self.told = told
 
     async def start(self) -> None:
         if self.fault is not None:

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from msgspec import structs
 
 from fill.fetch import REDIRECTS_MAX, ObjectFetcher
 from fill.settings import FillTable
@@ -342,3 +343,29 @@ async def test_fetch_keeps_byte_rate(session: aiohttp.ClientSession, new_source:
     assert (await fetch(session, source.as_source(), table=table))[0] is None
     took_s = asyncio.get_running_loop().time() - started
     assert took_s >= 0.9 * (len(BODY) / 600_000 - 0.1)
+
+
+TOKEN_PATH = "/t/SECRET.x.y"
+
+
+async def test_fetch_shows_its_token_to_the_source_alone(session: aiohttp.ClientSession, new_source: NewSource) -> None:
+    source = await new_source({TOKEN_PATH + PATH: BODY})
+    signed = structs.replace(source.as_source(), token_path=TOKEN_PATH)
+    assert await fetch(session, signed) == (None, BODY)
+    assert source.requests == [(TOKEN_PATH + PATH, "")]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 403 Forbidden\r\n\r\n", b"nonsense\r\n\r\n", b"HTTP/1.1 2000 X\r\n\r\n", b""]
+)
+async def test_fetch_names_no_token_in_a_fault(session: aiohttp.ClientSession, answer: bytes) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        fault, _ = await fetch(session, FillSource(kind="peer", url=url, token_path=TOKEN_PATH))
+    assert fault is not None
+    assert "SECRET" not in fault.why

@@ -10,11 +10,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from oca.common.box import ApplianceTable, SteeringTable
+from oca.common.jwk import SigningPolicy
 from oca.common.log import configure_logging
 from oca.common.messages import Report, ReportAnswer
 from oca.report.reporter import ANSWER_BYTES_MAX, Reporter
 from oca.report.snapshot import Snapshot
 from oca.store.records import HeldPack
+from tests.unit.common.signing_keys import ES
 
 PACK = HeldPack("film/video", "a" * 32, 10, 1, 0, 1)
 
@@ -28,13 +30,16 @@ class Steering:
         self.known = ""
         self.answer: Callable[[Report], web.StreamResponse] = self.take
         self.came = asyncio.Event()
+        self.policy: SigningPolicy | None = None
 
     def take(self, report: Report) -> web.Response:
         if report.contents.assets is not None:
             self.known = report.contents.digest
         demand = report.demand.sequence if report.demand else None
         wanted = report.contents.digest != self.known
-        return web.Response(body=msgspec.json.encode(ReportAnswer(contents_wanted=wanted, demand_sequence=demand)))
+        policy = self.policy if self.policy is not None and report.policy != self.policy.revision else None
+        answer = ReportAnswer(contents_wanted=wanted, demand_sequence=demand, policy=policy)
+        return web.Response(body=msgspec.json.encode(answer))
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         report = msgspec.json.decode(await request.read(), type=Report)
@@ -42,6 +47,20 @@ class Steering:
         self.tokens.append(request.headers.get("Authorization", ""))
         self.came.set()
         return self.answer(report)
+
+
+class Policies:
+    """Takes any policy but a refused one."""
+
+    def __init__(self) -> None:
+        self.policy: SigningPolicy | None = None
+        self.offered = 0
+        self.refused = False
+
+    def take(self, policy: SigningPolicy) -> None:
+        self.offered += 1
+        if not self.refused:
+            self.policy = policy
 
 
 @pytest.fixture
@@ -56,7 +75,7 @@ async def steering() -> AsyncIterator[tuple[Steering, str]]:
 
 @pytest.fixture
 def make_reporter(delivery: Any, make_snapshot: Callable[..., Snapshot]) -> Callable[..., Reporter]:
-    def make(url: str, **settings: Any) -> Reporter:
+    def make(url: str, signing: Policies | None = None, **settings: Any) -> Reporter:
         snapshot = make_snapshot(PACK)
         return Reporter(
             ApplianceTable(id="fra1-a", site="fra1"),
@@ -65,6 +84,7 @@ def make_reporter(delivery: Any, make_snapshot: Callable[..., Snapshot]) -> Call
             delivery=delivery,
             observe=lambda: (snapshot, "serving"),
             chance=lambda: 0.5,
+            signing=signing or Policies(),
         )
 
     return make
@@ -229,3 +249,39 @@ async def test_reporter_sends_its_token(
     reporter = make_reporter(url, token_file=str(tmp_path / "token"))
     await reporter.report_last()
     assert service.tokens == ["Bearer 0123456789abcdef"] * 2
+
+
+async def test_reporter_hands_policy_on_and_reports_it_at_once(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter]
+) -> None:
+    service, url = steering
+    service.policy = SigningPolicy(
+        revision="1" * 32, enforce="required", issuer="steering", path_element="t", keys=[ES.public()]
+    )
+    held = Policies()
+    reporter = make_reporter(url, held)
+    running = asyncio.create_task(reporter.run())
+    try:
+        async with asyncio.timeout(10):
+            while not service.reports or not service.reports[-1].policy:
+                service.came.clear()
+                await service.came.wait()
+    finally:
+        running.cancel()
+    last = service.reports[-1]
+    assert (last.policy, last.keys, held.offered) == ("1" * 32, ["es"], 1)
+    assert service.reports[0].policy == ""
+
+
+async def test_reporter_does_not_hurry_for_policy_that_is_not_taken(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter]
+) -> None:
+    service, url = steering
+    service.policy = SigningPolicy(revision="1" * 32, enforce="required", issuer="s", path_element="t", keys=[])
+    held = Policies()
+    held.refused = True
+    reporter = make_reporter(url, held)
+    async with aiohttp.ClientSession() as session:
+        await reporter.report(session)
+    assert held.offered == 2  # with the list of contents came a second report
+    assert not reporter._wanted.is_set()

@@ -38,7 +38,10 @@ REPORT = "/v1/appliances/metro-a/report"
 
 async def test_report_brings_appliance_up(steering: Steering) -> None:
     async with await steering.report(make_report()) as response:
-        assert (response.status, await response.json()) == (200, {"contents_wanted": False, "demand_sequence": None})
+        assert (response.status, await response.json()) == (
+            200,
+            {"contents_wanted": False, "demand_sequence": None, "policy": None},
+        )
     appliance = (await steering.get("/v1/fleet"))["appliances"][0]
     assert (appliance["appliance"], appliance["up"], appliance["verdict"]) == ("metro-a", True, "ok")
 

@@ -1,0 +1,21 @@
+"""The one place where keys of signed URLs are made."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Literal
+
+from joserfc.jwk import ECKey, OctKey
+from msgspec import convert
+
+from oca.common.jwk import Jwk
+
+Algorithm = Literal["ES256", "HS256", "A128GCM"]
+_BITS = {"HS256": 256, "A128GCM": 128}
+
+
+def new_key(algorithm: Algorithm) -> Jwk:
+    """A key, private half included, under an id of its own."""
+    key = ECKey.generate_key("P-256") if algorithm == "ES256" else OctKey.generate_key(_BITS[algorithm])
+    named = {"kid": secrets.token_hex(4), "alg": algorithm, "use": "enc" if algorithm == "A128GCM" else "sig"}
+    return convert({**key.as_dict(private=True), **named}, Jwk)

@@ -1,0 +1,170 @@
+"""Keys of signed URLs at the appliance: from steering and from a file of its own, kept, and handed to the workers.
+
+What steering gave is kept on the first device, readable by the owner alone: an appliance that starts while steering
+is away goes on judging by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from oca.common.errors import ConfigError, StoreError
+from oca.common.jwk import Jwk, JwkSet, SigningPolicy
+from oca.common.log import get_logger
+from oca.delivery.authorisation import Authorisation
+from oca.delivery.authorisation_settings import AuthorisationTable
+from oca.store import files
+
+POLICY_FILE = "signing-policy.json"
+KEYS_BYTES_MAX = 2**18
+_log = get_logger("signing")
+_policies = msgspec.json.Decoder(SigningPolicy)
+_sets = msgspec.json.Decoder(JwkSet)
+
+
+class SigningState:
+    """What the workers are to go by."""
+
+    def __init__(self, settings: AuthorisationTable, device: Path, tell: Callable[[Authorisation], None]) -> None:
+        """Take up what is there, and tell the workers.
+
+        Args:
+            settings: Whether tokens are needed, and the file of keys.
+            device: Where steering's policy is kept.
+            tell: Hands it to the workers.
+
+        Raises:
+            ConfigError: The file of keys cannot be used.
+        """
+        self._settings = settings
+        self._file = device / POLICY_FILE
+        self._tell = tell
+        self._seen: tuple[int, int] = (0, 0)
+        self._keys: tuple[Jwk, ...] = ()
+        self._fault = ""
+        self.policy: SigningPolicy | None = None
+        if settings.mode != "off":
+            self.policy = self._kept()
+            self._seen = _stamp(settings.keys_file)
+            self._keys = read_keys_file(settings.keys_file)
+            _check(self._keys, self.policy, settings.keys_file)
+        self._hand_down()
+
+    @property
+    def reason(self) -> str:
+        """What is amiss, for the box's health; empty: nothing."""
+        told = Authorisation(keys=self._keys, policy=self.policy)
+        asked = told.enforcement(self._settings)
+        if asked in ("required", "by-mount") and not any(key.signs for key in self._every_key()):
+            return "signed URLs are required and no key is here: every viewer is refused; see docs/signing.md"
+        return self._fault
+
+    def take(self, policy: SigningPolicy) -> None:
+        """Go by ``policy``: keep it first, so that no worker asks for what a restart would have forgotten."""
+        if self._settings.mode == "off":
+            return
+        try:
+            _check(self._keys, policy, self._settings.keys_file)
+        except ConfigError as error:
+            _log.error("steering's keys are not taken", error=error.message, remedy="see steering's log")
+            return
+        try:
+            files.write_secret(self._file, msgspec.json.encode(policy))
+        except StoreError as error:
+            _log.warning("keys of signed URLs will not outlive a restart", error=error.message, remedy=error.remedy)
+        self.policy = policy
+        self._hand_down()
+        _log.info("signed URLs", enforce=policy.enforce, keys=[key.kid for key in policy.keys])
+
+    def look(self) -> None:
+        """Read the file of keys again if it changed; one that cannot be used leaves things as they are."""
+        stamp = _stamp(self._settings.keys_file)
+        if stamp == self._seen or self._settings.mode == "off":
+            return
+        self._seen = stamp
+        try:
+            keys = read_keys_file(self._settings.keys_file)
+            _check(keys, self.policy, self._settings.keys_file)
+        except ConfigError as error:
+            self._fault = f"{error.message}: the keys read before go on"
+            _log.error("the file of keys is not taken", error=error.message, remedy=error.remedy)
+            return
+        self._fault = ""
+        self._keys = keys
+        self._hand_down()
+        _log.info("file of keys read again", keys=[key.kid for key in keys])
+
+    def _hand_down(self) -> None:
+        self._tell(Authorisation(keys=self._keys, policy=self.policy))
+
+    def _every_key(self) -> list[Jwk]:
+        return [*self._keys, *(self.policy.keys if self.policy is not None else ())]
+
+    def _kept(self) -> SigningPolicy | None:
+        try:
+            return _policies.decode(self._file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            _log.error(
+                "what steering said of signed URLs cannot be read; until it says it again none is known",
+                file=str(self._file),
+                error=getattr(error, "strerror", None) or "not as this version wrote it",
+            )
+            return None
+
+
+def read_keys_file(path: str) -> tuple[Jwk, ...]:
+    """The keys in a JWK set; none where ``path`` is empty.
+
+    Raises:
+        ConfigError: It cannot be read, or is none. Nothing of it is shown.
+    """
+    if not path:
+        return ()
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(KEYS_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: {error.strerror}",
+            remedy="check [delivery.authorisation] keys_file and its permissions",
+        ) from None
+    try:
+        if len(raw) > KEYS_BYTES_MAX:
+            raise msgspec.DecodeError("too large")  # noqa: TRY301 - all that is no key set is told alike
+        return tuple(_sets.decode(raw).keys)
+    except msgspec.DecodeError as error:
+        where = f" at {place.rstrip('`')}" if (place := str(error).partition(" - at `")[2]) else ""
+        raise ConfigError(
+            f"{path}: no JWK set of ES256, HS256 or A128GCM/A256GCM keys{where}",
+            remedy="make keys by 'oca token key', or name the file that holds them",
+        ) from None
+
+
+def _check(keys: tuple[Jwk, ...], policy: SigningPolicy | None, file: str) -> None:
+    """Refuse now what a worker could not load.
+
+    Raises:
+        ConfigError: A key is none, or two have one name.
+    """
+    if not keys and policy is None:
+        return
+    from oca.common.keyring import KeyRing  # noqa: PLC0415 - loads cryptography, which is not needed without keys
+
+    ring = KeyRing()
+    ring.add(keys, source=file)
+    if policy is not None:
+        ring.add(policy.keys, source="steering")
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """Tells whether the file is another than before."""
+    try:
+        found = Path(path).stat() if path else None
+    except OSError:
+        return (-1, -1)
+    return (found.st_mtime_ns, found.st_ino) if found is not None else (0, 0)

@@ -1,0 +1,266 @@
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from msgspec import structs
+
+from oca.common.jwk import SigningPolicy
+from oca.common.keyring import KeyRing
+from oca.common.messages import AssetManifest, Report, ReportAnswer
+from oca.common.signing import Grant, find_key, verify
+from steering import signing
+from steering.key_schedule import HANDOVER_S
+from steering.settings import SigningTable, SteeringSettings
+from steering.signing import STATE_KEY, Signing, read_keys, rotate
+from steering.state.embedded import EmbeddedState
+from tests.unit.steering.api_client import Steering
+from tests.unit.steering.made_up import make_contents, make_report, make_settings
+
+NOW_S = 2_000_000_000.0
+ON = SigningTable(mode="required")
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at_s = NOW_S
+        monkeypatch.setattr(signing, "now_s", lambda: self.at_s)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def ids(made: Signing) -> list[str]:
+    return [key.kid for key in made.policy.keys]
+
+
+def grant_of(token_path: str, made: Signing) -> Grant:
+    """What an appliance that has ``made``'s policy makes of a token."""
+    element, token = token_path.strip("/").split("/")
+    ring = KeyRing()
+    ring.add(made.policy.keys, source="steering", issuers=[made.policy.issuer])
+    key = find_key(token.encode(), ring)
+    assert not isinstance(key, str), key
+    grant = verify(token.encode(), key, ring, audience=())
+    assert isinstance(grant, Grant), grant
+    assert element == made.policy.path_element
+    return grant
+
+
+def test_signing_off_makes_no_key_and_says_nothing(state: EmbeddedState) -> None:
+    made = Signing(SigningTable(), state)
+    assert state.get(STATE_KEY) is None
+    assert (made.token_path(["any"], "/harbour"), made.policy_for("")) == ("", None)
+    was_on = "1" * 32
+    told = made.policy_for(was_on)  # an appliance from before it was turned off
+    assert told is not None
+    assert (told.enforce, told.keys) == ("off", [])
+    assert made.policy_for(told.revision) is None
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "HS256"])
+def test_signing_grants_title_to_whoever_holds_its_key(state: EmbeddedState, clock: Clock, algorithm: Any) -> None:
+    made = Signing(structs.replace(ON, algorithm=algorithm, token_lifetime_s=3600.0), state)
+    (key,) = made.policy.keys
+    assert (key.alg, key.d) == (algorithm, "")
+    grant = grant_of(made.token_path([key.kid], "/harbour"), made)
+    assert grant.container.covers(b"/harbour/v/1.m4s", b"CMCD=x", b"http://any")
+    assert not grant.container.covers(b"/harbours/1.m4s", b"", b"http://any")
+    assert NOW_S + 3600 <= grant.ends_s <= NOW_S + 3600 + signing.SHARED_S
+    assert made.token_path([], "/harbour") == made.token_path(["other"], "/harbour") == ""
+
+
+def test_signing_shares_token_among_viewers_for_a_while(state: EmbeddedState, clock: Clock) -> None:
+    made = Signing(ON, state)
+    first = made.token_path(ids(made), "/harbour")
+    clock.at_s += 1
+    assert made.token_path(ids(made), "/harbour") == first
+    assert made.token_path(ids(made), "/quay") != first
+    clock.at_s += signing.SHARED_S
+    later = made.token_path(ids(made), "/harbour")
+    assert grant_of(later, made).ends_s > grant_of(first, made).ends_s
+
+
+async def test_signing_rotates_with_overlap(state: EmbeddedState, clock: Clock) -> None:
+    made = Signing(structs.replace(ON, key_lifetime_s=5000.0, token_lifetime_s=100.0), state)
+    (old,) = ids(made)
+    revision = made.policy.revision
+    clock.at_s += 4999
+    await made.look()
+    assert ids(made) == [old]
+    clock.at_s += 1
+    await made.look()
+    assert ids(made)[0] == old
+    _, new = ids(made)
+    assert made.policy_for(revision) == made.policy
+    # An appliance that does not have the new key yet is signed for by the old one; others by the new one.
+    by_old, by_new = made.token_path([old], "/harbour"), made.token_path([old, new], "/harbour")
+    assert (grant_of(by_old, made).kid, grant_of(by_new, made).kid) == (old, new)
+    clock.at_s += HANDOVER_S
+    assert made.token_path([old], "/harbour") == ""
+    clock.at_s += 99
+    await made.look()
+    assert grant_of(by_old, made).ends_s < clock.at_s  # over before its key goes
+    clock.at_s += 1 + signing.SHARED_S
+    await made.look()
+    assert ids(made) == [new]
+
+
+async def test_signing_follows_other_instance_and_restart(state: EmbeddedState, clock: Clock) -> None:
+    one, other = Signing(ON, state), Signing(ON, state)
+    assert one.policy == other.policy
+    rotate(state, ON, at_s=clock.at_s, now=True)
+    await one.look()
+    await other.look()
+    assert len(ids(one)) == 2
+    assert one.policy == other.policy == Signing(ON, state).policy
+
+
+async def test_signing_revokes_keys_at_once(state: EmbeddedState, clock: Clock) -> None:
+    made = Signing(ON, state)
+    before = ids(made)
+    token = made.token_path(before, "/harbour")
+    rotate(state, ON, at_s=clock.at_s, revoke=True)
+    await made.look()
+    assert set(before).isdisjoint(ids(made))
+    with pytest.raises(AssertionError, match="unknown-key"):
+        grant_of(token, made)
+
+
+def test_signing_changes_algorithm_with_overlap(state: EmbeddedState, clock: Clock) -> None:
+    Signing(ON, state)
+    made = Signing(structs.replace(ON, algorithm="HS256"), state)
+    assert [key.alg for key in made.policy.keys] == ["ES256", "HS256"]
+
+
+def test_signing_keeps_tokens_bounded(state: EmbeddedState, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing, "TOKENS_MAX", 3)
+    made = Signing(structs.replace(ON, algorithm="HS256"), state)
+    for number in range(10):
+        made.token_path(ids(made), f"/{number}")
+        assert len(made._tokens) <= 3
+
+
+def test_state_file_is_its_owners_alone(state: EmbeddedState, tmp_path: Path) -> None:
+    Signing(ON, state)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "state").iterdir()}
+    assert modes == {"data.mdb": 0o600, "lock.mdb": 0o600}
+
+
+def test_signing_shows_no_private_half(state: EmbeddedState, clock: Clock) -> None:
+    made = Signing(ON, state)
+    private = read_keys(state)[0].jwk.d
+    assert private
+    assert private not in repr(read_keys(state))
+    assert private not in msgspec.json.encode(made.policy).decode()
+
+
+# ---- through the service ----
+
+
+SITES = {"metro-a": "metro", "metro-b": "metro", "region-a": "region"}
+TOKEN = r"/t/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+
+
+@pytest.fixture
+def settings() -> SteeringSettings:
+    return make_settings(signing=ON)
+
+
+async def _report(steering: Steering, report: Report) -> SigningPolicy | None:
+    async with await steering.report(report) as response:
+        return msgspec.json.decode(await response.read(), type=ReportAnswer).policy
+
+
+async def _enrol(steering: Steering, package: Path, *names: str) -> None:
+    """Every appliance holds the title; those named have taken steering's keys up."""
+    contents = make_contents(steering.publish(package))
+    for name, site in SITES.items():
+        report = make_report(name, site, contents=contents)
+        told = await _report(steering, report)
+        assert told is not None
+        if name in names:
+            held = [key.kid for key in told.keys]
+            again = structs.replace(report, sequence=2, policy=told.revision, keys=held)
+            assert await _report(steering, again) is None
+
+
+async def test_playback_signs_for_appliances_that_hold_the_key_and_leaves_others_open(
+    steering: Steering, package: Path
+) -> None:
+    await _enrol(steering, package, "metro-a", "region-a")
+    _, answer = await steering.playback()
+    for urls in answer["assets"].values():
+        for url in urls:
+            host = urlsplit(url).hostname
+            signed = re.match(TOKEN + "/harbour/", urlsplit(url).path) is not None
+            assert signed is (host in ("metro-a.example", "region-a.example")), url
+    assert not any("/t/" in pathway["url"] for pathway in answer["pathways"])
+    assert "/t/" not in answer["hls_url"] + answer["dash_url"]
+
+
+async def test_manifests_and_redirects_carry_token_that_relative_urls_inherit(
+    steering: Steering, package: Path
+) -> None:
+    await _enrol(steering, package, *SITES)
+    async with steering.client.get("/v1/playback/harbour/master.m3u8") as response:
+        hls = await response.text()
+    lines = [line for line in hls.splitlines() if line.startswith("http")] + re.findall(r',URI="([^"]+)"', hls)
+    assert len(lines) >= 8
+    for url in lines:
+        parts = urlsplit(url)
+        assert bool(re.match(TOKEN + "/harbour/", parts.path)) is (
+            parts.hostname in {f"{name}.example" for name in SITES}
+        )
+    steering_line = next(line for line in hls.splitlines() if "CONTENT-STEERING" in line)
+    assert "/t/" not in steering_line
+    async with steering.client.get("/v1/playback/harbour/manifest.mpd") as response:
+        bases = re.findall(r"<BaseURL[^>]*>([^<]+)</BaseURL>", await response.text())
+    assert len(bases) >= 4
+    for url in bases:
+        parts = urlsplit(url)
+        assert bool(re.match(TOKEN + "/harbour/", parts.path)) is (
+            parts.hostname in {f"{name}.example" for name in SITES}
+        )
+    path = urlsplit(lines[0]).path.partition("/harbour/")[2]
+    async with steering.client.get(f"/r/harbour/{path}?a=1", allow_redirects=False) as response:
+        location = urlsplit(response.headers["Location"])
+    assert re.fullmatch(TOKEN + "/harbour/" + re.escape(path), location.path)
+    assert location.query == "a=1"
+
+
+async def test_steering_answers_and_explanations_hold_no_token(steering: Steering, package: Path) -> None:
+    await _enrol(steering, package, *SITES)
+    for path in (
+        "/steer/hls?title=harbour&pathways=metro-a,metro-b,origin",
+        "/steer/dash?title=harbour&pathways=metro-a,metro-b,origin",
+        "/v1/explain?title=harbour",
+        "/v1/fleet",
+        "/v1/titles",
+        "/health",
+    ):
+        async with steering.client.get(path) as response:
+            assert response.status == 200, path
+            assert "/t/" not in await response.text(), path
+
+
+async def test_fill_is_given_token_for_peers_and_none_for_origin(steering: Steering, package: Path) -> None:
+    await _enrol(steering, package, "metro-b", "region-a")
+    raw = await steering.get("/v1/appliances/metro-a/assets/harbour/video-240p")
+    manifest = msgspec.convert(raw, AssetManifest)
+    tokens = {source.appliance: source.token_path for source in manifest.sources}
+    assert set(tokens) == {"metro-b", "region-a", None}
+    assert re.fullmatch(TOKEN, tokens["metro-b"])
+    assert re.fullmatch(TOKEN, tokens["region-a"])
+    assert tokens[None] == ""
+
+
+async def test_appliance_that_takes_no_keys_is_told_and_not_signed_for(steering: Steering, package: Path) -> None:
+    """One of an older version, or with mode = "off", asks for no token and understands none."""
+    await _enrol(steering, package)
+    _, answer = await steering.playback()
+    assert not any("/t/" in url for urls in answer["assets"].values() for url in urls)

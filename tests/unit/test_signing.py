@@ -1,0 +1,128 @@
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import structs
+
+from oca.common.errors import ConfigError
+from oca.common.jwk import Jwk, JwkSet, SigningPolicy
+from oca.delivery.authorisation import Authorisation
+from oca.delivery.authorisation_settings import AuthorisationTable
+from oca.signing import POLICY_FILE, SigningState, read_keys_file
+from tests.unit.common.signing_keys import ENC, ES, HS, STRANGER
+
+POLICY = SigningPolicy(revision="1" * 32, enforce="required", issuer="steering", path_element="t", keys=[ES.public()])
+
+
+class Told:
+    def __init__(self, device: Path, **settings: Any) -> None:
+        self.told: list[Authorisation] = []
+        self.state = SigningState(AuthorisationTable(**settings), device, self.told.append)
+
+
+def write(path: Path, *keys: Jwk) -> Path:
+    path.write_bytes(msgspec.json.encode(JwkSet(list(keys))))
+    return path
+
+
+def test_state_keeps_policy_for_a_start_without_steering(tmp_path: Path) -> None:
+    first = Told(tmp_path)
+    assert (first.state.policy, first.told) == (None, [Authorisation()])
+    first.state.take(POLICY)
+    assert first.told[-1].policy == POLICY
+    assert (tmp_path / POLICY_FILE).stat().st_mode & 0o777 == 0o600
+    second = Told(tmp_path)
+    assert second.state.policy == POLICY
+    assert second.told == [Authorisation(policy=POLICY)]
+    assert second.state.reason == ""
+
+
+def test_state_puts_secret_in_place_of_file_that_others_may_read(tmp_path: Path) -> None:
+    for name in (POLICY_FILE, f"{POLICY_FILE}.new"):
+        (tmp_path / name).write_bytes(b"old")
+        (tmp_path / name).chmod(0o644)
+    Told(tmp_path).state.take(POLICY)
+    assert [(path.name, path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [(POLICY_FILE, 0o600)]
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"\xff", b'{"revision":"x"}'])
+def test_state_starts_without_what_it_cannot_read(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / POLICY_FILE).write_bytes(raw)
+    assert Told(tmp_path).state.policy is None
+
+
+def test_state_takes_no_policy_that_workers_could_not_load(tmp_path: Path) -> None:
+    it = Told(tmp_path)
+    it.state.take(POLICY)
+    for bad in (structs.replace(ES.public(), x=ES.y), structs.replace(HS, k=ENC.k)):
+        it.state.take(structs.replace(POLICY, revision="2" * 32, keys=[bad]))
+        assert it.state.policy == POLICY
+    assert len(it.told) == 2
+
+
+def test_state_serves_on_where_policy_cannot_be_kept(tmp_path: Path) -> None:
+    it = Told(tmp_path / "gone")
+    it.state.take(POLICY)
+    assert it.told[-1].policy == POLICY
+
+
+def test_state_leaves_steering_aside_where_box_is_off(tmp_path: Path) -> None:
+    Told(tmp_path).state.take(POLICY)
+    it = Told(tmp_path, mode="off")
+    it.state.take(POLICY)
+    it.state.look()
+    assert it.told == [Authorisation()]
+    assert it.state.policy is None
+
+
+def test_state_reads_file_of_keys_again_when_it_changes(tmp_path: Path) -> None:
+    file = write(tmp_path / "keys.json", ES.public())
+    it = Told(tmp_path, mode="required", keys_file=str(file))
+    assert it.told == [Authorisation(keys=(ES.public(),))]
+    it.state.look()
+    assert len(it.told) == 1
+    write(tmp_path / "next.json", ES.public(), HS).rename(file)
+    it.state.look()
+    assert it.told[-1] == Authorisation(keys=(ES.public(), HS))
+
+
+def test_state_goes_on_with_old_keys_where_new_ones_are_none(tmp_path: Path) -> None:
+    file = write(tmp_path / "keys.json", HS)
+    it = Told(tmp_path, mode="required", keys_file=str(file))
+    for spoil in (lambda: file.write_text("{"), lambda: write(file, structs.replace(HS, k="AA")), file.unlink):
+        spoil()
+        it.state.look()
+        assert len(it.told) == 1
+        assert str(file) in it.state.reason
+        assert HS.k not in it.state.reason
+    write(file, HS)
+    it.state.look()
+    assert it.state.reason == ""
+
+
+def test_state_says_that_it_refuses_everybody_for_want_of_a_key(tmp_path: Path) -> None:
+    it = Told(tmp_path, mode="required")
+    assert "no key is here" in it.state.reason
+    it.state.take(POLICY)
+    assert it.state.reason == ""
+    it.state.take(structs.replace(POLICY, revision="3" * 32, keys=[ENC]))
+    assert "no key is here" in it.state.reason
+    assert Told(tmp_path / "other").state.reason == ""
+
+
+def test_state_refuses_start_with_file_that_is_none(tmp_path: Path) -> None:
+    for raw, wanted in (
+        (None, "cannot be read: No such file"),
+        (b"{", "no JWK set"),
+        (b'{"keys":[{"kty":"RSA","kid":"a","alg":"RS256"}]}', r"no JWK set .* at \$\.keys\[0\]\.(kty|alg)"),
+        (b" " * (2**18 + 1), "no JWK set"),
+        (msgspec.json.encode(JwkSet([ES, STRANGER])), "two keys have the kid es"),
+    ):
+        file = tmp_path / "keys.json"
+        if raw is not None:
+            file.write_bytes(raw)
+        with pytest.raises(ConfigError, match=wanted) as caught:
+            Told(tmp_path, keys_file=str(file))
+        assert ES.d not in str(caught.value)
+    assert read_keys_file("") == ()
