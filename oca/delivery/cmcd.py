@@ -58,10 +58,9 @@ def told_encoded(data: bytes) -> Told | None:
     """What ``data_of`` a query tells; None where it is malformed."""
     if len(data) > DATA_BYTES_MAX:
         return None
-    if b"," in data or b"%2c" in data or b"%3d" in data:  # not as encodeURIComponent writes it
-        return told_plain(unquote_to_bytes(data))
     found = dict(_ENCODED(b"%2C" + data))
-    return _told(found) if found else _nothing(unquote_to_bytes(data))
+    # Nothing is found either where it is not as encodeURIComponent writes it: bare, or in lower case.
+    return _told(found) if found else told_plain(unquote_to_bytes(data))
 
 
 def told_plain(data: bytes) -> Told | None:
@@ -69,7 +68,10 @@ def told_plain(data: bytes) -> Told | None:
     if len(data) > DATA_BYTES_MAX:
         return None
     found = dict(_PLAIN(b"," + data))
-    return _told(found) if found else _nothing(data)
+    if found:
+        return _told(found)
+    # None of our keys is there: another player's few keys, or no such data at all.
+    return Told() if _WELL_FORMED.fullmatch(data) else None
 
 
 def _told(found: dict[bytes, bytes]) -> Told:
@@ -82,8 +84,3 @@ def _told(found: dict[bytes, bytes]) -> Told:
         get(b"bs") == b"",
         get(b"su") == b"",
     )
-
-
-def _nothing(data: bytes) -> Told | None:
-    """None of our keys is there: another player's few keys, or no such data at all."""
-    return Told() if _WELL_FORMED.fullmatch(data) else None

@@ -47,6 +47,8 @@ class Players:
         """How old what a player is told may get; 0: nothing is told."""
         self.pace = Pace(settings.pacing) if settings.pacing.mode != "off" else None
         self._quality = QualityTable() if settings.cmcd.quality else None
+        self.listens = self.pace is not None or self._quality is not None
+        """Whether anything is made of what players tell."""
 
     @classmethod
     def wanted(cls, settings: DeliveryTable, counts: memoryview[int], appliance: str) -> Players | None:
@@ -94,7 +96,7 @@ class Player:
             ``line``, for the head of the answer.
         """
         players = self._players
-        told = self._told(query, cmcd) if query or cmcd else None
+        told = self._told(query, cmcd) if (query or cmcd) and players.listens else None
         if told is not None and found is not None:
             players.hear(found.pack.asset, self._prefix or self._find_prefix(), told)
         if players.pace is not None and not fields.fill:

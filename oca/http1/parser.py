@@ -90,7 +90,11 @@ class RequestReader:
             return None
         if not self._at and len(data) <= self._head_bytes_max:
             line_end = data.find(b"\r\n")
-            fields = self._known.fields.get(data[line_end:])
+            block, cmcd = data[line_end:], b""
+            fields = self._known.fields.get(block)
+            if fields is None and data.find(_END) + len(_END) == len(data):
+                block, cmcd = take_cmcd(block)
+                fields = self._known.fields.get(block) if cmcd else None
             if fields is not None:
                 # The common case: one request, and its block known. A known block ends at its first empty line, so
                 # this is one whole head, and the request line alone is left to read. Anything unusual takes the full
@@ -104,7 +108,7 @@ class RequestReader:
                         path, _, query = target.partition(b"?")
                         if b"%" in path:
                             path = decoded(path)
-                        return Request("GET", path, fields, not fields.close, 1, query)
+                        return Request("GET", path, fields, not fields.close, 1, query, cmcd)
         return self._next(data)
 
     def _next(self, data: bytes) -> Request | None:

@@ -121,6 +121,16 @@ def test_parser_knows_block_whatever_its_cmcd_lines_tell() -> None:
     assert requests[0].fields is requests[8].fields
 
 
+def test_parser_takes_no_line_behind_a_request_for_one_of_its_own() -> None:
+    known = KnownBlocks()
+    read(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", known=known)
+    # Taken out, the line would leave the known block; it begins what follows the request, and no request does so.
+    requests, error = read(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nCMCD-Status: rtp=5\r\n", b"\r\n", known=known)
+    assert [request.cmcd for request in requests] == [b""]
+    assert error is not None
+    assert error.reason == "request-line"
+
+
 def test_parser_forgets_known_blocks_when_full() -> None:
     known = KnownBlocks()
     for number in range(KNOWN_BLOCKS_MAX + 1):
