@@ -17,7 +17,15 @@ from prometheus_client import CollectorRegistry
 from oca import __version__
 from oca.admin.api import admin_app
 from oca.admin.quality import By, QualityPage, quality_page
-from oca.admin.status import Renewal, Status, device_statuses, link_statuses, steering_status, worker_statuses
+from oca.admin.status import (
+    Renewal,
+    Status,
+    device_statuses,
+    link_statuses,
+    players_status,
+    steering_status,
+    worker_statuses,
+)
 from oca.common.addresses import parse_listen
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.errors import ConfigError
@@ -174,6 +182,7 @@ class Daemon:
             links=link_statuses(snapshot),
             steering=steering_status(self._reporter.link if self._reporter else None),
             renewal=self._lifecycle.last,
+            players=players_status(snapshot.counters, pacing=self._settings.delivery.pacing.mode),
         )
 
     async def run(self) -> None:
@@ -250,6 +259,7 @@ class Daemon:
             verdict = self.snapshot.health.verdict
             contents_changed = await self._observer.observe()
             self._signing.look()
+            self._supervisor.advise(self.snapshot.load)
             drained = self._drain.observe(self.snapshot.load.connections)
             self._tell_delivery()
             health = self.snapshot.health

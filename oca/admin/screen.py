@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from oca.admin.status import Renewal, Status
+from oca.admin.status import PlayersStatus, Renewal, Status
 from oca.common.units import format_bytes, format_duration, format_rate
 from oca.report.serving import drain_reason
 
@@ -18,6 +18,7 @@ def status_lines(status: Status) -> Iterator[str]:
     for reason in status.health.reasons:
         yield f"           ! {reason}"
     yield f"viewers    {status.load.connections} connections, {format_rate(status.load.sent_bytes_per_s)} sent"
+    yield f"players    {', '.join(_players(status.players))}"
     links = ", ".join(_link(link.name, link.up, link.bytes_per_s) for link in status.links)
     yield f"links      {links or 'not known'}"
     ready = sum(worker.ready for worker in status.workers)
@@ -55,6 +56,16 @@ def _since(status: Status, instant_ns: int) -> str:
 def _link(name: str, up: bool, bytes_per_s: float) -> str:
     speed = f" {format_rate(bytes_per_s)}" if bytes_per_s else ""
     return f"{name} {'up' if up else 'DOWN'}{speed}"
+
+
+def _players(players: PlayersStatus) -> Iterator[str]:
+    yield f"pacing {players.pacing}" + (f", {players.paced_connections} paced" if players.pacing != "off" else "")
+    if players.congestion:
+        yield f"congestion control {' and '.join(players.congestion)}"
+    if players.quality_reports:
+        yield f"{players.quality_starved} starved of {players.quality_reports} requests"
+    if players.advised_kbits_per_s:
+        yield f"asked to stay below {players.advised_kbits_per_s / 1000:.1f} Mbit/s"
 
 
 def _steering(status: Status) -> str:

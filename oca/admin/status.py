@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from oca.common.messages import Health, Load, Message, Serving, StoreUse
@@ -57,6 +57,20 @@ class Renewal(Message, frozen=True):
     waiting: tuple[str, ...] = ()
 
 
+class PlayersStatus(Message, frozen=True):
+    """What passes between players and the box: paces, CMCD since the start, and what CMSD has them told (0: nothing).
+
+    ``congestion`` names the congestion controls of the listening sockets.
+    """
+
+    pacing: str
+    paced_connections: int
+    congestion: list[str]
+    quality_reports: int
+    quality_starved: int
+    advised_kbits_per_s: int
+
+
 class Status(Message, frozen=True):
     """The appliance at a glance; times are nanoseconds since 1970, ``drained_at_ns`` 0 while no operator drained it."""
 
@@ -76,6 +90,7 @@ class Status(Message, frozen=True):
     devices: list[DeviceStatus]
     links: list[LinkStatus]
     steering: SteeringStatus
+    players: PlayersStatus
     renewal: Renewal = Renewal()
 
 
@@ -121,6 +136,19 @@ def device_statuses(snapshot: Snapshot) -> list[DeviceStatus]:
 def link_statuses(snapshot: Snapshot) -> list[LinkStatus]:
     """The links of a snapshot."""
     return [LinkStatus(name=one.name, up=one.up, why=one.why, bytes_per_s=one.bytes_per_s) for one in snapshot.links]
+
+
+def players_status(counters: Mapping[str, int], *, pacing: str) -> PlayersStatus:
+    """What passes between players and the box, from delivery's counters; ``pacing`` is its mode."""
+    at = "delivery_listeners:"
+    return PlayersStatus(
+        pacing=pacing,
+        paced_connections=counters.get("delivery_paced_connections", 0),
+        congestion=[key.removeprefix(at) for key, count in counters.items() if key.startswith(at) and count],
+        quality_reports=counters.get("delivery_quality_reports", 0),
+        quality_starved=counters.get("delivery_quality_starved", 0),
+        advised_kbits_per_s=counters.get("delivery_advised_kbits_per_s", 0),
+    )
 
 
 def steering_status(link: SteeringLink | None) -> SteeringStatus:

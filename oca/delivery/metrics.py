@@ -212,6 +212,12 @@ DELIVERY: tuple[Family, ...] = (
         help="Times a connection's pace was set; a system call each, so far fewer than requests is well.",
     ),
     Family(
+        name="delivery_advised_kbits_per_s",
+        kind="gauge",
+        unit="kbit/s",
+        help="Bitrate that players are told to stay below because links or CPU are short (delivery.cmsd); 0: none.",
+    ),
+    Family(
         name="delivery_listeners",
         kind="gauge",
         unit="sockets",

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from oca.common import clock
 from oca.common.descriptors import raise_limit
 from oca.common.errors import OcaError
 from oca.common.log import LogFormat, LogLevel, get_logger
+from oca.common.messages import Load
 from oca.common.quality import Quality
 from oca.common.tasks import Tasks
 from oca.delivery.authorisation import Authorisation
+from oca.delivery.cmsd import Advice, advise, busy_ratio
 from oca.delivery.control import Authorise, Drain, Reload, Start, Tick
 from oca.delivery.counters import Totals
 from oca.delivery.demand import add
@@ -28,6 +29,7 @@ from oca.delivery.process import WorkerProcess
 from oca.delivery.quality import QualityWindow
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.shares import Shares, share
+from oca.delivery.slot import Slot, WorkerState
 from oca.store.reader import PACKS_OPEN_MAX
 
 BACKOFF_S_MIN = 0.1
@@ -39,39 +41,6 @@ EXIT_GRACE_S = 2.0
 LOAD_INTERVAL_S = 1.0
 """How often it is asked whether the box has too much to send."""
 _log = get_logger("supervisor")
-
-
-class WorkerState(Struct, frozen=True, kw_only=True):
-    """One worker as the operator sees it; ``loop`` is its event loop, ``why`` what its last restart was for."""
-
-    worker: int
-    pid: int
-    ready: bool
-    loop: str
-    restarts: int
-    why: str
-
-
-class _Slot:
-    """A worker's place: what outlives the process in it."""
-
-    def __init__(self, number: int, listeners: list[socket.socket]) -> None:
-        self.number = number
-        self.listeners = listeners
-        self.process: WorkerProcess | None = None
-        self.restarts = 0
-        self.why = ""
-
-    def state(self) -> WorkerState:
-        process = self.process
-        return WorkerState(
-            worker=self.number,
-            pid=process.pid if process is not None else 0,
-            ready=process is not None and process.ready.is_set(),
-            loop=process.loop if process is not None else "",
-            restarts=self.restarts,
-            why=self.why,
-        )
 
 
 class Supervisor:
@@ -90,13 +59,14 @@ class Supervisor:
         self._devices = tuple(str(device) for device in devices)
         self._appliance = appliance
         self._log = Reload(log_level=log_level, log_format=log_format)
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._processes: set[WorkerProcess] = set()
         """All that run: those in their slots, and those that a successor has replaced and that finish their answers."""
         self._tasks = Tasks()
         self._stopping = asyncio.Event()
         self._demand: dict[str, tuple[int, int]] = {}
         self._quality = QualityWindow()
+        self._advice = Advice()
         self._totals = Totals()
         self._own_urls: tuple[str, ...] = ()
         self._authorisation = Authorisation()
@@ -119,7 +89,7 @@ class Supervisor:
         listeners = open_listeners(self._settings.listen, count)
         self._own_urls = urls_of(listeners[0])
         self._shares = self._share_descriptors()
-        self._slots = [_Slot(number, each) for number, each in enumerate(listeners)]
+        self._slots = [Slot(number, each) for number, each in enumerate(listeners)]
         firsts = [self._begin(slot) for slot in self._slots]
         try:
             for first in firsts:
@@ -164,7 +134,7 @@ class Supervisor:
             return sorted({fault for faults in told for fault in faults})
         self._shares = self._share_descriptors()
         self._door.take(settings.overload)
-        done: list[_Slot] = []
+        done: list[Slot] = []
         try:
             for slot in self._slots:
                 await self._hand_over(slot)
@@ -190,9 +160,18 @@ class Supervisor:
             self._door.drained = answer
             self._tell_turning()
 
+    def advise(self, load: Load) -> None:
+        """Have players step down as far as a box under ``load`` needs, where they are told so (``delivery.cmsd``)."""
+        settings = self._settings.cmsd
+        advice = advise(busy_ratio(load, settings), settings) if settings.enabled else Advice()
+        if advice != self._advice:
+            self._advice = advice
+            for process in self._processes:
+                process.tell(advice)
+
     def counters(self) -> Mapping[str, int]:
         """Every declared delivery metric (``oca.common.metrics``), summed over the workers."""
-        return self._totals.read()
+        return {**self._totals.read(), "delivery_advised_kbits_per_s": self._advice.bitrate_max}
 
     def take_demand(self) -> dict[str, tuple[int, int]]:
         """Viewers' (requests, bytes) per asset since the last call."""
@@ -232,7 +211,7 @@ class Supervisor:
             if self._door.observe(self.counters):
                 self._tell_turning()
 
-    async def _keep(self, slot: _Slot) -> None:
+    async def _keep(self, slot: Slot) -> None:
         """Keep a worker in ``slot``: when one ends, start the next, waiting longer while they die young."""
         wait_s = BACKOFF_S_MIN
         started_s = clock.monotonic_s()
@@ -252,7 +231,7 @@ class Supervisor:
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, BACKOFF_S_MAX)
 
-    async def _hand_over(self, slot: _Slot) -> None:
+    async def _hand_over(self, slot: Slot) -> None:
         """Put a new worker into ``slot``, on the same sockets; the old one then finishes its answers and ends.
 
         Raises:
@@ -268,7 +247,7 @@ class Supervisor:
             self._tasks.start(self._see_out(predecessor, drain_s, gently=True), name=f"worker-{slot.number}-leaves")
             await predecessor.until_closed()  # whoever connects from now on is served by the new settings
 
-    def _begin(self, slot: _Slot, *, at_once: bool = True) -> WorkerProcess:
+    def _begin(self, slot: Slot, *, at_once: bool = True) -> WorkerProcess:
         """Start a process for ``slot`` and, ``at_once``, put it there."""
         process = WorkerProcess(self._take)
         process.tell(self._door.message())
@@ -284,6 +263,7 @@ class Supervisor:
             log_level=self._log.log_level,
             log_format=self._log.log_format,
         )
+        process.tell(self._advice)
         self._processes.add(process)
         self._totals.add(process.page)
         self._tasks.start(self._live(process, start), name=f"worker-{slot.number}-process")

@@ -14,7 +14,7 @@ from oca import daemon as daemons
 from oca.common.box import ApplianceTable, SteeringTable, StoreTable
 from oca.common.errors import ConfigError, OcaError
 from oca.common.log import configure_logging
-from oca.common.messages import Report
+from oca.common.messages import Load, Report
 from oca.daemon import Daemon
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.settings import DeliveryTable
@@ -30,6 +30,8 @@ class FakeSupervisor:
         self.counters = delivery.counters
         self.workers = delivery.workers
         self.take_demand = delivery.take_demand
+        self.load: Load | None = None
+        self.advised = asyncio.Event()
         self.started = asyncio.Event()
         self.drained = asyncio.Event()
         self.stops: list[float] = []
@@ -38,6 +40,10 @@ class FakeSupervisor:
 
     def authorise(self, told: Authorisation) -> None:
         self.told = told
+
+    def advise(self, load: Load) -> None:
+        self.load = load
+        self.advised.set()
 
     async def start(self) -> None:
         if self.fault is not None:
@@ -98,6 +104,8 @@ async def test_daemon_serves_until_told_to_stop(rig: Rig) -> None:
     running = run(rig)
     async with asyncio.timeout(10):
         await rig.supervisor.started.wait()
+        await rig.supervisor.advised.wait()
+        assert rig.supervisor.load == rig.daemon.snapshot.load
         rig.daemon.stop()
         rig.supervisor.drained.set()
         await running

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oca.admin.status import DeviceStatus, LinkStatus, Status, SteeringStatus, WorkerStatus
+from oca.admin.status import DeviceStatus, LinkStatus, PlayersStatus, Status, SteeringStatus, WorkerStatus
 from oca.common.messages import Health, Load, StoreUse
 
 MINUTE_NS = 60 * 10**9
@@ -29,4 +29,12 @@ def status() -> Status:
         devices=[DeviceStatus(path="/nvme0", fault="", free_bytes=2**40)],
         links=[LinkStatus(name="eth0", up=True, why="", bytes_per_s=1.25e9)],
         steering=SteeringStatus(url="http://steer", state="connected", why="", since_ns=30 * MINUTE_NS),
+        players=PlayersStatus(
+            pacing="off",
+            paced_connections=0,
+            congestion=["cubic"],
+            quality_reports=0,
+            quality_starved=0,
+            advised_kbits_per_s=0,
+        ),
     )

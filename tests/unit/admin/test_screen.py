@@ -3,13 +3,22 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from oca.admin.screen import status_lines
-from oca.admin.status import DeviceStatus, LinkStatus, Renewal, Status, SteeringStatus
+from oca.admin.status import DeviceStatus, LinkStatus, PlayersStatus, Renewal, Status, SteeringStatus
 from oca.common.messages import Health, StoreUse
 
 MINUTE_NS = 60 * 10**9
 Screen = Callable[..., str]
+PLAYERS = PlayersStatus(
+    pacing="cmcd",
+    paced_connections=7,
+    congestion=["bbr", "reno"],
+    quality_reports=90,
+    quality_starved=2,
+    advised_kbits_per_s=4000,
+)
 
 
 @pytest.fixture
@@ -25,6 +34,7 @@ def test_screen_shows_healthy_appliance(screen: Screen) -> None:
         "fra1-a at fra1, oca 0.1.0, up 1 h 30 min\n"
         "state      serving; health ok\n"
         "viewers    12 connections, 1.0 Gb/s sent\n"
+        "players    pacing off, congestion control cubic\n"
         "links      eth0 up 10.0 Gb/s\n"
         "workers    1 of 1 ready, 1 restarts, CPU 25%\n"
         "store      30 assets, 4000 objects, 1.0 TiB of 4.0 TiB (25%)\n"
@@ -51,6 +61,17 @@ def test_screen_shows_healthy_appliance(screen: Screen) -> None:
         ({"serving": "draining"}, "state      draining; health ok"),
         ({"health": Health(verdict="failed", reasons=["no worker"])}, "           ! no worker"),
         ({"links": []}, "links      not known"),
+        (
+            {"players": PLAYERS},
+            (
+                "players    pacing cmcd, 7 paced, congestion control bbr and reno, 2 starved of 90 requests, "
+                "asked to stay below 4.0 Mbit/s"
+            ),
+        ),
+        (
+            {"players": structs.replace(PLAYERS, congestion=[], quality_reports=0, advised_kbits_per_s=0)},
+            "players    pacing cmcd, 7 paced",
+        ),
         ({"links": [LinkStatus(name="eth0", up=False, why="dark", bytes_per_s=0)]}, "links      eth0 DOWN"),
         ({"devices": [DeviceStatus(path="/nvme0", fault="gone", free_bytes=0)]}, "           /nvme0: gone"),
         (

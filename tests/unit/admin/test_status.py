@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oca.admin.status import (
+    PlayersStatus,
     ServingChange,
     Status,
     asset_page,
     device_statuses,
     link_statuses,
+    players_status,
     serving_change,
     steering_status,
     worker_statuses,
@@ -44,6 +46,25 @@ def test_status_shows_workers_devices_and_links(make_snapshot: MakeSnapshot) -> 
 )
 def test_status_tells_how_it_stands_with_steering(link: SteeringLink | None, state: str) -> None:
     assert steering_status(link).state == state
+
+
+def test_status_tells_what_passes_between_players_and_box() -> None:
+    counters = {
+        "delivery_paced_connections": 3,
+        "delivery_listeners:bbr": 2,
+        "delivery_listeners:cubic": 0,
+        "delivery_quality_reports": 9,
+        "delivery_quality_starved": 1,
+        "delivery_advised_kbits_per_s": 4000,
+    }
+    assert players_status(counters, pacing="cmcd") == PlayersStatus(
+        pacing="cmcd",
+        paced_connections=3,
+        congestion=["bbr"],
+        quality_reports=9,
+        quality_starved=1,
+        advised_kbits_per_s=4000,
+    )
 
 
 ALONE, AWAY = steering_status(None), steering_status(SteeringLink("u", connected=False, why="refused"))

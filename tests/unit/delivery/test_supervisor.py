@@ -19,13 +19,14 @@ from oca.common import clock
 from oca.common.errors import ConfigError, OcaError
 from oca.common.jwk import SigningPolicy
 from oca.common.log import configure_logging
+from oca.common.messages import Load
 from oca.common.quality import Quality
 from oca.common.signing import Claims, sign
 from oca.delivery import process as processes
 from oca.delivery import supervisor as module
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.miss_settings import OverloadTable
-from oca.delivery.pacing_settings import CmcdTable, PacingTable
+from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.supervisor import Supervisor
 from oca.store.store import Store
@@ -107,6 +108,38 @@ async def test_supervisor_gathers_quality_and_paces_in_its_workers(device: Path)
         counters = supervisor.counters()
         assert (counters["delivery_quality_starved"], counters["delivery_pace_changes"]) == (4, 0)
         assert counters["delivery_listeners:reno"] == 2
+    finally:
+        await supervisor.stop(0)
+
+
+async def test_supervisor_has_players_told_to_step_down_by_new_workers_too(device: Path) -> None:
+    cmsd = CmsdTable(enabled=True, shed_from_ratio=0.5, shed_highest_mbits_per_s=8, shed_lowest_mbits_per_s=2)
+    settings = DeliveryTable(listen=("127.0.0.1:0",), workers=1, cmsd=cmsd)
+    supervisor = Supervisor(settings, [device], appliance="fra1-a")
+    await supervisor.start()
+
+    async def told() -> str:
+        reader, writer = await connect(supervisor.urls[0])
+        writer.write(GET % b"small.m3u8")
+        _, fields, _ = await read_reply(reader)
+        writer.close()
+        return fields["CMSD-Dynamic"]
+
+    async def told_at_last(wanted: str) -> None:
+        async with asyncio.timeout(10):
+            while wanted not in await told():  # noqa: ASYNC110 - only an answer tells
+                await asyncio.sleep(0.02)
+
+    try:
+        assert ";mb=" not in await told()
+        supervisor.advise(Load(connections=1, sent_bytes_per_s=75, link_bytes_per_s=100, cpu_ratio=0))
+        assert supervisor.counters()["delivery_advised_kbits_per_s"] == 4000
+        await told_at_last('"fra1-a";du;mb=4000;rtt=')
+        os.kill(supervisor.workers()[0].pid, signal.SIGKILL)
+        await until(lambda: supervisor.workers()[0].restarts == 1 and supervisor.workers()[0].ready)
+        assert '"fra1-a";du;mb=4000;rtt=' in await told()
+        supervisor.advise(Load(connections=1, sent_bytes_per_s=10, link_bytes_per_s=100, cpu_ratio=0))
+        await told_at_last('"fra1-a";rtt=')
     finally:
         await supervisor.stop(0)
 
