@@ -120,7 +120,7 @@ class Account:
             length,
             first_ns // 1000,
             took_ns // 1000,
-            "hit" if found is not None else "miss" if status in _MISSED else "",
+            "hit" if found is not None else "miss" if status in _MISSED or (length and status < 300) else "",
             cause,
         )
         if request is not None:

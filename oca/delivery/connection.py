@@ -83,7 +83,7 @@ class Connection(ABC):
 
     def _owes(self, now_s: float, *, anew: bool = False) -> bool:
         """Whether the client has yet to take what it was sent; one that is too slow is cut off."""
-        state = self._taking.look(now_s, waiting=self._transport.waiting, anew=anew)
+        state = self._taking.look(now_s, waiting=self._transport.waiting and not self._transport.held, anew=anew)
         if state in ("slow", "stalled"):
             self._cut(state)
         return state != "done"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from oca.store.records import PULLED
+
 Taken = list[tuple[str, int, int]]
 """(asset, requests, bytes), each above zero."""
 
@@ -27,6 +29,8 @@ class Demand:
     def of(self, asset: str) -> AssetCount:
         """The count of ``asset``, the same object each time."""
         count = self._counts.get(asset)
+        if count is None and asset.startswith(PULLED):
+            return AssetCount()  # steering knows no such asset; nobody reads this one
         if count is None:
             count = self._counts[asset] = AssetCount()
         return count

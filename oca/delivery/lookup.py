@@ -108,13 +108,32 @@ class Lookup:
             media_type=located.media_type,
             said=self._field_lines,
         )
-        found = Found(path, pack, located.offset, about, self._demand.of(pack.asset))
+        found = self.found(path, pack, located.offset, about)
+        self.keep(found)
+        return found
+
+    def found(self, path: bytes, pack: OpenPack, offset: int, about: Representation) -> Found:
+        """An object that lies in ``pack``."""
+        return Found(path, pack, offset, about, self._demand.of(pack.asset))
+
+    def keep(self, found: Found) -> None:
+        """Have it at hand for whoever asks next."""
+        path = found.path
         if len(self.kept) >= KEPT_MAX:
             self.drop()
         self.kept[path] = found
         if found.size and path[:1] == b"/" and not path.translate(None, PLAIN_PATH_BYTES):
             self.quick[b"GET " + path] = found
-        return found
+
+    def forget(self, found: Found) -> None:
+        """Have it at hand no more, unless another has come in its place."""
+        if self.kept.get(found.path) is found:
+            del self.kept[found.path]
+            self.quick.pop(b"GET " + found.path, None)
+
+    def is_spoilt(self, asset: str) -> bool:
+        """Whether its pack failed of late."""
+        return asset in self._spoilt
 
     def _pack(self, reader: StoreReader, located: Located) -> OpenPack | None:
         try:

@@ -6,6 +6,7 @@ from typing import get_args
 
 from oca.common.metrics import Family, slots
 from oca.common.signing_reasons import REASONS
+from oca.delivery.origin_head import FAULTS
 from oca.http1.request import Method, Reason
 
 REFUSAL_REASONS: tuple[str, ...] = get_args(Reason)
@@ -126,6 +127,33 @@ DELIVERY: tuple[Family, ...] = (
         values=("content", "health", "authorisation"),
     ),
     Family(
+        name="delivery_pulls",
+        kind="counter",
+        unit="objects",
+        help="Objects asked of the origin for viewers ([delivery.miss] policy fetch).",
+    ),
+    Family(name="delivery_pulls_running", kind="gauge", unit="objects", help="Objects on their way here now."),
+    Family(name="delivery_pulled_bytes", kind="counter", unit="bytes", help="Bytes of them that came from the origin."),
+    Family(
+        name="delivery_pull_outcomes",
+        kind="counter",
+        unit="objects",
+        help="How looking for a missed object ended: here (kept since an earlier miss), stored, not-stored (sent on "
+        "alone, or brought by another worker), cancelled (the worker ended), or why the origin did not bring it; "
+        "docs/misses.md says what each means.",
+        label="outcome",
+        values=("here", "stored", "not-stored", "cancelled", *FAULTS),
+    ),
+    Family(
+        name="delivery_pulls_refused",
+        kind="counter",
+        unit="requests",
+        help="Misses for which the origin was not even asked: too much is under way (busy), too many wait (crowded), "
+        "it lacked the object or failed just now (known-absent), or the request came through here before (loop).",
+        label="reason",
+        values=("busy", "crowded", "known-absent", "loop"),
+    ),
+    Family(
         name="delivery_turned_away",
         kind="counter",
         unit="requests",
@@ -155,7 +183,7 @@ DELIVERY: tuple[Family, ...] = (
         help="Responses that ended before their last byte, by whose doing; stalled and slow: the client took nothing "
         "for delivery.stalled_timeout_s, or less than delivery.client_rate_bytes_per_s_min.",
         label="cause",
-        values=("client", "stalled", "slow", "device", "pack", "drain"),
+        values=("client", "stalled", "slow", "device", "pack", "drain", "origin"),
     ),
     Family(
         name="delivery_time_outs",

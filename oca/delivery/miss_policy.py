@@ -19,6 +19,9 @@ MissClass = Literal["content", "health", "authorisation"]
 _OBJECT_PATH = re.compile(rb"(/[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9._~!$&'()*+,;=:@-]*)+")
 """As ``oca.common.messages.UrlPath`` without its length, for a signed URL's path is longer. No dot segments, nothing
 that has to be escaped: it can be put into a URL as it is."""
+_LOOP_NAME = re.compile(r"[A-Za-z0-9.:_-]{1,100}")
+LOOP_NAMES_MAX = 8
+"""Servers that a request may have come through."""
 _DETAILS: dict[MissClass, str] = {
     "content": "not-held",
     "health": "device-fails",
@@ -29,6 +32,15 @@ _DETAILS: dict[MissClass, str] = {
 def is_object_path(path: bytes) -> bool:
     """Whether an object can have this path at all."""
     return _OBJECT_PATH.fullmatch(path) is not None
+
+
+def extend_loop(chain: bytes | None, name: str) -> str:
+    """The CDN-Loop of what is asked upstream (RFC 8586 §2); empty where the request came through here before."""
+    stated = (chain or b"").decode("latin-1")
+    names = [part.partition(";")[0].strip() for part in stated.split(",")] if stated else []
+    if name in names or len(names) >= LOOP_NAMES_MAX or not stated.isprintable():
+        return ""
+    return ", ".join([*(each for each in names if _LOOP_NAME.fullmatch(each)), name])
 
 
 class MissPolicy:

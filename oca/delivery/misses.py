@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from oca.delivery.control import TurnAway
+from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS
-from oca.delivery.miss_policy import MissClass, MissPolicy
+from oca.delivery.miss_policy import MissClass, MissPolicy, extend_loop, is_object_path
+from oca.delivery.pull import Pull
 from oca.delivery.settings import DeliveryTable
 from oca.http1.request import Request
 from oca.http1.response import Reply
+
+if TYPE_CHECKING:
+    from oca.delivery.pulls import Pulls  # loads an HTTP client, which is not needed without
 
 _MISSES: dict[MissClass, int] = {
     "content": DELIVERY_SLOTS["delivery_misses:content"],
     "health": DELIVERY_SLOTS["delivery_misses:health"],
     "authorisation": DELIVERY_SLOTS["delivery_misses:authorisation"],
 }
+_PULLS_REFUSED = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "pulls_refused:" in key}
 _TURNED = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "turned_away:" in key}
 
 
@@ -24,16 +32,39 @@ class Misses:
         self._counts = counts
         self._retry_after_s = settings.overload.retry_after_s
         self._policy = MissPolicy(settings.miss, appliance=appliance)
+        self.pulls: Pulls | None = None
+        """Set where misses are fetched from the origin."""
         self.turning: TurnAway | None = None
 
     def count(self, missed: MissClass) -> None:
         """Count a miss that is answered elsewhere."""
         self._counts[_MISSES[missed]] += 1
 
-    def reply(self, request: Request, missed: MissClass, *, last: bool = False) -> Reply:
-        """Answer a GET or HEAD that missed, ``request`` as it came: a redirect takes its token along."""
+    def step(self, request: Request, asked: Request, missed: MissClass) -> Found | Pull | Reply:
+        """A missed object that an earlier miss brought; or how it comes from the origin; or the answer by the settings.
+
+        Args:
+            request: A GET or HEAD, without its token.
+            asked: As it came: a redirect takes the token along.
+            missed: Why it missed.
+        """
+        pulls, fields = self.pulls, request.fields
+        # A fill agent asks a peer for what that holds: nothing is fetched for it.
+        if pulls is not None and is_object_path(request.path) and not (fields.fill and fields.cdn_loop is None):
+            chain = extend_loop(fields.cdn_loop, pulls.name)
+            step = pulls.ask(request.path, chain) if chain else "loop"
+            if isinstance(step, Found):
+                return step
+            if isinstance(step, Pull):
+                self.count(missed)
+                return step
+            self._counts[_PULLS_REFUSED[step]] += 1
         self.count(missed)
-        return self._policy.reply(request, missed, close=last)
+        return self._policy.reply(asked, missed)
+
+    def instead(self, asked: Request) -> Reply:
+        """Answer a GET or HEAD whose object the origin did not bring."""
+        return self._policy.reply(asked, "content")
 
     def turn_away(self, request: Request, turning: TurnAway) -> Reply:
         """Answer a viewer who is not to be served."""

@@ -11,6 +11,8 @@ from oca.delivery.connection import Connection
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.players import Player
+from oca.delivery.pull import Pull
+from oca.delivery.pulled_answer import PulledAnswer
 from oca.delivery.service import STATUS_SLOTS, Service
 from oca.delivery.transport import SHORTAGE
 from oca.delivery.usual import recognise
@@ -36,6 +38,7 @@ class Session(Connection):
         "_fresh",
         "_head_since_s",
         "_player",
+        "_pulled",
         "_queued",
         "_receive",
         "_requests",
@@ -49,6 +52,7 @@ class Session(Connection):
         self._head_since_s = service.now_s
         self._requests_left = service.settings.requests_per_connection_max
         self._queued = False
+        self._pulled: PulledAnswer | None = None
         self._fresh = service.misses.turning is None
         """Whether nothing of an earlier request is left to do (no bytes that wait, no answer on its way, no end), and
         its first request need not be turned away."""
@@ -186,9 +190,14 @@ class Session(Connection):
             self._player.asks(found, request.fields, request.query, service.now_s, request.cmcd)
         if not left:
             service.counts[_USED_UP] += 1
-            request = structs.replace(request, persistent=False)
+            request, asked = (structs.replace(each, persistent=False) for each in (request, asked))
         if found is None and request.method != "OPTIONS":
-            return self._reply(service.misses.reply(asked, service.lookup.missed, last=not left), None)
+            step = service.misses.step(request, asked, service.lookup.missed)
+            if isinstance(step, Pull):
+                return self._wait_for(step, request, asked)
+            if isinstance(step, Reply):
+                return self._reply(step, None)
+            found = step
         about = found.about if found is not None else None
         return self._reply(answer(request, about, service.settings.ranges_max), found)
 
@@ -219,8 +228,48 @@ class Session(Connection):
             self._account.failed()
         return False
 
+    def _wait_for(self, pull: Pull, request: Request, asked: Request) -> bool:
+        self._fresh = False
+        begun_ns = self._service.timings.begun_ns
+        self._pulled = PulledAnswer(pull, request, self._transport, self, asked=asked, begun_ns=begun_ns)
+        self._service.loop.call_soon(self._pulled.advance)
+        return False
+
+    def pull_begins(self, reply: Reply) -> bytes:
+        """The answer that was waited for is known: its head, to be sent now."""
+        service = self._service
+        if self._pulled is not None:
+            service.timings.begun_ns = self._pulled.begun_ns
+        service.counts[STATUS_SLOTS[reply.status]] += 1
+        self._closing = self._closing or reply.close or service.retiring
+        self._account.begin(reply.status, None, reply.length, first_out=True)
+        return reply.head + (service.date if self._player is None else self._player.line + service.date)
+
+    def pull_ends(self) -> None:
+        """All of it is with the kernel."""
+        self._pulled = None
+        self._on_sent()
+
+    def pull_fails(self) -> None:
+        """It does not come: answer as to any miss."""
+        pulled, self._pulled = self._pulled, None
+        self._transport.let_go()
+        if pulled is not None and self._reply(self._service.misses.instead(pulled.asked), None):
+            self._go_on()
+
+    def pull_breaks(self) -> None:
+        """It ends before its last byte."""
+        self._cut("origin")
+
     def _on_sent(self) -> None:
+        if self._pulled is not None:
+            self._pulled.sent()
+            return
         self._account.end(self._transport.first_ns)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """An answer that took its time is out; the next."""
         self._active_at_s = self._head_since_s = self._service.now_s
         if self._closing:
             self._finish()
@@ -243,5 +292,8 @@ class Session(Connection):
 
     def _leave(self) -> None:
         super()._leave()
+        if self._pulled is not None:
+            self._pulled.leave()
+            self._pulled = None
         if self._player is not None:
             self._player.leave()

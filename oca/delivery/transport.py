@@ -68,6 +68,7 @@ class Transport:
         "_send",
         "_sent",
         "first_ns",
+        "held",
         "unsent_bytes",
         "waiting",
     )
@@ -96,6 +97,8 @@ class Transport:
         self._resuming: asyncio.TimerHandle | None = None
         self.waiting = False
         """Whether a response is on its way."""
+        self.held = False
+        """Whether it waits not for the client, but for its own next bytes."""
         self.first_ns = 0
         """When the first byte of a response on its way went out, by the monotonic clock; 0: not yet."""
         self.unsent_bytes = 0
@@ -147,6 +150,16 @@ class Transport:
                         self.first_ns = self.first_ns or monotonic_ns()
                 return False
         return True
+
+    def hold(self, left: int) -> None:
+        """Count a response as on its way whose next bytes are still to come, ``left`` of them in all."""
+        self.waiting = self.held = True
+        self.unsent_bytes = left
+        self._counts[_SENDS] += 1
+
+    def let_go(self) -> None:
+        """They are here, to be sent now; or none come."""
+        self._end()
 
     def stop(self) -> None:
         """Forget what is on its way; the caller closes the socket next."""
@@ -252,7 +265,7 @@ class Transport:
 
     def _end(self) -> None:
         if self.waiting:
-            self.waiting = False
+            self.waiting = self.held = False
             self._counts[_SENDS] -= 1
         if self._pack is not None:
             self._pack.sends -= 1

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -37,6 +38,9 @@ from oca.delivery.service import Service
 from oca.delivery.tcp_options import congestion_of, set_options
 from oca.store.reader import StoreReader
 
+if TYPE_CHECKING:
+    from oca.delivery.pulls import Pulls
+
 TICK_S = 1.0
 ORPHAN_DRAIN_S = 2.0
 """How long responses may take to finish when the supervisor is gone and a new one may want the addresses."""
@@ -62,6 +66,7 @@ class Worker:
         tasks = Tasks()
         self._authorise(self._start.authorisation)
         self._service.start()
+        pulls = self._pull_through()
         self._acceptors = [Acceptor(self._listener(each), self._service) for each in self._start.listeners]
         gc.collect()
         gc.freeze()  # what lives as long as the worker need not be looked at again
@@ -73,6 +78,8 @@ class Worker:
         await tasks.close()
         self._tell_demand()
         self._service.close()
+        if pulls is not None:
+            await pulls.close()
         self._up.close()
 
     def drain(self, wanted: Drain) -> None:
@@ -96,6 +103,16 @@ class Worker:
         gate = Gate(settings, told, self._page.counts, appliance=self._start.appliance, before=before)
         gate.tick(now_s())
         self._service.gate = gate
+
+    def _pull_through(self) -> Pulls | None:
+        if self._start.settings.miss.policy != "fetch":
+            return None
+        from oca.delivery.pulls import Pulls  # noqa: PLC0415 - loads an HTTP client, which is not needed without
+
+        devices = [Path(device) for device in self._start.devices]
+        table, service, counts = self._start.settings.miss, self._service, self._page.counts
+        service.misses.pulls = Pulls(table, devices, service.lookup, counts, appliance=self._start.appliance)
+        return service.misses.pulls
 
     async def _finish(self) -> None:
         for acceptor in self._acceptors:

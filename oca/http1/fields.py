@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from oca.http1.request import FILL_AGENT, Fields, RequestError
+from oca.http1.request import FILL_AGENT, PULL_AGENT, Fields, RequestError
 
 _KEPT = {
     b"range": "range",
@@ -14,6 +14,7 @@ _KEPT = {
     b"if-none-match": "if_none_match",
     b"if-modified-since": "if_modified_since",
     b"if-unmodified-since": "if_unmodified_since",
+    b"cdn-loop": "cdn_loop",
 }
 SHOWN_BYTES_MAX = 256
 """Most that logs show of a field's value."""
@@ -49,7 +50,7 @@ def read_fields(pairs: Sequence[tuple[bytes, bytes]], *, minor: int, fields_max:
     return Fields(
         close=close,
         keep_alive=b"keep-alive" in connection,
-        fill=values.get(b"user-agent", b"").startswith(FILL_AGENT),
+        fill=values.get(b"user-agent", b"").startswith((FILL_AGENT, PULL_AGENT)),
         plain=not kept,
         usual=not (kept or close),
         host=values.get(b"host", b"").lower(),

@@ -63,10 +63,11 @@ class Representation(Struct, frozen=True):
 
     Attributes:
         size: Bytes.
-        etag: Strong and quoted, made from the digest.
+        etag: Strong and quoted, made from the digest; empty while that is not known.
         modified_at_s: Last-Modified, seconds since 1970.
         media_type: Content-Type.
         said: Further field lines of every answer that shows the object, each with its CRLF.
+        fresh_s: For how long others may keep it, 0: not at all; below 0: as its media type allows.
     """
 
     size: int
@@ -74,6 +75,7 @@ class Representation(Struct, frozen=True):
     modified_at_s: int
     media_type: str
     said: bytes = b""
+    fresh_s: int = -1
 
 
 class Reply(Struct, frozen=True, gc=False):
@@ -91,10 +93,10 @@ class Reply(Struct, frozen=True, gc=False):
 
 
 def representation(
-    digest: bytes, *, size: int, modified_at_s: int, media_type: str, said: bytes = b""
+    digest: bytes, *, size: int, modified_at_s: int, media_type: str, said: bytes = b"", fresh_s: int = -1
 ) -> Representation:
     """Validators of an object from its digest (RFC 9110 §8.8.3)."""
-    return Representation(size, b'"%b"' % digest.hex().encode(), modified_at_s, media_type, said)
+    return Representation(size, b'"%b"' % digest.hex().encode(), modified_at_s, media_type, said, fresh_s)
 
 
 def cache_status(appliance: str, outcome: str = "hit") -> bytes:
@@ -220,10 +222,12 @@ def _entity(about: Representation) -> bytes:
 
 
 def _validators(about: Representation) -> bytes:
-    fresh_s = MANIFEST_FRESH_S if about.media_type in _MANIFESTS else SEGMENT_FRESH_S
-    return b"ETag: %b\r\nLast-Modified: %b\r\nCache-Control: public, max-age=%d\r\n%b" % (
-        about.etag,
+    fresh_s = about.fresh_s
+    if fresh_s < 0:
+        fresh_s = MANIFEST_FRESH_S if about.media_type in _MANIFESTS else SEGMENT_FRESH_S
+    return b"%bLast-Modified: %b\r\nCache-Control: %b\r\n%b" % (
+        b"ETag: %b\r\n" % about.etag if about.etag else b"",
         format_date(about.modified_at_s).encode(),
-        fresh_s,
+        b"public, max-age=%d" % fresh_s if fresh_s else b"no-store",
         about.said,
     )

@@ -113,6 +113,25 @@ def lock(path: Path) -> int | None:
     return descriptor
 
 
+def try_lock(descriptor: int) -> bool:
+    """Hold an open file for this process, until the descriptor is closed; False: another process holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def lock_held(descriptor: int) -> bool:
+    """Whether somebody holds the open file."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
 def read_at(descriptor: int, path: Path, count: int, offset: int) -> bytes:
     """``count`` bytes from ``offset``; fewer only at the end of the file."""
     with explained(path, "read"):
@@ -167,11 +186,15 @@ def cut(descriptor: int, path: Path, length: int) -> None:
         os.ftruncate(descriptor, length)
 
 
-def sync(descriptor: int, path: Path) -> None:
-    """Bring the file to the device, then let its pages go: a fill must not push hot objects out of memory."""
+def sync(descriptor: int, path: Path, *, keep_cached: bool = False) -> None:
+    """Bring the file to the device, then let its pages go: a fill must not push hot objects out of memory.
+
+    ``keep_cached``: they are hot themselves.
+    """
     with explained(path, "sync"):
         os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        if not keep_cached:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def sync_folder(folder: Path) -> None:

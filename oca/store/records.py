@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+PULLED = "pulled.object"
+"""Begins the asset id of every object that delivery pulled from the origin; no title of a catalogue holds a dot."""
+
 Digest = bytes
 """16 bytes of xxh3-128; an alias, since ``Located`` has a field called ``bytes``."""
 

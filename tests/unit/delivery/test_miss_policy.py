@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from oca.delivery.miss_policy import MissPolicy, is_object_path
+from oca.delivery.miss_policy import LOOP_NAMES_MAX, MissPolicy, extend_loop, is_object_path
 from oca.delivery.miss_settings import MissTable
 from oca.http1.request import Fields, Request
 from oca.http1.response import Reply
@@ -110,3 +110,20 @@ def test_policy_sends_no_text_to_head() -> None:
     assert policy().reply(asked(persistent=False), "content").close
     assert policy().reply(asked(), "content", close=True).close
     assert policy(policy="redirect", fallback_url=FALLBACK).reply(asked(), "content", close=True).close
+
+
+@pytest.mark.parametrize(
+    ("chain", "extended"),
+    [
+        (None, "oca-a"),
+        (b"oca-b", "oca-b, oca-a"),
+        (b"other;v=1,  oca-b", "other, oca-b, oca-a"),
+        (b"oca-b, oca-a;x", ""),
+        (b"oca-ab", "oca-ab, oca-a"),
+        (b'"quo ted", b', "b, oca-a"),
+        (b", ".join([b"x"] * LOOP_NAMES_MAX), ""),
+        (b"b\x80", ""),
+    ],
+)
+def test_policy_extends_loop_field_once(chain: bytes | None, extended: str) -> None:
+    assert extend_loop(chain, "oca-a") == extended

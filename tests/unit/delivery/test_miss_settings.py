@@ -14,3 +14,8 @@ def test_delivery_table_refuses_overload_redirected_to_nowhere() -> None:
     with pytest.raises(ValueError, match="redirect has nowhere to redirect to"):
         DeliveryTable(overload=OverloadTable(answer="redirect"))
     DeliveryTable(overload=OverloadTable(answer="redirect"), miss=MissTable(fallback_url="http://b"))
+
+
+def test_miss_table_refuses_fetch_from_nowhere() -> None:
+    with pytest.raises(ValueError, match="no origin to fetch from; set origin_url"):
+        MissTable(policy="fetch")

@@ -2,7 +2,17 @@ import pytest
 
 from oca.delivery.metrics import STATUSES
 from oca.http1.request import Fields, Request, RequestError
-from oca.http1.response import Reply, answer, cache_status, date_line, refusal, refuse, representation, whole
+from oca.http1.response import (
+    Reply,
+    Representation,
+    answer,
+    cache_status,
+    date_line,
+    refusal,
+    refuse,
+    representation,
+    whole,
+)
 
 SEGMENT = representation(bytes(range(16)), size=1000, modified_at_s=784111777, media_type="video/mp4")
 ETAG = b'"000102030405060708090a0b0c0d0e0f"'
@@ -212,3 +222,17 @@ def test_every_answer_that_shows_the_object_says_who_served(asked: Request, stat
         about = representation(bytes(range(16)), size=1000, modified_at_s=0, media_type="a/b", said=about.said)
     reply = answer(asked, about)
     assert (reply.status, lines(reply)["Cache-Status"]) == (status, "fra1-a;hit")
+
+
+@pytest.mark.parametrize(
+    ("fresh_s", "said"), [(30, "public, max-age=30"), (0, "no-store"), (-1, "public, max-age=86400")]
+)
+def test_answer_tells_freshness_and_no_digest_that_is_not_known(fresh_s: int, said: str) -> None:
+    coming = Representation(1000, b"", 784111777, "video/mp4", fresh_s=fresh_s)
+    head = lines(answer(request(), coming))
+    assert head["Cache-Control"] == said
+    assert "ETag" not in head
+    unknown = b'"000102030405060708090a0b0c0d0e0f"'
+    assert answer(request(range=b"bytes=0-9", if_range=unknown), coming).status == 200
+    assert answer(request(if_none_match=unknown), coming).status == 200
+    assert answer(request(if_match=unknown), coming).status == 412
