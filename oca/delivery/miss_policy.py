@@ -22,6 +22,10 @@ that has to be escaped: it can be put into a URL as it is."""
 _LOOP_NAME = re.compile(r"[A-Za-z0-9.:_-]{1,100}")
 LOOP_NAMES_MAX = 8
 """Servers that a request may have come through."""
+TARGET_BYTES_MAX = 32768
+"""Of any target that the parser lets through."""
+OBJECT_PATH_BYTES_MAX = 480
+"""As ``UrlPath``: of an object's own path, without a token."""
 _DETAILS: dict[MissClass, str] = {
     "content": "not-held",
     "health": "device-fails",
@@ -29,9 +33,9 @@ _DETAILS: dict[MissClass, str] = {
 }
 
 
-def is_object_path(path: bytes) -> bool:
+def is_object_path(path: bytes, *, bytes_max: int = TARGET_BYTES_MAX) -> bool:
     """Whether an object can have this path at all."""
-    return _OBJECT_PATH.fullmatch(path) is not None
+    return len(path) <= bytes_max and _OBJECT_PATH.fullmatch(path) is not None
 
 
 def extend_loop(chain: bytes | None, name: str) -> str:

@@ -15,6 +15,8 @@ OptionalUrl = Annotated[
         extra={"form": "empty, or http:// or https://, a host, its port if need be, and a path if need be"},
     ),
 ]
+PULLED_OPEN_MAX = 256
+"""Fetched objects that a worker keeps open; a further one is opened again when it is asked for."""
 Policy = Literal["not-found", "redirect", "fetch"]
 Turn = Literal["not-found", "too-many", "redirect"]
 """What a viewer is answered who is turned away: 404, 429 with Retry-After, or a redirect to the fallback."""

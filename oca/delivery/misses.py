@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from oca.delivery.control import TurnAway
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS
-from oca.delivery.miss_policy import MissClass, MissPolicy, extend_loop, is_object_path
+from oca.delivery.miss_policy import OBJECT_PATH_BYTES_MAX, MissClass, MissPolicy, extend_loop, is_object_path
 from oca.delivery.pull import Pull
 from oca.delivery.settings import DeliveryTable
 from oca.http1.request import Request
@@ -50,7 +50,11 @@ class Misses:
         """
         pulls, fields = self.pulls, request.fields
         # A fill agent asks a peer for what that holds: nothing is fetched for it.
-        if pulls is not None and is_object_path(request.path) and not (fields.fill and fields.cdn_loop is None):
+        if (
+            pulls is not None
+            and is_object_path(request.path, bytes_max=OBJECT_PATH_BYTES_MAX)
+            and not (fields.fill and fields.cdn_loop is None)
+        ):
             chain = extend_loop(fields.cdn_loop, pulls.name)
             step = pulls.ask(request.path, chain) if chain else "loop"
             if isinstance(step, Found):

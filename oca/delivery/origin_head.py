@@ -21,7 +21,7 @@ Fault = Literal[
 """Why an object was not brought; the label of a metric."""
 FAULTS: tuple[Fault, ...] = Fault.__args__  # type: ignore[attr-defined]
 
-_TYPE = re.compile(r"([a-z]+/[a-zA-Z0-9.+-]{1,60})[ \t]*(;.*)?")
+_TYPE = re.compile(r"([a-z]{1,19}/[a-zA-Z0-9.+-]{1,60})[ \t]*(;.*)?")
 _DIGEST = re.compile(r"(sha-256|sha-512)=:([A-Za-z0-9+/=]{4,100}):")
 _SECONDS = re.compile(r'"?([0-9]{1,10})"?')
 
@@ -63,7 +63,7 @@ def read_head(
     return OriginHead(
         size=size,
         media_type=kind[1] if kind is not None else media_type_of(path),
-        modified_at_s=min(modified, int(now_s)) if modified is not None else int(now_s),
+        modified_at_s=max(0, min(modified, int(now_s))) if modified is not None else int(now_s),
         fresh_s=_freshness(fields, table.fresh_s),
         digests=_digests(fields),
     )

@@ -15,9 +15,9 @@ from oca.common.errors import StoreError
 from oca.common.log import get_logger
 from oca.common.tasks import Tasks
 from oca.common.threads import in_thread
-from oca.delivery.lookup import Found, Lookup
+from oca.delivery.lookup import SPOILT_S, Found, Lookup
 from oca.delivery.metrics import DELIVERY_SLOTS
-from oca.delivery.miss_settings import MissTable
+from oca.delivery.miss_settings import PULLED_OPEN_MAX, MissTable
 from oca.delivery.origin import Origin, OriginFaultError
 from oca.delivery.pull import Pull
 from oca.delivery.pull_storage import Budget, Check, Storage, on_device
@@ -25,8 +25,6 @@ from oca.http1.response import Representation, cache_status, representation
 from oca.store.pulled import Described, Following, Part, Pulled, PulledPool
 from oca.store.reader import OpenPack
 
-FOUND_MAX = 256
-"""Pulled objects kept open; a further one is opened again when it is asked for."""
 FOUND_S = 10.0
 """How long one stays at hand; so much later than the origin allowed it may still be sent."""
 ABSENT_MAX = 4096
@@ -82,6 +80,8 @@ class Pulls:
                 self._lookup.keep(found[0])
                 return found[0]
             self._let_go(path)
+            self._put_off(path, SPOILT_S)
+            self._tasks.start(self._remove(path), name="removal of a pulled object")
         pull = self._running.get(path)
         if pull is not None:
             return pull if pull.waiters < self._table.waiters_max else "crowded"
@@ -220,7 +220,7 @@ class Pulls:
             fresh_s=max(0, int(left_s)),
         )
         found = self._lookup.found(path, pack, Part.offset, about)
-        if len(self._found) >= FOUND_MAX:
+        if len(self._found) >= PULLED_OPEN_MAX:
             self._let_go(next(iter(self._found)))
         self._found[path] = (found, clock.monotonic_s() + min(FOUND_S, left_s))
         self._lookup.keep(found)
@@ -241,6 +241,13 @@ class Pulls:
             cache_status(self._appliance, said),
             described.fresh_s,
         )
+
+    async def _remove(self, path: bytes) -> None:
+        """Its file cannot be sent."""
+        try:
+            await on_device(lambda: self._pool.remove(path.decode()))
+        except (StoreError, TimeoutError) as error:
+            _log.warning("a pulled object that cannot be sent stays", path=path.decode(), why=str(error) or "time-out")
 
     def _put_off(self, path: bytes, span_s: float) -> None:
         if len(self._absent) >= ABSENT_MAX:

@@ -160,6 +160,15 @@ class PulledPool:
                 continue
         return None
 
+    def remove(self, path: str) -> None:
+        """Forget the object of that path.
+
+        Raises:
+            StoreError: A device fails.
+        """
+        for folder in self._folders:
+            files.remove(folder / _name(path))
+
     def sweep(self, now_s: float) -> int:
         """Remove what is stale, what dead workers began, and the oldest beyond the space there is; returns how many."""
         removed = 0

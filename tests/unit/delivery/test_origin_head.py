@@ -21,7 +21,7 @@ def test_head_tells_what_it_brings() -> None:
     assert head == OriginHead(7, "video/mp4", 784_111_740, 500, ())
 
 
-@pytest.mark.parametrize("kind", ["", "nonsense", "Video/MP4", "text/html\r\nX: y"])
+@pytest.mark.parametrize("kind", ["", "nonsense", "Video/MP4", "a" * 20 + "/b", "text/html\r\nX: y"])
 def test_head_falls_back_on_name_and_now(kind: str) -> None:
     head = read(path="/film/1.vtt", Content_Type=kind, Last_Modified="yesterday")
     assert (head.size, head.media_type, head.modified_at_s) == (None, "text/vtt", int(NOW_S))
@@ -29,6 +29,7 @@ def test_head_falls_back_on_name_and_now(kind: str) -> None:
 
 def test_head_is_never_modified_in_the_future() -> None:
     assert read(Last_Modified="Mon, 07 Nov 2044 08:49:00 GMT").modified_at_s == int(NOW_S)
+    assert read(Last_Modified="Sun, 06 Nov 1904 08:49:00 GMT").modified_at_s == 0
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,18 @@ class Origin:
         self.answer: Answer = whole
         self.gate = asyncio.Event()
         self.url = ""
+        self.active = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.active += 1
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
             await self.answer(self, writer)
             await writer.drain()
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        self.active -= 1
 
 
 def head(size: int | None, *fields: str, status: str = "200 OK") -> bytes:
@@ -84,6 +89,7 @@ async def origin() -> AsyncIterator[Origin]:
     yield made
     made.gate.set()
     server.close()
+    await until(lambda: made.active == 0)
     await server.wait_closed()
 
 
@@ -100,8 +106,9 @@ async def boxes(own: Path, origin: Origin, benches: Benches) -> AsyncIterator[Ca
 
     def make(**settings: Any) -> Bench:
         appliance, device = settings.pop("appliance", "box"), settings.pop("on", own)
+        limits = {name: settings.pop(name) for name in ("stalled_timeout_s",) if name in settings}
         table = MissTable(**{"policy": "fetch", "origin_url": origin.url, **settings})
-        bench = benches(on=device, miss=table)
+        bench = benches(on=device, miss=table, **limits)
         pulls = Pulls(table, [device], bench.service.lookup, bench.page.counts, appliance=appliance)
         bench.service.misses.pulls = pulls
         opened.append(pulls)
@@ -426,3 +433,61 @@ async def test_pulls_fetch_nothing_for_fill_agent_or_impossible_path(
     assert origin.heads == []
     assert (await get(bench, "/film/1.m4s", "User-Agent: oca-pull/1", "CDN-Loop: oca-other"))[2] == BODY
     assert "CDN-Loop: oca-other, oca-box" in origin.heads[0]
+
+
+async def test_pulled_object_that_cannot_be_sent_is_removed_and_answered_as_a_miss(
+    origin: Origin, boxes: Callable[..., Bench], own: Path
+) -> None:
+    bench = boxes()
+    await get(bench)
+    await until(lambda: bench.count("delivery_pull_outcomes:stored") == 1)
+    (file,) = (own / FOLDER).iterdir()
+    os.truncate(file, 8192)
+    assert await cut_off(bench)
+    assert (await get(bench))[0] == 404
+    await until(lambda: pulled_files(own) == [])
+    assert len(origin.heads) == 1
+
+
+async def test_pulls_fetch_no_path_longer_than_any_object_has(origin: Origin, boxes: Callable[..., Bench]) -> None:
+    bench = boxes()
+    assert (await get(bench, "/" + "x" * 480))[0] == 404
+    assert (await get(bench, "/" + "x" * 479))[0] == 200
+    assert len(origin.heads) == 1
+
+
+async def test_pulls_give_origin_up_that_drips(origin: Origin, boxes: Callable[..., Bench]) -> None:
+    async def drip(origin: Origin, writer: asyncio.StreamWriter) -> None:
+        writer.write(head(len(BODY)))
+        while not origin.gate.is_set():
+            writer.write(b"x" * 100)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+    bench = boxes(stall_timeout_s=0.3)
+    origin.answer = drip
+    assert await cut_off(bench)
+    assert bench.count("delivery_pull_outcomes:slow") == 1
+
+
+async def test_pulls_tell_waiters_when_the_worker_ends(origin: Origin, boxes: Callable[..., Bench]) -> None:
+    bench = boxes()
+    origin.answer = silence
+    waiting = asyncio.ensure_future(get(bench))
+    await until(lambda: bench.count("delivery_pulls") == 1)
+    pulls = bench.service.misses.pulls
+    assert pulls is not None
+    await pulls.close()
+    assert (await waiting)[0] == 404
+
+
+async def test_viewer_that_waits_for_the_origin_is_not_cut_as_slow(
+    origin: Origin, own: Path, benches: Benches, boxes: Callable[..., Bench]
+) -> None:
+    bench = boxes(stalled_timeout_s=0.2, stall_timeout_s=5.0)
+    origin.answer = halves
+    waiting = asyncio.ensure_future(get(bench))
+    await until(lambda: bench.count("delivery_pulled_bytes") > 0)
+    await asyncio.sleep(1.0)  # several times what a client may take nothing for
+    origin.gate.set()
+    assert (await waiting)[2] == BODY
