@@ -145,6 +145,11 @@ class MissTable(Table, frozen=True):
         False
     )
 
+    @property
+    def descriptors(self) -> int:
+        """What a worker holds open for fetching: fetched objects, those that come, and connections to the origin."""
+        return PULLED_OPEN_MAX + 3 * self.fetches_max if self.policy == "fetch" else 0
+
     def __post_init__(self) -> None:
         """Refuse a policy without its address; the remedy follows the last semicolon."""
         if self.policy == "redirect" and not self.fallback_url:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from oca.common import clock
 from oca.common.errors import StoreError
 from oca.common.log import get_logger
 from oca.common.tasks import Tasks
-from oca.common.threads import in_thread
 from oca.delivery.lookup import SPOILT_S, Found, Lookup
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.miss_settings import PULLED_OPEN_MAX, MissTable
@@ -159,20 +159,23 @@ class Pulls:
     async def _follow(self, pull: Pull, following: Following) -> bool:
         """Send on what another worker brings; False: it ended before its head, and we may try ourselves."""
         pack = OpenPack(following.descriptor, "")
-        while True:
-            described, have, alive = await on_device(following.look)
-            if described is not None and pull.about is None:
-                pull.begin(self._streamed(described, collapsed=True), pack, following.offset)
-            if described is not None:
-                pull.grow(have)
-                if have == described.bytes:
-                    return True
-            if not alive:
-                if pull.about is None:
-                    pack.close()
-                    return False
-                raise OriginFaultError("short")
-            await asyncio.sleep(FOLLOW_S)
+        try:
+            while True:
+                described, have, alive = await on_device(following.look)
+                if described is not None:
+                    if pull.about is None:
+                        pull.begin(self._streamed(described, collapsed=True), pack, following.offset)
+                    pull.grow(have)
+                    if have == described.bytes:
+                        return True
+                if not alive:
+                    if pull.about is None:
+                        return False
+                    raise OriginFaultError("short")
+                await asyncio.sleep(FOLLOW_S)
+        finally:
+            if pull.pack is None:
+                pack.close()
 
     async def _fetch(self, pull: Pull, part: Part | None, loop_field: str) -> bool:
         self._counts[_FETCHES] += 1
@@ -269,7 +272,8 @@ class Pulls:
                 del self._absent[path]
             if now_s - swept_s > SWEEP_S:
                 swept_s = now_s
-                await in_thread(lambda: self._pool.sweep(clock.now_s()), name="sweep of pulled objects")
+                with suppress(TimeoutError):  # one that hangs is still at it, and the next is not begun before
+                    await on_device(lambda: self._pool.sweep(clock.now_s()), most_s=SWEEP_S)
 
 
 async def _gather(chunks: AsyncIterator[bytes]) -> bytes:

@@ -24,7 +24,7 @@ from oca.delivery.counters import Totals
 from oca.delivery.demand import add
 from oca.delivery.door import Door
 from oca.delivery.listeners import close_listeners, open_listeners, urls_of
-from oca.delivery.miss_settings import PULLED_OPEN_MAX, Turn
+from oca.delivery.miss_settings import Turn
 from oca.delivery.process import WorkerProcess
 from oca.delivery.quality import QualityWindow
 from oca.delivery.settings import DeliveryTable
@@ -188,9 +188,7 @@ class Supervisor:
 
     def _share_descriptors(self) -> Shares:
         """What each worker may have of what is set; the limit that is raised here is handed down to them."""
-        miss = self._settings.miss
-        # Fetched objects, parts of them, and connections to the origin.
-        fetching = PULLED_OPEN_MAX + 3 * miss.fetches_max if miss.policy == "fetch" else 0
+        fetching = self._settings.miss.descriptors
         descriptors_max, wanted = raise_limit() - fetching, Shares(self._settings.connections_max, PACKS_OPEN_MAX)
         shares = share(descriptors_max, wanted)
         if shares != wanted:

@@ -126,14 +126,13 @@ class PulledPool:
         self._ratio = space_ratio
 
     def find(self, path: str, now_s: float) -> Pulled | None:
-        """The whole object of that path, unless it is stale, damaged or another's.
-
-        Raises:
-            StoreError: No descriptor is to be had.
-        """
+        """The whole object of that path, unless it is stale, damaged or another's."""
         for folder in self._ranked(path):
             file = folder / _name(path)
-            descriptor = files.open_read(file)
+            try:
+                descriptor = files.open_read(file)
+            except StoreError:
+                continue
             if descriptor is None:
                 continue
             fresh_until_s = os.fstat(descriptor).st_mtime
@@ -175,7 +174,7 @@ class PulledPool:
         for folder in self._folders:
             try:
                 removed += self._sweep(folder, now_s)
-            except StoreError:  # the health of devices is reported by those who live from them
+            except (StoreError, OSError):  # the health of devices is reported by those who live from them
                 continue
         return removed
 

@@ -1,6 +1,6 @@
 import pytest
 
-from oca.delivery.miss_settings import MissTable, OverloadTable
+from oca.delivery.miss_settings import PULLED_OPEN_MAX, MissTable, OverloadTable
 from oca.delivery.settings import DeliveryTable
 
 
@@ -19,3 +19,5 @@ def test_delivery_table_refuses_overload_redirected_to_nowhere() -> None:
 def test_miss_table_refuses_fetch_from_nowhere() -> None:
     with pytest.raises(ValueError, match="no origin to fetch from; set origin_url"):
         MissTable(policy="fetch")
+    assert MissTable(policy="fetch", origin_url="http://o", fetches_max=10).descriptors == PULLED_OPEN_MAX + 30
+    assert MissTable().descriptors == 0
