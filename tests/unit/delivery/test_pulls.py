@@ -164,6 +164,7 @@ async def test_pulls_bring_object_once_for_many_viewers(origin: Origin, boxes: C
     assert replies[0][1]["Cache-Status"] == "box;fwd=miss;stored"
     assert bench.count("delivery_pulls") == 1
     await until(lambda: bench.count("delivery_pull_outcomes:stored") == 1)
+    assert bench.count("delivery_pull_outcomes:not-stored") == 0  # one pull for all, not many that follow one
 
 
 async def test_pulled_object_is_hit_afterwards_by_sendfile(
