@@ -14,7 +14,7 @@ import msgspec
 from oca.common.clock import now_s
 from oca.common.digest import digest_hex
 from oca.common.jwk import SigningPolicy
-from oca.common.keyring import KeyRing
+from oca.common.keyring import KeyRing, SigningKey
 from oca.common.log import get_logger
 from oca.common.new_key import new_key
 from oca.common.signing import Claims, sign
@@ -45,8 +45,8 @@ class Signing:
         self._settings = settings
         self._state = state
         self._raw: bytes | None = None
-        self._stored: list[StoredKey] = []
-        self._ring = KeyRing()
+        self._now: tuple[list[StoredKey], KeyRing] = ([], KeyRing())
+        """Keys and what signs with them, replaced as one: a thread does so while others are being answered."""
         self._tokens: dict[tuple[str, str, int], str] = {}
         self.policy = _policy(settings, [])
         if settings.mode != "off":
@@ -68,25 +68,26 @@ class Signing:
         if self._settings.mode == "off":
             return ""
         at_s = now_s()
-        for key in signers(self._stored, now_s=at_s):
+        stored, ring = self._now
+        for key in signers(stored, now_s=at_s):
             if key.jwk.kid in held:
-                return f"/{self._settings.path_element}/{self._token(key.jwk.kid, mount, at_s)}"
+                return f"/{self._settings.path_element}/{self._token(ring.signing[key.jwk.kid], mount, at_s)}"
         return ""
 
-    def _token(self, kid: str, mount: str, at_s: float) -> str:
+    def _token(self, key: SigningKey, mount: str, at_s: float) -> str:
         shared_s = min(SHARED_S, self._settings.token_lifetime_s / 4)
         ends_s = math.ceil(math.ceil(at_s / shared_s) * shared_s + self._settings.token_lifetime_s)
-        token = self._tokens.get((kid, mount, ends_s))
+        token = self._tokens.get((key.kid, mount, ends_s))
         if token is None:
             if len(self._tokens) >= TOKENS_MAX:
                 self._tokens.clear()
             claims = Claims(cdniuc=prefix_container(f"{mount}/"), iss=self._settings.issuer, exp=ends_s)
-            token = self._tokens[kid, mount, ends_s] = sign(claims, self._ring.signing[kid])
+            token = self._tokens[key.kid, mount, ends_s] = sign(claims, key)
         return token
 
     def _refresh(self) -> None:
         raw = self._state.get(STATE_KEY)
-        if raw != self._raw or self._planned(raw).due or len(self._planned(raw).kept) < len(self._stored):
+        if raw != self._raw or self._planned(raw).due or len(self._planned(raw).kept) < len(self._now[0]):
             self._take(rotate(self._state, self._settings, at_s=now_s()))
 
     def _planned(self, raw: bytes | None) -> Schedule:
@@ -95,8 +96,7 @@ class Signing:
     def _take(self, stored: list[StoredKey]) -> None:
         ring = KeyRing()
         ring.add([key.jwk for key in stored], source=f"the state's {STATE_KEY}", issuers=[self._settings.issuer])
-        # Whoever signs meanwhile, in another thread, sees the ring first: it holds what was there before, too.
-        self._ring, self._stored, self._raw = ring, stored, _encode(stored)
+        self._now, self._raw = (stored, ring), _encode(stored)
         self.policy = _policy(self._settings, stored)
         _log.info("keys of signed URLs", keys=[key.jwk.kid for key in stored], enforce=self._settings.mode)
 
