@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +27,9 @@ from oca.common.command import (
     run_app,
 )
 from oca.common.config_command import config_app
+from oca.common.errors import OcaError
 from oca.common.token import read_token
+from oca.inheritance import Inheritance
 from oca.settings import HEADING, PREFIX, ApplianceSettings, load_admin, load_settings
 from oca.signing import read_keys_file
 from oca.store.presence import absent_devices
@@ -59,10 +62,16 @@ def serve(config: RequiredConfigOption, sets: SetOption = None) -> None:
     def load() -> ApplianceSettings:
         return load_settings(config, sets or ())
 
-    settings = load()
-    from oca.daemon import serve as run_daemon  # noqa: PLC0415 - the other commands start without the daemon's parts
+    inheritance = Inheritance.claim(os.environ)
+    try:
+        settings = load()
+        from oca.program import serve as run_daemon  # noqa: PLC0415 - the other commands start without its parts
 
-    run_daemon(settings, load)
+        run_daemon(settings, load, inheritance)
+    except OcaError as error:
+        if inheritance.predecessor is not None:
+            inheritance.predecessor.tell(str(error))
+        raise
 
 
 @app.command()
@@ -111,6 +120,12 @@ def undrain(config: ConfigOption = None, sets: SetOption = None, json: JsonOptio
 def reload(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Have the running appliance read its settings and files anew, as SIGHUP does; no viewer notices."""
     _renew("reload", config, sets, json=json)
+
+
+@app.command()
+def upgrade(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
+    """Let a new daemon of the version that is installed now take over, as SIGUSR2 does; no viewer notices."""
+    _renew("upgrade", config, sets, json=json)
 
 
 def _renew(wanted: str, config: Path | None, sets: list[str] | None, *, json: bool) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import secrets
-import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
-import uvloop
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from oca import __version__
 from oca.admin.api import admin_app
 from oca.admin.quality import By, QualityPage, quality_page
+from oca.admin.server import AdminServer
 from oca.admin.status import (
     Renewal,
     Status,
@@ -28,7 +25,6 @@ from oca.admin.status import (
 )
 from oca.common.addresses import parse_listen
 from oca.common.clock import monotonic_s, now_ns
-from oca.common.errors import ConfigError
 from oca.common.log import configure_logging, get_logger
 from oca.common.messages import Serving
 from oca.common.metrics import FamilyCollector
@@ -36,6 +32,7 @@ from oca.common.tasks import Tasks
 from oca.delivery.metrics import DELIVERY
 from oca.delivery.quality import WINDOW_S as QUALITY_WINDOW_S
 from oca.delivery.supervisor import Supervisor
+from oca.inheritance import Inheritance
 from oca.lifecycle import Lifecycle
 from oca.network.links import read_links
 from oca.notify import notify
@@ -47,42 +44,12 @@ from oca.report.reporter import Reporter
 from oca.report.snapshot import Snapshot
 from oca.settings import ApplianceSettings
 from oca.signing import SigningState
+from oca.succession import Successor, legacy
 
 OBSERVE_INTERVAL_S = 1.0
 RESTART_S = 5.0
+LEGACY_S = 1.0
 _log = get_logger("daemon")
-
-
-def serve(settings: ApplianceSettings, load: Callable[[], ApplianceSettings]) -> None:
-    """Serve until SIGTERM or SIGINT, finish what is being sent, end. A second signal ends at once.
-
-    SIGHUP takes up what ``load`` then reads.
-
-    Raises:
-        OcaError: The appliance cannot start; says why and what to do.
-    """
-    configure_logging(level=settings.log.level, style=settings.log.format, appliance=settings.appliance.id)
-    uvloop.run(_serve(settings, load))
-
-
-async def _serve(settings: ApplianceSettings, load: Callable[[], ApplianceSettings]) -> None:
-    inventory = Inventory(settings.store)
-    supervisor = Supervisor(
-        settings.delivery,
-        [Path(device) for device in settings.store.devices],
-        appliance=settings.appliance.id,
-        log_level=settings.log.level,
-        log_format=settings.log.format,
-    )
-    daemon = Daemon(settings, supervisor, inventory, load)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.stop)
-    loop.add_signal_handler(signal.SIGHUP, daemon.reload_soon)
-    try:
-        await daemon.run()
-    finally:
-        inventory.close()
 
 
 class Daemon:
@@ -94,6 +61,7 @@ class Daemon:
         supervisor: Supervisor,
         inventory: Inventory,
         load: Callable[[], ApplianceSettings],
+        inheritance: Inheritance | None = None,
     ) -> None:
         """Put the parts together; nothing listens yet.
 
@@ -103,10 +71,13 @@ class Daemon:
         """
         self._settings = settings
         self._supervisor = supervisor
-        self._lifecycle = Lifecycle(settings, supervisor, load=load, apply=self._apply)
+        self._lifecycle = Lifecycle(settings, supervisor, load=load, apply=self._apply, succeed=self._succeed)
+        self._inheritance = inheritance or Inheritance()
+        self._admin: AdminServer | None = None
         self._started_at_ns = now_ns()
         self._tasks = Tasks()
-        self._stop_wanted = asyncio.Event()
+        self._over = asyncio.Event()
+        self._stopping = False
         self._hurry = asyncio.Event()
         self._phase: Serving = "serving"
         hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.listen]
@@ -145,16 +116,25 @@ class Daemon:
         finally:
             notify("READY=1")
 
-    def reload_soon(self) -> None:
-        """The same, told of in the log and by ``status``; while it starts there is nothing to read anew."""
+    async def upgrade(self) -> Renewal:
+        """Let a new daemon follow this one; how that went."""
+        outcome = await self._lifecycle.upgrade()
+        if self._lifecycle.successor is not None:
+            notify(f"MAINPID={self._lifecycle.successor.pid}")
+            self._over.set()
+        return outcome
+
+    def soon(self, renew: Callable[[], Coroutine[Any, Any, Renewal]]) -> None:
+        """``reload`` or ``upgrade``, told of in the log and by ``status``; not while the workers start."""
         if self._supervisor.workers():
-            self._tasks.start(self.reload(), name="reload")
+            self._tasks.start(renew(), name=renew.__name__)
 
     def stop(self) -> None:
         """End the run; the second call ends it at once."""
-        if self._stop_wanted.is_set():
+        if self._stopping:
             self._hurry.set()
-        self._stop_wanted.set()
+        self._stopping = True
+        self._over.set()
 
     def quality(self, by: By, limit: int) -> QualityPage:
         """What viewers had of late."""
@@ -191,42 +171,78 @@ class Daemon:
         Raises:
             OcaError: A part cannot start; whatever had started has ended again.
         """
-        admin = await self._open_admin()
+        predecessor = self._inheritance.predecessor
+        if predecessor is None:
+            self._admin = await self._open_admin()
         try:
-            await self._supervisor.start()
+            await self._supervisor.start(self._inheritance.take)
             await self._observer.observe()
-            self._keep_up(self._watch, name="observer")
+            if self._admin is None:  # until now the predecessor could answer better
+                self._admin = await self._open_admin()
+            self._inheritance.refuse_rest()
+            self._tasks.keep_up(self._watch, name="observer", pause_s=RESTART_S)
+            if predecessor is not None:
+                predecessor.tell()
+                self._tasks.start(self._lifecycle.follow(predecessor), name="predecessor")
+                await self._lifecycle.alone.wait()
             if self._reporter is not None:
-                self._keep_up(self._reporter.run, name="reporter")
+                self._tasks.keep_up(self._reporter.run, name="reporter", pause_s=RESTART_S)
             notify("READY=1")
             _log.info(
                 "serving", urls=list(self._supervisor.urls), admin=self._settings.admin.listen, state=self.serving
             )
-            await self._stop_wanted.wait()
-            notify("STOPPING=1")
-            await self._finish()
+            await self._over.wait()
+            await (self._finish() if self._lifecycle.successor is None else self._leave(self._lifecycle.successor))
         finally:
             await self._supervisor.stop(0)
             await self._tasks.close()
-            await admin.cleanup()
+            if self._admin is not None:
+                await self._admin.close()
         _log.info("stopped")
 
     async def _finish(self) -> None:
         """Tell steering to send nobody, then let delivery finish what it is sending."""
-        drain_s = self._settings.delivery.drain_s
-        _log.info("stopping; finishing what is being sent", drain_s_max=drain_s)
+        notify("STOPPING=1")
+        _log.info("stopping; finishing what is being sent", drain_s_max=self._settings.delivery.drain_s)
         self._phase = "draining"
         self._tell_if(True)
         began_at = monotonic_s()
-        draining = self._tasks.start(self._supervisor.stop(drain_s), name="delivery drain")
-        hurry = self._tasks.start(self._hurry.wait(), name="second signal")
-        await asyncio.wait([draining, hurry], return_when=asyncio.FIRST_COMPLETED)
+        await self._end_delivery()
         await self._tasks.close()
         await self._observer.observe()
         self._phase = "drained"
         _log.info("delivery has ended", after_s=round(monotonic_s() - began_at, 3), hurried=self._hurry.is_set())
         if self._reporter is not None and not self._hurry.is_set():
             await self._reporter.report_last()
+
+    def _succeed(self) -> Successor:
+        return Successor([*self._supervisor.sockets, *([self._admin.socket] if self._admin is not None else [])])
+
+    async def _leave(self, successor: Successor) -> None:
+        """Let delivery finish what it is sending while ``successor`` serves, and hand on what is counted here."""
+        await self._tasks.close()
+        if self._admin is not None:
+            await self._admin.close()
+        if self._reporter is not None:
+            await self._reporter.report_last()
+
+        def hand_on() -> None:
+            successor.tell(legacy(__version__, self._supervisor.counters(), self._supervisor.take_demand()))
+
+        await self._end_delivery(meanwhile=hand_on)
+        await self._supervisor.stop(0)
+        hand_on()
+        await successor.close()
+
+    async def _end_delivery(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """Drain, until a second signal ends that; where another daemon serves, do something ``meanwhile``."""
+        drain_s = self._settings.delivery.drain_s
+        draining = self._tasks.start(self._supervisor.stop(drain_s, gently=meanwhile is not None), name="drain")
+        hurry = self._tasks.start(self._hurry.wait(), name="second signal")
+        while not (draining.done() or hurry.done()):
+            if meanwhile is not None:
+                meanwhile()
+            await asyncio.wait([draining, hurry], timeout=LEGACY_S, return_when=asyncio.FIRST_COMPLETED)
 
     def _apply(self, settings: ApplianceSettings) -> None:
         self._settings = settings
@@ -268,44 +284,13 @@ class Daemon:
             self._tell_if(contents_changed or drained or health.verdict != verdict)
             await asyncio.sleep(OBSERVE_INTERVAL_S)
 
-    def _keep_up(self, work: Callable[[], Awaitable[None]], *, name: str) -> None:
-        """Run ``work`` for ever: a fault in watching or reporting must not end serving, nor go unseen."""
-
-        async def keep() -> None:
-            while True:
-                try:
-                    await work()
-                except Exception as error:  # noqa: BLE001 - the seam that keeps one part's fault from the others
-                    _log.error("a part failed and is started again", failed=name, exc_info=error)
-                await asyncio.sleep(RESTART_S)
-
-        self._tasks.start(keep(), name=name)
-
-    async def _open_admin(self) -> web.AppRunner:
+    async def _open_admin(self) -> AdminServer:
         endpoint = parse_listen(self._settings.admin.listen, setting="admin.listen")
         registry = CollectorRegistry()
         registry.register(FamilyCollector(DELIVERY, self._supervisor.counters))
         registry.register(FamilyCollector(APPLIANCE, self._values))
         app = admin_app(self, registry, self._settings.admin.host_names)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=1.0,
-            auto_decompress=False,  # what nobody reads would be inflated too, to skip it
-        )
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, endpoint.host, endpoint.port).start()
-        except OSError as error:
-            await runner.cleanup()
-            raise ConfigError(
-                f"[admin] listen = {endpoint.authority!r}: {os.strerror(error.errno or 0).lower()}",
-                remedy=f"see what holds it with 'ss -ltnp sport = {endpoint.port}', or set another [admin] listen"
-                if error.errno == errno.EADDRINUSE
-                else "set [admin] listen to an address of this machine ('ip address' lists them) and a port it may use",
-            ) from None
-        return runner
+        return await AdminServer.start(app, endpoint, self._inheritance.take(endpoint))
 
     def _values(self) -> Mapping[str, int]:
         link = self._reporter.link if self._reporter is not None else None

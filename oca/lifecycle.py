@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
@@ -15,12 +16,13 @@ from oca.common.errors import OcaError
 from oca.common.log import get_logger
 from oca.delivery.supervisor import Supervisor
 from oca.settings import ApplianceSettings
+from oca.succession import Predecessor, Successor
 
 _log = get_logger("lifecycle")
 
 
 class Lifecycle:
-    """Reloads of one run; one at a time."""
+    """Reloads and upgrades of one run; one at a time."""
 
     def __init__(
         self,
@@ -29,6 +31,7 @@ class Lifecycle:
         *,
         load: Callable[[], ApplianceSettings],
         apply: Callable[[ApplianceSettings], None],
+        succeed: Callable[[], Successor],
     ) -> None:
         """Make ready.
 
@@ -37,12 +40,18 @@ class Lifecycle:
             supervisor: Of the workers.
             load: Reads the settings anew; raises a ConfigError where they are wrong.
             apply: Takes up what the rest of the daemon has of them.
+            succeed: Starts a daemon that is to follow this one.
         """
         self.settings = settings
         self.last = Renewal()
+        self.alone = asyncio.Event()
+        """No predecessor reports to steering, or serves viewers that come anew."""
         self._supervisor = supervisor
         self._load = load
         self._apply = apply
+        self._succeed = succeed
+        self.successor: Successor | None = None
+        """The daemon that serves now; this one is about to end."""
         self._busy = asyncio.Lock()
         self._waiting = False
 
@@ -53,10 +62,37 @@ class Lifecycle:
                 return self.last
         return await self._one("reload", self._reload)
 
+    async def upgrade(self) -> Renewal:
+        """Let a new daemon follow this one, which then ends; where that does not start, this one goes on.
+
+        The new one reads all settings, also those that a reload leaves waiting.
+        """
+        return await self._one("upgrade", self._upgrade)
+
+    async def _upgrade(self) -> Renewal:
+        self._load()  # a bad file is told at once
+        successor = self._succeed()
+        await successor.until_ready()
+        self.successor = successor
+        return Renewal(said=f"process {successor.pid} serves; this one, {os.getpid()}, finishes what it is sending")
+
+    async def follow(self, predecessor: Predecessor) -> None:
+        """Add what a daemon that this one follows still counts to what is counted here, until it has ended."""
+        async for told in predecessor.legacies():
+            if not self.alone.is_set():
+                said = f"this process, {os.getpid()}, follows {told.pid} (version {told.version})"
+                self.last = Renewal(kind="upgrade", at_ns=now_ns(), said=said)
+            self._supervisor.follow(told.counters, told.demand)
+            self.alone.set()
+        self._supervisor.follow_no_more()
+        self.alone.set()
+
     async def _one(self, kind: Literal["reload", "upgrade"], work: Callable[[], Awaitable[Renewal]]) -> Renewal:
         self._waiting = True
         async with self._busy:
             self._waiting = False
+            if self.successor is not None:
+                return self.last
             try:
                 outcome = await work()
             except OcaError as error:

@@ -30,6 +30,7 @@ ENDPOINTS = {
     "POST /v1/drain": "send no new viewers here, who plays is moved or finishes",
     "POST /v1/undrain": "serve again",
     "POST /v1/reload": "read settings and files anew; answers with the outcome",
+    "POST /v1/upgrade": "let a new daemon of the installed version follow; answers with the outcome",
 }
 
 
@@ -55,6 +56,9 @@ class Appliance(Protocol):
     async def reload(self) -> Renewal:
         """Read settings and files anew; how that went."""
 
+    async def upgrade(self) -> Renewal:
+        """Let a new daemon follow this one; how that went."""
+
 
 def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Collection[str]) -> web.Application:
     """The API as an aiohttp application."""
@@ -70,6 +74,7 @@ def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Col
         web.post("/v1/drain", api.drain),
         web.post("/v1/undrain", api.undrain),
         web.post("/v1/reload", api.reload),
+        web.post("/v1/upgrade", api.upgrade),
     ]
     mount(app, routes)
     return app
@@ -131,6 +136,9 @@ class _Api:
 
     async def reload(self, _request: web.Request) -> web.Response:
         return json_response(await self._appliance.reload())
+
+    async def upgrade(self, _request: web.Request) -> web.Response:
+        return json_response(await self._appliance.upgrade())
 
 
 def _limit(request: web.Request, default: int, most: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from oca.common.log import get_logger
@@ -23,6 +23,19 @@ class Tasks:
         self._running.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def keep_up(self, work: Callable[[], Awaitable[None]], *, name: str, pause_s: float) -> None:
+        """Run ``work`` for ever: a fault in one part must not end the others, nor go unseen."""
+
+        async def keep() -> None:
+            while True:
+                try:
+                    await work()
+                except Exception as error:  # noqa: BLE001 - the seam that keeps one part's fault from the others
+                    _log.error("a part failed and is started again", failed=name, exc_info=error)
+                await asyncio.sleep(pause_s)
+
+        self.start(keep(), name=name)
 
     async def close(self) -> None:
         """Cancel what still runs and wait until it has ended."""

@@ -13,6 +13,7 @@ import socket
 import struct
 
 from oca.common.log import get_logger
+from oca.delivery.listeners import BACKLOG
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.service import Service
 from oca.delivery.session import Session
@@ -36,6 +37,7 @@ class Acceptor:
     """Accepts until closed."""
 
     def __init__(self, listener: socket.socket, service: Service) -> None:
+        listener.listen(BACKLOG)  # only now: nobody shall wait for a worker that is yet to start
         listener.setblocking(False)
         # Inherited by every connection (tcp(7)): a closed one's last bytes must not lie in the kernel for many minutes.
         keep_s = service.settings.stalled_timeout_s + ORPHAN_S

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Mapping
 from typing import Self
 
 from oca.delivery.metrics import DELIVERY, DELIVERY_SLOTS
@@ -44,6 +45,8 @@ class Totals:
     def __init__(self) -> None:
         self._pages: list[Page] = []
         self._left = [0] * len(DELIVERY_SLOTS)
+        self.before: Mapping[str, int] = {}
+        """What a daemon that this one follows counted, and has open while it ends."""
 
     def add(self, page: Page) -> None:
         """A worker begins to count in ``page``."""
@@ -59,7 +62,12 @@ class Totals:
     def read(self) -> dict[str, int]:
         """Every slot, summed."""
         sums = map(sum, zip(self._left, *(page.counts for page in self._pages), strict=True))
-        return dict(zip(DELIVERY_SLOTS, sums, strict=True))
+        before = self.before
+        return {key: count + before.get(key, 0) for key, count in zip(DELIVERY_SLOTS, sums, strict=True)}
+
+    def close_before(self) -> None:
+        """The daemon that this one follows has ended, and with it what it had open."""
+        self.before = {key: self.before.get(key, 0) for key, slot in DELIVERY_SLOTS.items() if slot in _COUNTERS}
 
 
 _COUNTERS = [DELIVERY_SLOTS[key] for family in DELIVERY if family.kind != "gauge" for key in family.keys()]  # noqa: SIM118

@@ -1,11 +1,12 @@
-"""The listening sockets: one per worker and address, opened by the supervisor and kept over a worker's crash."""
+"""The listening sockets: one per worker and address, bound by the supervisor and kept over a worker's crash."""
 
 from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from oca.common.addresses import Endpoint
 from oca.common.errors import ConfigError
 
 BACKLOG = 4096
@@ -13,10 +14,18 @@ _WILDCARDS = ("0.0.0.0", "::")
 _SOMEWHERE = {socket.AF_INET: ("192.0.2.1", 9), socket.AF_INET6: ("2001:db8::1", 9)}
 
 
-def open_listeners(addresses: Sequence[str], workers: int) -> list[list[socket.socket]]:
-    """Listen on every address, once per worker.
+def open_listeners(
+    addresses: Sequence[str], workers: int, take: Callable[[Endpoint], list[socket.socket]] = lambda _: []
+) -> list[list[socket.socket]]:
+    """Bind every address, once per worker; each worker listens on its own when it is ready.
 
     Each address is first bound without ``SO_REUSEPORT``: two daemons that both set it would silently share a port.
+
+    Args:
+        addresses: Where to listen.
+        workers: How many sockets each address gets.
+        take: Gives those that this process was started with for an address. More of them than workers make more
+            workers, for to close one resets who is in its queue; one that does not share its port goes to every worker.
 
     Returns:
         For each worker, its sockets in the order of ``addresses``.
@@ -24,18 +33,34 @@ def open_listeners(addresses: Sequence[str], workers: int) -> list[list[socket.s
     Raises:
         ConfigError: Naming the address and what to do.
     """
-    opened: list[list[socket.socket]] = [[] for _ in range(workers)]
+    held = [take(Endpoint(*parse(address))) for address in addresses]
+    workers = max([workers, *map(len, held)])
     try:
-        for address in addresses:
-            host, port = parse(address)
-            _listen(address, host, port, shared=False).close()
-            for each in opened:
-                each.append(_listen(address, host, port, shared=True))
-                port = each[-1].getsockname()[1]
+        for address, sockets in zip(addresses, held, strict=True):
+            _complete(address, sockets, workers)
     except BaseException:
-        close_listeners(opened)
+        close_listeners(held)
         raise
-    return opened
+    return [[sockets[number % len(sockets)] for sockets in held] for number in range(workers)]
+
+
+def _complete(address: str, held: list[socket.socket], workers: int) -> None:
+    """Bind sockets until each worker has one; those of another owner may not let us share their port."""
+    host, port = parse(address)
+    is_ours = not held
+    if is_ours:
+        _bind(address, host, port, shared=False).close()
+    for listener in held:
+        _set_options(listener)
+        port = listener.getsockname()[1]
+    while len(held) < workers and (is_ours or held[0].getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT)):
+        try:
+            held.append(_bind(address, host, port, shared=True))
+        except ConfigError:
+            if is_ours:
+                raise
+            return
+        port = held[-1].getsockname()[1]
 
 
 def close_listeners(opened: Sequence[Sequence[socket.socket]]) -> None:
@@ -76,23 +101,25 @@ def urls_of(listeners: Sequence[socket.socket]) -> tuple[str, ...]:
     return tuple(urls)
 
 
-def _listen(address: str, host: str, port: int, *, shared: bool) -> socket.socket:
+def _bind(address: str, host: str, port: int, *, shared: bool) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it: the end of a body must not wait for the client's acknowledgement (Nagle).
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _set_options(listener)
         if listener.family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if shared:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((host, port))
-        if shared:
-            listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise ConfigError(f"delivery.listen {address}: {_told(error)}", remedy=_remedy(error, address)) from None
     return listener
+
+
+def _set_options(listener: socket.socket) -> None:
+    """Connections inherit it: the end of a body must not wait for the client's acknowledgement (Nagle)."""
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _told(error: OSError) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import structs
 
 from oca.common import clock
+from oca.common.addresses import Endpoint
 from oca.common.descriptors import raise_limit
 from oca.common.errors import OcaError
 from oca.common.log import LogFormat, LogLevel, get_logger
@@ -78,17 +80,19 @@ class Supervisor:
         """Base URLs that viewers reach this box by."""
         return self._settings.urls or self._own_urls
 
-    async def start(self) -> None:
-        """Listen and start the workers; return when all of them accept.
+    async def start(self, take: Callable[[Endpoint], list[socket.socket]] = lambda _: []) -> None:
+        """Listen and start the workers; return when all of them accept. ``take`` gives sockets that are open already.
 
         Raises:
             ConfigError: An address cannot be listened on.
             OcaError: A worker does not start.
         """
         count = self._settings.workers or len(os.sched_getaffinity(0))
-        listeners = open_listeners(self._settings.listen, count)
+        listeners = open_listeners(self._settings.listen, count, take)
         self._own_urls = urls_of(listeners[0])
         self._shares = self._share_descriptors()
+        if len(listeners) > count:
+            _log.warning("more sockets are handed down than workers are set; each gets one", workers=len(listeners))
         self._slots = [Slot(number, each) for number, each in enumerate(listeners)]
         firsts = [self._begin(slot) for slot in self._slots]
         try:
@@ -100,7 +104,7 @@ class Supervisor:
         for slot in self._slots:
             self._tasks.start(self._keep(slot), name=f"worker-{slot.number}")
         self._tasks.start(self._watch_load(), name="load")
-        _log.info("serving", urls=list(self.urls), workers=count)
+        _log.info("serving", urls=list(self.urls), workers=len(self._slots))
 
     async def stop(self, drain_s: float, *, gently: bool = False) -> None:
         """Stop listening, let responses finish for ``drain_s`` at most, and end every worker.
@@ -181,6 +185,20 @@ class Supervisor:
     def quality(self) -> list[Quality]:
         """What viewers had of late, summed per asset and client prefix."""
         return self._quality.rows(clock.monotonic_s())
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """Every socket that is listened on, for a daemon that is to follow this one."""
+        return list(dict.fromkeys(each for slot in self._slots for each in slot.listeners))
+
+    def follow(self, counters: Mapping[str, int], demand: Sequence[tuple[str, int, int]]) -> None:
+        """Add to ours what a daemon that this one follows counted in all, and its demand since the last call."""
+        self._totals.before = counters
+        add(self._demand, demand)
+
+    def follow_no_more(self) -> None:
+        """The daemon that this one follows has ended."""
+        self._totals.close_before()
 
     def workers(self) -> list[WorkerState]:
         """Every worker's state, in order."""

@@ -31,7 +31,9 @@ def test_oca_prints_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version") == (0, f"oca {__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["serve", "status", "quality", "drain", "undrain", "reload", "config", "store"])
+@pytest.mark.parametrize(
+    "command", ["serve", "status", "quality", "drain", "undrain", "reload", "upgrade", "config", "store"]
+)
 def test_oca_explains_every_command(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -42,7 +44,7 @@ def test_serve_hands_checked_settings_to_daemon(
     capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[ApplianceSettings] = []
-    monkeypatch.setattr("oca.daemon.serve", lambda settings, load: served.extend((settings, load())))
+    monkeypatch.setattr("oca.program.serve", lambda settings, load, _: served.extend((settings, load())))
     assert run(capsys, "serve", "--config", config, "--set", "delivery.workers=3")[0] == 0
     assert (served[0].appliance.id, served[0].delivery.workers) == ("box", 3)
     assert served[1] == served[0]

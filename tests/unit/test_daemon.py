@@ -45,7 +45,7 @@ class FakeSupervisor:
         self.load = load
         self.advised.set()
 
-    async def start(self) -> None:
+    async def start(self, take: Any = None) -> None:
         if self.fault is not None:
             raise self.fault
         self.started.set()
@@ -54,7 +54,7 @@ class FakeSupervisor:
         if [answer] != self.turned[-1:]:
             self.turned.append(answer)
 
-    async def stop(self, drain_s: float) -> None:
+    async def stop(self, drain_s: float, *, gently: bool = False) -> None:
         self.stops.append(drain_s)
         if drain_s:
             await self.drained.wait()

@@ -28,13 +28,26 @@ class FakeSupervisor:
         return self.faults
 
 
+class FakeSuccessor:
+    """Starts, or does not."""
+
+    pid = 7
+    fault = ""
+
+    async def until_ready(self) -> None:
+        if self.fault:
+            raise OcaError(self.fault, remedy="see the log")
+
+
 class Rig:
     def __init__(self) -> None:
         self.supervisor = FakeSupervisor()
         self.file: ApplianceSettings | ConfigError = settings()
         self.applied: list[ApplianceSettings] = []
         fake: Any = self.supervisor
-        self.lifecycle = Lifecycle(settings(), fake, load=self.load, apply=self.applied.append)
+        self.successor = FakeSuccessor()
+        succeed: Any = lambda: self.successor  # noqa: E731
+        self.lifecycle = Lifecycle(settings(), fake, load=self.load, apply=self.applied.append, succeed=succeed)
 
     def load(self) -> ApplianceSettings:
         if isinstance(self.file, ConfigError):
@@ -93,3 +106,23 @@ async def test_reloads_that_wait_for_one_another_are_one(rig: Rig) -> None:
     outcomes = await asyncio.gather(*running)
     assert len(rig.supervisor.taken) == 2
     assert {outcome.kind for outcome in outcomes} == {"reload"}
+
+
+async def test_upgrade_ends_renewals_of_this_daemon(rig: Rig) -> None:
+    outcome = await rig.lifecycle.upgrade()
+    assert (outcome.kind, outcome.done, outcome.said.startswith("process 7 serves")) == ("upgrade", True, True)
+    assert rig.lifecycle.successor is not None
+    assert await rig.lifecycle.reload() == await rig.lifecycle.upgrade() == outcome
+    assert not rig.supervisor.taken
+
+
+@pytest.mark.parametrize("fault", ["it ended before it was ready", ""])
+async def test_upgrade_goes_on_as_before_where_new_daemon_cannot_start(rig: Rig, fault: str) -> None:
+    rig.successor.fault = fault
+    if not fault:
+        rig.file = ConfigError("appliance.toml: not TOML", remedy="mend it")
+    outcome = await rig.lifecycle.upgrade()
+    assert (outcome.done, (fault or "not TOML") in outcome.said) == (False, True)
+    assert rig.lifecycle.successor is None
+    rig.file = settings(delivery={"idle_timeout_s": 5})
+    assert (await rig.lifecycle.reload()).done

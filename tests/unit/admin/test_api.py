@@ -42,6 +42,9 @@ class FakeAppliance:
     async def reload(self) -> Renewal:
         return Renewal(kind="reload", at_ns=5, said="changed log.level")
 
+    async def upgrade(self) -> Renewal:
+        return Renewal(kind="upgrade", at_ns=5, said="process 7 serves")
+
     def undrain(self) -> bool:
         changed = self.state != "serving"
         self.state = "serving"
@@ -166,6 +169,8 @@ async def test_expectation_that_is_no_text_is_refused(client: Client, path: str)
     writer.close()
 
 
-async def test_reload_answers_with_its_outcome(client: Client) -> None:
-    async with client.post("/v1/reload", json={}) as response:
-        assert msgspec.json.decode(await response.read(), type=Renewal).said == "changed log.level"
+@pytest.mark.parametrize(("kind", "said"), [("reload", "changed log.level"), ("upgrade", "process 7 serves")])
+async def test_reload_and_upgrade_answer_with_their_outcome(client: Client, kind: str, said: str) -> None:
+    async with client.post(f"/v1/{kind}", json={}) as response:
+        outcome = msgspec.json.decode(await response.read(), type=Renewal)
+    assert (outcome.kind, outcome.said) == (kind, said)

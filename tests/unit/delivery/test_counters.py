@@ -36,3 +36,12 @@ def test_totals_keep_what_an_ended_worker_counted_and_not_what_it_had_open() -> 
     assert (totals.read()["delivery_sent_bytes"], totals.read()["delivery_connections"]) == (14, 3)
     totals.leave(other)
     assert (totals.read()["delivery_sent_bytes"], totals.read()["delivery_connections"]) == (14, 0)
+
+
+def test_totals_go_on_from_daemon_that_went_before() -> None:
+    totals = Totals()
+    totals.before = {"delivery_sent_bytes": 5, "delivery_connections": 2, "of_another_version": 1}
+    assert (totals.read()["delivery_sent_bytes"], totals.read()["delivery_connections"]) == (5, 2)
+    totals.close_before()
+    assert (totals.read()["delivery_sent_bytes"], totals.read()["delivery_connections"]) == (5, 0)
+    assert "of_another_version" not in totals.read()

@@ -2,6 +2,7 @@ import socket
 
 import pytest
 
+from oca.common.addresses import Endpoint
 from oca.common.errors import ConfigError
 from oca.delivery.listeners import close_listeners, open_listeners, parse, urls_of
 
@@ -56,4 +57,34 @@ def test_listeners_name_wildcard_by_an_address_of_the_machine() -> None:
     (url,) = urls_of(opened[0])
     assert "0.0.0.0" not in url
     assert url.endswith(f":{opened[0][0].getsockname()[1]}")
+    close_listeners(opened)
+
+
+def handed(*ports: int, shared: bool = True) -> list[socket.socket]:
+    return [socket.create_server(("127.0.0.1", port), reuse_port=shared) for port in ports or (0,)]
+
+
+@pytest.mark.parametrize(("workers", "shared"), [(1, True), (3, True), (3, False)])
+def test_listeners_begin_with_those_handed_down(workers: int, shared: bool) -> None:
+    (held,) = handed(shared=shared)
+    asked: list[Endpoint] = []
+
+    def take(endpoint: Endpoint) -> list[socket.socket]:
+        asked.append(endpoint)
+        return [held]
+
+    opened = open_listeners(["127.0.0.1:0"], workers, take)
+    assert asked == [Endpoint("127.0.0.1", 0)]
+    assert opened[0] == [held]
+    assert {each[0].getsockname() for each in opened} == {held.getsockname()}
+    assert len({each[0].fileno() for each in opened}) == (workers if shared else 1)
+    assert held.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    close_listeners(opened)
+
+
+def test_listeners_handed_down_make_as_many_workers() -> None:
+    first = handed()
+    second = handed(first[0].getsockname()[1])
+    opened = open_listeners(["127.0.0.1:0"], 1, lambda _: [*first, *second])
+    assert opened == [first, second]
     close_listeners(opened)

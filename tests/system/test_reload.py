@@ -1,0 +1,203 @@
+"""Reloads, upgrades and killed workers under load: no refusal, and only the killed worker's own responses are cut."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.test_serve import HOST, WAIT_S, Box, wait_until
+
+pytestmark = pytest.mark.system
+
+UPGRADES = 4
+HAND_OVERS = 8
+RELOADS = 24
+KILLS = 5
+CLIENTS = 16
+PAUSE_S = 0.02
+SIZES = {"head.m4s": 2_000, "part.m4s": 64_000, "whole.m4s": 3_000_000}
+"""The largest is more than sockets take at once, so that responses are on their way at any moment."""
+
+
+class Manager(threading.Thread):
+    """Hears what the daemons tell their service manager."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self.told: list[str] = []
+
+    def run(self) -> None:
+        while told := self._socket.recv(1000):
+            self.told += told.decode().splitlines()
+
+    def close(self) -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.connect(self._socket.getsockname())
+            last.send(b"")
+        self.join()
+        self._socket.close()
+
+
+class Renewed(Box):
+    """An appliance that is reloaded, upgraded and hurt while it runs."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.settings = self.config.read_text().replace("workers = 1", "workers = 2")
+        self.config.write_text(self.settings)
+        self.changes = 0
+        self.own: set[int] = set()
+        """Ports of clients whose connection a killed worker had."""
+
+    @contextmanager
+    def running(self) -> Iterator[Manager]:
+        """From ready to the end of the last daemon."""
+        manager = Manager(self.folder / "notify")
+        manager.start()
+        with (self.folder / "log").open("wb") as log:
+            first = subprocess.Popen(
+                [sys.executable, "-m", "oca.cli", "serve", "--config", str(self.config)],
+                env={**os.environ, "NOTIFY_SOCKET": str(self.folder / "notify")},
+                stderr=log,
+            )
+        try:
+            wait_until(lambda: "READY=1" in manager.told or first.poll() is not None)
+            yield manager
+            daemon = self.daemon()
+            os.kill(daemon, signal.SIGTERM)
+            if daemon != first.pid:
+                assert first.wait(WAIT_S) == 0
+                wait_until(lambda: is_gone(daemon))
+        finally:
+            if first.poll() is None:
+                first.terminate()
+            first.wait(WAIT_S)
+            manager.close()
+
+    def workers(self) -> list[int]:
+        """Those that run; the status is up to a second old."""
+        states = self.ask("/v1/status")["workers"]
+        return [state["pid"] for state in states if state["ready"] and not is_gone(state["pid"])]
+
+    def daemon(self) -> int:
+        """The process that answers: the parent of its workers."""
+        wait_until(lambda: bool(self.workers()))
+        return int(Path(f"/proc/{self.workers()[0]}/stat").read_text().rpartition(")")[2].split()[1])
+
+    def renew(self, number: signal.Signals) -> dict[str, Any]:
+        """Send a signal and wait for the outcome, as a service manager's ExecReload does."""
+        before = self.ask("/v1/status")["renewal"]["at_ns"]
+        os.kill(self.daemon(), number)
+        wait_until(lambda: self.ask("/v1/status")["renewal"]["at_ns"] > before)
+        outcome: dict[str, Any] = self.ask("/v1/status")["renewal"]
+        assert outcome["done"], outcome
+        return outcome
+
+    def change_settings(self) -> None:
+        self.changes += 1
+        self.config.write_text(self.settings.replace("drain_s = 20", f"drain_s = 20\nfields_max = {64 + self.changes}"))
+
+    def kill_worker(self, chance: random.Random) -> None:
+        """SIGKILL one worker, when it is known which connections are its own."""
+        wait_until(lambda: len(self.workers()) == 2)
+        pid = chance.choice(self.workers())
+        os.kill(pid, signal.SIGSTOP)
+        self.own |= ports_of(pid)
+        os.kill(pid, signal.SIGKILL)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def ports_of(pid: int) -> set[int]:
+    """Ports of the clients that are connected to a process."""
+    links = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {int(row[2].partition(":")[2], 16) for row in rows if f"socket:[{row[9]}]" in links}
+
+
+@contextmanager
+def clients_of(box: Renewed) -> Iterator[dict[str, Any]]:
+    """Clients under way; what came of them is there at the end."""
+    source = box.folder / "source"
+    source.mkdir()
+    for name, size in SIZES.items():
+        (source / name).write_bytes(os.urandom(size))
+    digests = {f"/f/{name}": hashlib.sha256((source / name).read_bytes()).hexdigest() for name in SIZES}
+    loaded = box.run("store", "import", str(source), "--asset", "f/v", "--mount", "/f", "--config", str(box.config))
+    assert loaded.returncode == 0, loaded.stderr
+    plan = {"host": HOST, "port": box.delivery, "digests": digests, "clients": CLIENTS, "pause_s": PAUSE_S}
+    outcome: dict[str, Any] = {}
+    with box.running() as outcome["manager"]:
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("segment_clients.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(plan) + "\n")
+        process.stdin.flush()
+        try:
+            yield outcome
+        finally:
+            said, _ = process.communicate(timeout=WAIT_S)
+        outcome.update(json.loads(said))
+
+
+def test_reloads_and_killed_workers_cut_no_response_but_their_own(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    files = ["files"] * (RELOADS - UPGRADES - HAND_OVERS)
+    deeds = files + ["hand over"] * HAND_OVERS + ["upgrade"] * UPGRADES + ["kill"] * KILLS
+    chance.shuffle(deeds)
+    box = Renewed(tmp_path)
+    daemons = []
+    with clients_of(box) as outcome:
+        began_s = time.monotonic()
+        for deed in deeds:
+            time.sleep(chance.random() * 0.2)  # so that deeds meet clients at any point
+            if deed == "kill":
+                box.kill_worker(chance)
+            elif deed == "upgrade":
+                assert box.renew(signal.SIGUSR2)["kind"] == "upgrade"
+                daemons.append(box.daemon())
+            else:
+                if deed == "hand over":
+                    box.change_settings()
+                said = box.renew(signal.SIGHUP)["said"]
+                assert said.startswith("changed delivery.fields_max" if deed == "hand over" else "no setting")
+        wait_until(lambda: len(box.workers()) == 2)
+        lasted_s = time.monotonic() - began_s
+    told = outcome["manager"].told
+    assert [line for line in told if line.startswith("MAINPID")] == [f"MAINPID={pid}" for pid in daemons]
+    print(
+        f"{outcome['answers']} answers in {lasted_s:.0f} s over {outcome['connections']} connections, "
+        f"{len(outcome['failures'])} cut with {KILLS} killed workers that had {len(box.own)} connections; "
+        f"longest wait {outcome['longest_s']:.2f} s"
+    )
+    strange = [failure for failure in outcome["failures"] if failure["port"] not in box.own]
+    assert not strange, (seed, strange)
+    assert len(outcome["failures"]) <= len(box.own)
+    assert outcome["answers"] > 1000
