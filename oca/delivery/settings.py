@@ -34,6 +34,13 @@ class DeliveryTable(Table, frozen=True):
         ),
     ] = ()
     workers: Annotated[int, Meta(ge=0, le=256, description="Worker processes; 0: one a core.")] = 0
+    pin_workers: Annotated[
+        bool,
+        Meta(
+            description="Whether each worker stays on one core of those that the daemon may use (CPUAffinity=); for a "
+            "box that does nothing else and whose network queues are pinned alike."
+        ),
+    ] = False
     connections_max: Annotated[
         int,
         Meta(

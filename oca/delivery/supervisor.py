@@ -35,7 +35,7 @@ from oca.delivery.slot import Slot, WorkerState
 from oca.store.reader import PACKS_OPEN_MAX
 
 BACKOFF_S_MIN = 0.1
-BACKOFF_S_MAX = 1.0
+BACKOFF_S_MAX = 0.5
 """Viewers wait in the dead worker's queue meanwhile, and no player should wait long in silence."""
 STEADY_S = 30.0
 """A worker that lived so long starts again without waiting."""

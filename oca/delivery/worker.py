@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,7 +185,15 @@ async def _main(descriptor: int) -> None:
     if not isinstance(start, Start):
         raise TypeError(f"the supervisor began with {start}")
     _set_up_log(start, start)
+    if start.settings.pin_workers:
+        _pin(start.worker)
     await Worker(start, up).run(down)
+
+
+def _pin(worker: int) -> None:
+    """Stay on one of the cores that the daemon may use."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[worker % len(cores)]})
 
 
 def _set_up_log(start: Start, wanted: Start | Reload) -> None:

@@ -500,3 +500,41 @@ async def test_supervisor_hands_keys_of_signed_urls_to_workers_and_to_their_succ
     async with asyncio.timeout(10):
         while await answers(b"/h/small.m3u8") != {200}:  # noqa: ASYNC110 - a worker has no event to wait on
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+async def test_supervisor_pins_workers_to_cores_it_may_use(device: Path, pinned: bool) -> None:
+    settings = DeliveryTable(listen=("127.0.0.1:0",), workers=2, pin_workers=pinned)
+    supervisor = Supervisor(settings, [device], appliance="fra1-a")
+    await supervisor.start()
+    ours = sorted(os.sched_getaffinity(0))
+    theirs = [os.sched_getaffinity(state.pid) for state in supervisor.workers()]
+    await supervisor.stop(0)
+    assert theirs == ([{ours[number % len(ours)]} for number in range(2)] if pinned else [set(ours)] * 2)
+
+
+async def test_supervisor_serves_queue_of_worker_that_died(device: Path) -> None:
+    """What waits in the listening queue of a killed worker is its replacement's."""
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0", "[::1]:0"), workers=1), [device], appliance="fra1-a")
+    await supervisor.start()
+    pid = supervisor.workers()[0].pid
+    os.kill(pid, signal.SIGSTOP)  # so that nobody takes what comes
+    ports = [int(url.rpartition(":")[2]) for url in supervisor.urls]
+    waiting = [
+        await asyncio.open_connection(host, port)
+        for _ in range(20)
+        for host, port in zip(("127.0.0.1", "::1"), ports, strict=True)
+    ]
+    for _, writer in waiting:
+        writer.write(GET % b"small.m3u8")
+    os.kill(pid, signal.SIGKILL)
+    for reader, writer in waiting:
+        status, _, body = await read_reply(reader)
+        assert (status, body) == (200, CONTENT["small.m3u8"])
+        writer.close()
+    assert supervisor.workers()[0].restarts == 1
+    await supervisor.stop(0)
+
+
+def test_backoff_leaves_no_viewer_waiting_for_long() -> None:
+    assert module.BACKOFF_S_MIN <= module.BACKOFF_S_MAX <= 0.5
