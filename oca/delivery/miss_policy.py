@@ -56,13 +56,12 @@ class MissPolicy:
         self._marker = table.redirect_marker.encode()
         self._appliance = appliance
 
-    def reply(self, request: Request, missed: MissClass, *, close: bool = False) -> Reply:
-        """The answer to a miss: a redirect where that is set and may be, else 404; ``close``: the connection's last."""
+    def reply(self, request: Request, missed: MissClass) -> Reply:
+        """The answer to a miss: a redirect where that is set and may be, else 404."""
         extra = b""
         if self._table.debug:  # RFC 9211 §2.8: detail is for whoever looks into a problem
             extra = cache_status(self._appliance, f"detail={_DETAILS[missed]}")
-        redirect = self._redirect(request, extra, close=close)
-        return redirect or refusal(404, b"no such object here\n", extra, to=request, close=close)
+        return self._redirect(request, extra) or refusal(404, b"no such object here\n", extra, to=request)
 
     def turned_away(self, request: Request, turn: Turn, *, retry_after_s: int) -> Reply:
         """The answer to a viewer whom the box does not take now; then the connection closes.

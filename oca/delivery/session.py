@@ -254,7 +254,10 @@ class Session(Connection):
         """It does not come: answer as to any miss."""
         pulled, self._pulled = self._pulled, None
         self._transport.let_go()
-        if pulled is not None and self._reply(self._service.misses.instead(pulled.asked), None):
+        if pulled is None:
+            return
+        self._service.timings.begun_ns = pulled.begun_ns
+        if self._reply(self._service.misses.instead(pulled.asked), None):
             self._go_on()
 
     def pull_breaks(self) -> None:
