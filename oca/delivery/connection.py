@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 
 from oca.delivery.account import Account
 from oca.delivery.acknowledged import Taking
+from oca.delivery.first_slice import SPOILT
 from oca.delivery.linger import Linger
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.reading import Reading
@@ -48,7 +49,7 @@ class Connection(ABC):
         self._active_at_s = service.now_s
         self._closed = self._closing = self._eof = False
         self._transport = Transport(
-            connection, service.loop, service.counts, sent=self._on_sent, failed=self._on_failed
+            connection, service.loop, service.counts, service.reads, sent=self._on_sent, failed=self._on_failed
         )
         self._account = Account(service.demand, service.timings, service.log, client)
         self._taking = Taking(connection, service.pace, service.now_s)
@@ -83,16 +84,17 @@ class Connection(ABC):
 
     def _owes(self, now_s: float, *, anew: bool = False) -> bool:
         """Whether the client has yet to take what it was sent; one that is too slow is cut off."""
-        state = self._taking.look(now_s, waiting=self._transport.waiting and not self._transport.held, anew=anew)
+        transport = self._transport
+        waiting = transport.waiting and not (transport.held or transport.fetching)
+        state = self._taking.look(now_s, waiting=waiting, anew=anew)
         if state in ("slow", "stalled"):
             self._cut(state)
         return state != "done"
 
     def _on_failed(self, cause: Cause, pack: OpenPack | None) -> None:
         self._service.counts[_CUTS[cause]] += 1
-        if cause != "client" and pack is not None:
-            why = "shorter than its index says" if cause == "pack" else "its device fails"
-            self._service.lookup.spoil(pack.asset, why)
+        if cause in SPOILT and pack is not None:
+            self._service.lookup.spoil(pack.asset, SPOILT[cause])
         self._account.cut(cause, self._transport.unsent_bytes)
         self._abort()
 

@@ -36,13 +36,14 @@ class Found:
     """One object, ready to be sent.
 
     Attributes:
+        epoch: When its first slice was last found in memory, in epochs of ``readahead.Reads``.
         pack: The open pack; ``offset`` is where the object begins in it.
         about: Size and validators.
         head: The head of the plain 200 answer, up to its Date line.
         count: Demand for the object's asset.
     """
 
-    __slots__ = ("about", "count", "head", "offset", "pack", "path", "size")
+    __slots__ = ("about", "count", "epoch", "head", "offset", "pack", "path", "size")
 
     def __init__(self, path: bytes, pack: OpenPack, offset: int, about: Representation, count: AssetCount) -> None:
         self.path = path
@@ -52,6 +53,7 @@ class Found:
         self.about = about
         self.head = whole(about).head
         self.count = count
+        self.epoch = -1
 
 
 class Lookup:

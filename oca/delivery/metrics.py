@@ -7,6 +7,7 @@ from typing import get_args
 from oca.common.metrics import Family, slots
 from oca.common.signing_reasons import REASONS
 from oca.delivery.origin_head import FAULTS
+from oca.delivery.reads_metrics import READS
 from oca.http1.request import Method, Reason
 
 REFUSAL_REASONS: tuple[str, ...] = get_args(Reason)
@@ -22,6 +23,7 @@ STATUSES = (200, 204, 206, 302, 304, 307, 400, 403, 404, 405, 408, 412, 414, 416
 FIRST_BYTE_S = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 TRANSFER_S = (0.00025, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
 LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
 
 DELIVERY: tuple[Family, ...] = (
     Family(
@@ -181,10 +183,12 @@ DELIVERY: tuple[Family, ...] = (
         kind="counter",
         unit="responses",
         help="Responses that ended before their last byte, by whose doing; stalled and slow: the client took nothing "
-        "for delivery.stalled_timeout_s, or less than delivery.client_rate_bytes_per_s_min.",
+        "for delivery.stalled_timeout_s, or less than delivery.client_rate_bytes_per_s_min; hang: the device did not "
+        "answer for delivery.reads.timeout_s.",
         label="cause",
-        values=("client", "stalled", "slow", "device", "pack", "drain", "origin"),
+        values=("client", "stalled", "slow", "device", "pack", "hang", "drain", "origin"),
     ),
+    *READS,
     Family(
         name="delivery_time_outs",
         kind="counter",

@@ -70,6 +70,11 @@ class Misses:
         """Answer a GET or HEAD whose object the origin did not bring."""
         return self._policy.reply(asked, "content")
 
+    def unread(self, asked: Request) -> Reply:
+        """Answer a GET whose object is held and cannot be read."""
+        self.count("health")
+        return self._policy.reply(asked, "health")
+
     def turn_away(self, request: Request, turning: TurnAway) -> Reply:
         """Answer a viewer who is not to be served."""
         self._counts[_TURNED[turning.cause]] += 1

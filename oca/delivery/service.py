@@ -19,6 +19,7 @@ from oca.delivery.metrics import DELIVERY_SLOTS, STATUSES
 from oca.delivery.misses import Misses
 from oca.delivery.players import Players
 from oca.delivery.progress import Pace
+from oca.delivery.readahead import Reads
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.timings import Timings
 from oca.http1.parser import KnownBlocks
@@ -71,6 +72,7 @@ class Service:
         self.timings = Timings(counts)
         self.lookup = Lookup(open_reader, self.demand, counts, said=cache_status(appliance))
         self.misses = Misses(settings, counts, appliance=appliance)
+        self.reads = Reads(loop, settings.reads, counts)
         self.limits = Limits(
             head_bytes_max=settings.head_bytes_max,
             target_bytes_max=settings.target_bytes_max,
@@ -179,6 +181,7 @@ class Service:
         self.timings.fold()
         if self.log is not None:
             self.log.close()
+        self.reads.close()
         self.lookup.close()
 
     def _take_turn(self) -> None:
@@ -195,6 +198,7 @@ class Service:
         self.timings.fold()
         if self.log is not None:
             self.log.tick(self.now_s)
+        self.reads.tick(self.now_s)
         if not self._ticks_left:
             self._begin_sweep()
         self._ticks_left -= 1

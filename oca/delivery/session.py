@@ -8,6 +8,7 @@ from msgspec import structs
 
 from oca.common.clock import monotonic_ns
 from oca.delivery.connection import Connection
+from oca.delivery.first_slice import read_first
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.players import Player
@@ -199,7 +200,10 @@ class Session(Connection):
                 return self._reply(step, None)
             found = step
         about = found.about if found is not None else None
-        return self._reply(answer(request, about, service.settings.ranges_max), found)
+        reply = answer(request, about, service.settings.ranges_max)
+        if found is None or not reply.length:
+            return self._reply(reply, found)
+        return read_first(service, self._transport, asked, reply, found, send=self._reply, sent=self._go_on)
 
     def _reply(self, reply: Reply, found: Found | None) -> bool:
         service = self._service

@@ -13,6 +13,7 @@ from oca.delivery.access_log_settings import AccessLogTable
 from oca.delivery.authorisation_settings import AuthorisationTable
 from oca.delivery.miss_settings import MissTable, OverloadTable
 from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
+from oca.delivery.reads_settings import ReadsTable
 
 
 class DeliveryTable(Table, frozen=True):
@@ -157,6 +158,7 @@ class DeliveryTable(Table, frozen=True):
             extra={"unit": "seconds"},
         ),
     ] = 30.0
+    reads: ReadsTable = ReadsTable()
     pacing: PacingTable = PacingTable()
     cmcd: CmcdTable = CmcdTable()
     cmsd: CmsdTable = CmsdTable()

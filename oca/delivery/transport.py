@@ -3,7 +3,7 @@
 ``send(head, MSG_MORE)`` leaves the head in the kernel until the first bytes of the body join it in one segment;
 ``os.sendfile`` then moves the body from the page cache, never through this process. One call per wake-up and
 connection, ``SLICE_BYTES`` at most, so that a large body on a fast link cannot hold up the others. The head of a body
-that does not fit into one piece with it goes by itself.
+that does not fit into one piece with it goes by itself. What is not in memory is read first (``readahead``).
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from oca.common.clock import monotonic_ns
+from oca.delivery.lane import Outcome, Refusal, Waiter
 from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.readahead import SLICE_BYTES, Reads
+from oca.delivery.slices import CAUSES, Slices
 from oca.http1.response import Reply
 from oca.store.reader import OpenPack
 
-SLICE_BYTES = 4 * 2**20
-"""Most bytes of one body per wake-up: any usual segment whole, and the most that Linux buffers for a socket by default
-(``tcp_wmem``); a smaller slice costs a segment of 2.5 MB one more call and two changes of what epoll watches."""
 JOINED_BYTES_MAX = 60_000
 """Bodies that leave in one piece with their head. The kernel hands 64 KiB at a time to the network; a head joined to a
 larger body pushes its last bytes into one more piece, which pacing (BBR) delays by a timer:
@@ -30,7 +31,7 @@ larger body pushes its last bytes into one more piece, which pacing (BBR) delays
 SHORTAGE_PAUSE_S = 0.1
 """Wait when the kernel is short of memory for sockets: the socket would count as writable all the while."""
 
-Cause = Literal["client", "device", "pack"]
+Cause = Literal["client", "device", "pack", "hang"]
 
 _CALLS = DELIVERY_SLOTS["delivery_sendfile_calls"]
 _SENDFILE_BYTES = DELIVERY_SLOTS["delivery_sendfile_bytes"]
@@ -67,6 +68,7 @@ class Transport:
         "_resuming",
         "_send",
         "_sent",
+        "_slices",
         "first_ns",
         "held",
         "unsent_bytes",
@@ -78,6 +80,7 @@ class Transport:
         connection: socket.socket,
         loop: asyncio.AbstractEventLoop,
         counts: memoryview[int],
+        reads: Reads,
         *,
         sent: Callable[[], None],
         failed: Callable[[Cause, OpenPack | None], None],
@@ -86,6 +89,7 @@ class Transport:
         self._fileno = connection.fileno()
         self._loop = loop
         self._counts = counts
+        self._slices = Slices(reads)
         self._sent = sent
         self._failed = failed
         self._head = b""
@@ -96,7 +100,7 @@ class Transport:
         """What follows, as (text, offset, length)."""
         self._resuming: asyncio.TimerHandle | None = None
         self.waiting = False
-        """Whether a response is on its way."""
+        """Whether a response is on its way, or its first slice is."""
         self.held = False
         """Whether it waits not for the client, but for its own next bytes."""
         self.first_ns = 0
@@ -114,8 +118,22 @@ class Transport:
             return True
         return self._wait(data[taken:], None, 0, 0)
 
+    @property
+    def fetching(self) -> bool:
+        """Whether it is the device, not the client, that is waited for."""
+        return self._slices.waits
+
+    def fetch(self, pack: OpenPack, offset: int, length: int, done: Waiter) -> Refusal | None:
+        """Have the first slice of a body read before its head goes out; ``done`` is told the outcome.
+
+        Returns why not, if it is refused at once.
+        """
+        refusal = self._slices.read(pack, offset, length, partial(self._fetched, done), begun=False)
+        self.waiting = refusal is None
+        return refusal
+
     def send_file(self, head: bytes, pack: OpenPack, offset: int, length: int) -> bool:
-        """Send ``head``, then ``length`` bytes of ``pack`` from ``offset``."""
+        """Send ``head``, then ``length`` bytes of ``pack`` from ``offset``, whose first slice is in memory."""
         try:
             taken = self._send(head, socket.MSG_MORE if length < JOINED_BYTES_MAX else 0)
         except OSError as error:
@@ -163,7 +181,10 @@ class Transport:
 
     def stop(self) -> None:
         """Forget what is on its way; the caller closes the socket next."""
-        if self._resuming is not None:
+        if self._slices.waits:
+            self._slices.cancel()
+            self.waiting = self._pack is not None  # before its head a response has not begun
+        elif self._resuming is not None:
             self._resuming.cancel()
             self._resuming = None
         elif self.waiting:
@@ -178,6 +199,7 @@ class Transport:
             self.first_ns = monotonic_ns()
             self._counts[_SENDS] += 1
             self._pack = pack
+            self._slices.forget()
             if pack is not None:
                 pack.sends += 1
             self._watch()
@@ -199,14 +221,18 @@ class Transport:
             return
         if self._more:
             (self._head, self._offset, self._left), *self._more = self._more
+            self._slices.forget()
             return
         self._loop.remove_writer(self._fileno)
         self._end()
         self._sent()
 
     def _slice(self, pack: OpenPack) -> bool:
+        room = self._slices.room(pack, self._offset, self._left)
+        if not room:
+            return self._bring_in(pack)
         try:
-            moved = os.sendfile(self._fileno, pack.descriptor, self._offset, min(self._left, SLICE_BYTES))
+            moved = os.sendfile(self._fileno, pack.descriptor, self._offset, min(self._left, room))
         except OSError as error:
             return self._interrupted(b"", pack, self._offset, self._left, error)
         if moved == 0:
@@ -228,6 +254,20 @@ class Transport:
         self._interrupted(head, pack, offset, length, error)
         self.first_ns = 0
         return False
+
+    def _bring_in(self, pack: OpenPack) -> bool:
+        self._loop.remove_writer(self._fileno)
+        refusal = self._slices.read(pack, self._offset, self._left, self._brought_in, begun=True)
+        return self._fail(CAUSES[refusal], pack) if refusal is not None else False
+
+    def _brought_in(self, outcome: Outcome) -> None:
+        self._watch()
+        if outcome != "ready":
+            self._fail(CAUSES[outcome], self._pack)
+
+    def _fetched(self, done: Waiter, outcome: Outcome) -> None:
+        self.waiting = False
+        done(outcome)
 
     def _interrupted(self, head: bytes, pack: OpenPack | None, offset: int, length: int, error: OSError) -> bool:
         if error.errno in _WAIT:

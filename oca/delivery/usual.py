@@ -45,4 +45,6 @@ def recognise(data: bytes, service: Service) -> tuple[Found, Fields, bytes] | No
         if found is None or too_long or query.translate(None, TARGET_BYTES):
             return None
     fields = service.known.fields.get(data[end:])
-    return (found, fields, query) if fields is not None and fields.usual else None
+    if fields is None or not fields.usual or found.epoch != service.reads.epoch:
+        return None
+    return found, fields, query

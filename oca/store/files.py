@@ -91,6 +91,13 @@ def open_read(path: Path) -> int | None:
             return None
 
 
+def read_no_more_than_asked(descriptor: int) -> None:
+    """Switch off the kernel's own read-ahead on this descriptor: sending from it then never begins a read of what is
+    not sent, and reading 1 MiB here and there brings in 1 MiB, not 3.3.
+    """
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+
+
 def open_write(path: Path, *, mode: int = 0o644) -> int:
     """A descriptor for reading and writing; the file is created, with ``mode``, if need be."""
     with explained(path, "open for writing"):

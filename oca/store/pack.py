@@ -116,10 +116,11 @@ def table_of(manifest: AssetManifest, *, committed_at_ns: int) -> PackTable:
 
 def offsets(lengths: Sequence[int]) -> list[int]:
     """Where each object of these lengths starts, and after the last one where the table does."""
-    return list(accumulate(lengths, lambda start, length: _page_end(start + length), initial=HEADER_BYTES))
+    return list(accumulate(lengths, lambda start, length: page_end(start + length), initial=HEADER_BYTES))
 
 
-def _page_end(offset: int) -> int:
+def page_end(offset: int) -> int:
+    """Where the next object starts after one that ends at ``offset``."""
     return -(-offset // PAGE_BYTES) * PAGE_BYTES
 
 

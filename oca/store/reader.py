@@ -25,11 +25,12 @@ PACKS_OPEN_MAX = 4096
 class OpenPack:
     """A pack that is open for sending. Whoever sends from it raises ``sends`` before and lowers it after."""
 
-    __slots__ = ("asset", "descriptor", "sends")
+    __slots__ = ("asset", "descriptor", "device", "sends")
 
-    def __init__(self, descriptor: int, asset: str) -> None:
+    def __init__(self, descriptor: int, asset: str, device: int = 0) -> None:
         self.descriptor = descriptor
         self.asset = asset
+        self.device = device
         self.sends = 0
 
     def close(self) -> None:
@@ -117,7 +118,8 @@ class StoreReader:
         descriptor = files.open_read(on.pack_path(pack)) if on is not None and entry is not None else None
         if entry is None or descriptor is None:
             return None
-        opened = self._open[(device, pack)] = OpenPack(descriptor, entry.asset)
+        files.read_no_more_than_asked(descriptor)
+        opened = self._open[(device, pack)] = OpenPack(descriptor, entry.asset, device)
         return opened
 
     def version(self) -> int:

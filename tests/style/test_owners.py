@@ -21,6 +21,7 @@ TASKS = ("oca/common/tasks.py",)
 CLOCK = ("oca/common/clock.py",)
 DURABLE = ("oca/store/files.py",)
 SENDS = ("oca/delivery/transport.py",)
+SENDS_AND_READS = (*SENDS, "oca/delivery/device_read.py")
 CHANCE = ("oca/common/new_key.py", "oca/daemon.py", "fill/service.py")
 """Composition roots: they draw, and hand what they drew or the dice to the rest."""
 
@@ -33,7 +34,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     ".now()": CLOCK,
     ".utcnow()": CLOCK,
     ".today()": CLOCK,
-    ".sendfile": SENDS,
+    ".sendfile": SENDS_AND_READS,
     ".sock_sendfile": SENDS,
     ".fsync": DURABLE,
     ".fdatasync": DURABLE,

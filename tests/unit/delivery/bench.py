@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from oca.delivery.acceptor import Acceptor
@@ -21,15 +21,15 @@ SMALL = b"#EXTM3U\n" * 16
 CONTENT = {"small.m3u8": SMALL, "large.m4s": bytes(range(256)) * (LARGE_BYTES // 256), "empty.vtt": b""}
 
 
-def store_of(folder: Path, content: dict[str, bytes]) -> Path:
-    """A device that holds ``content`` as the asset harbour/v under /h."""
+def store_of(folder: Path, content: dict[str, bytes], *, asset: str = "harbour/v", mount: str = "/h") -> Path:
+    """A device that holds ``content`` as one asset."""
     source, device = folder / "source", folder / "device"
     source.mkdir()
     device.mkdir()
     for name, data in content.items():
         (source / name).write_bytes(data)
     store = Store.open([device])
-    manifest, files = describe_folder(source, asset="harbour/v", mount="/h")
+    manifest, files = describe_folder(source, asset=asset, mount=mount)
     import_folder(store, manifest, files)
     store.close()
     return device
@@ -38,12 +38,12 @@ def store_of(folder: Path, content: dict[str, bytes]) -> Path:
 class Bench:
     """One service behind one listening socket, as a worker has it."""
 
-    def __init__(self, device: Path, settings: DeliveryTable) -> None:
+    def __init__(self, device: Path, settings: DeliveryTable, more_devices: Sequence[Path] = ()) -> None:
         self.page = Page.create()
         self._clients: list[asyncio.StreamWriter] = []
         self.device = device
         loop = asyncio.get_running_loop()
-        self.service = Service(loop, settings, self.page.counts, lambda: StoreReader.open([device]))
+        self.service = Service(loop, settings, self.page.counts, lambda: StoreReader.open([device, *more_devices]))
         self.service.start()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = self.listener.getsockname()

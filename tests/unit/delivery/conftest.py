@@ -1,7 +1,8 @@
 """Stores with content, and services in front of them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +20,8 @@ async def benches(device: Path) -> AsyncIterator[Benches]:
     """Makes benches with the settings given."""
     made: list[Bench] = []
 
-    def make(*, on: Path = device, **settings: float) -> Bench:
-        made.append(Bench(on, DeliveryTable(**settings)))  # type: ignore[arg-type]
+    def make(*, on: Path = device, more: Sequence[Path] = (), **settings: Any) -> Bench:
+        made.append(Bench(on, DeliveryTable(**settings), more))
         return made[-1]
 
     yield make

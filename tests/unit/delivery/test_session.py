@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.readahead import SLICE_BYTES
 from oca.delivery.service import Service
 from oca.delivery.session import RECEIVE_BYTES, TURN_REQUESTS_MAX, Session
 from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, Bench, Benches, read_reply, store_of, until
@@ -152,8 +153,8 @@ async def test_session_times_first_byte_and_transfer(benches: Benches) -> None:
     assert observed(bench, "delivery_first_byte_seconds")[0] == 3
     before_us = observed(bench, "delivery_first_byte_seconds")[1]
     writer.write(GET % b"large.m4s" + GET % b"small.m3u8")
-    await until(lambda: bench.count("delivery_sends") == 1)
-    assert observed(bench, "delivery_first_byte_seconds")[0] == 4  # its first byte is out, its last is not
+    # Its first byte is out, its last is not.
+    await until(lambda: observed(bench, "delivery_first_byte_seconds")[0] == 4)
     assert observed(bench, "delivery_transfer_seconds")[0] == 3
     await asyncio.sleep(0.3)
     await read_reply(reader)
@@ -544,9 +545,9 @@ async def test_session_counts_client_that_leaves_amid_response(benches: Benches)
 
 
 async def test_session_resets_rather_than_send_less_than_promised(benches: Benches, tmp_path: Path) -> None:
-    device = store_of(tmp_path, {"a.m4s": bytes(200_000)})
+    device = store_of(tmp_path, {"a.m4s": bytes(SLICE_BYTES + 200_000)})
     (pack,) = (device / "packs").iterdir()
-    os.truncate(pack, 100_000)
+    os.truncate(pack, SLICE_BYTES + 100_000)
     bench = benches(on=device)
     reader, writer = await bench.connect()
     writer.write(GET % b"a.m4s")
@@ -559,6 +560,18 @@ async def test_session_resets_rather_than_send_less_than_promised(benches: Bench
     reader, writer = await bench.connect()
     writer.write(GET % b"a.m4s")
     assert (await read_reply(reader))[0] == 404
+
+
+async def test_session_answers_404_when_pack_lacks_first_slice(benches: Benches, tmp_path: Path) -> None:
+    device = store_of(tmp_path, {"a.m4s": bytes(200_000)})
+    (pack,) = (device / "packs").iterdir()
+    os.truncate(pack, 100_000)
+    bench = benches(on=device)
+    reader, writer = await bench.connect()
+    writer.write(GET % b"a.m4s" + GET % b"a.m4s")
+    assert [(await read_reply(reader))[0] for _ in range(2)] == [404, 404]
+    assert bench.count("delivery_reads:short") == 1
+    assert bench.count("delivery_responses:200") == bench.count("delivery_sends") == 0
 
 
 async def test_drain_closes_idle_and_finishes_responses(benches: Benches) -> None:

@@ -8,14 +8,59 @@ from typing import Any
 
 import pytest
 
+from oca.delivery.lane import Outcome, Refusal, Waiter
 from oca.delivery.metrics import DELIVERY_SLOTS
-from oca.delivery.transport import JOINED_BYTES_MAX, SLICE_BYTES, Transport
+from oca.delivery.readahead import SLICE_BYTES, Wait
+from oca.delivery.transport import JOINED_BYTES_MAX, Transport
 from oca.http1.multipart import Piece
 from oca.http1.response import Reply
 from oca.store.reader import OpenPack
 
 Step = int | OSError
 AGAIN = BlockingIOError(errno.EAGAIN, "again")
+
+
+class ScriptedReads:
+    """Finds in memory what lies outside ``cold``, and reads when the test says so."""
+
+    def __init__(self, counts: list[int]) -> None:
+        self.counts = counts
+        self.epoch = 7
+        self.cold = range(0)
+        self.refusal: Refusal | None = None
+        self.went: list[tuple[Any, ...]] = []
+        self.waiting: list[Waiter] = []
+
+    def at_hand(self, pack: OpenPack, offset: int, length: int) -> bool:
+        self.went.append(("at_hand", offset, min(length, SLICE_BYTES)))
+        return offset not in self.cold
+
+    def epoch_for(self, pack: OpenPack) -> int:
+        return self.epoch
+
+    def fetch(self, pack: OpenPack, offset: int, length: int, done: Waiter, *, begun: bool = False) -> Wait | Refusal:
+        self.went.append(("fetch", offset, min(length, SLICE_BYTES), begun))
+        if self.refusal is not None:
+            return self.refusal
+        return ScriptedWait(self, done)
+
+    def ahead(self, pack: OpenPack, offset: int, length: int) -> None:
+        self.went.append(("ahead", offset, length))
+
+    def end(self, outcome: Outcome) -> None:
+        self.waiting.pop()(outcome)
+
+
+class ScriptedWait(Wait):
+    """A wait that ends when the test says so."""
+
+    def __init__(self, reads: ScriptedReads, done: Waiter) -> None:
+        super().__init__(reads.counts, done)  # type: ignore[arg-type]
+        self.waiting, self.done = reads.waiting, done
+        self.waiting.append(done)
+
+    def cancel(self) -> None:
+        self.waiting.remove(self.done)
 
 
 class Rig:
@@ -30,11 +75,13 @@ class Rig:
         self.ended: list[str] = []
         self.counts = [0] * len(DELIVERY_SLOTS)
         self.pack = OpenPack(9, "a/v")
+        self.reads = ScriptedReads(self.counts)
         monkeypatch.setattr(os, "sendfile", self.sendfile)
         self.transport = Transport(
             self,  # type: ignore[arg-type]
             self,  # type: ignore[arg-type]
             self.counts,  # type: ignore[arg-type]
+            self.reads,  # type: ignore[arg-type]
             sent=lambda: self.ended.append("sent"),
             failed=self.failed,
         )
@@ -287,3 +334,88 @@ def test_transport_drops_pieces_that_follow_a_failure(monkeypatch: pytest.Monkey
     assert not rig.transport.send_file(b"head", rig.pack, 0, 10)
     rig.turn()
     assert rig.ended == ["device", "sent"]  # and nothing of the pieces
+
+
+def test_transport_looks_for_what_goes_on_once_a_slice_and_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [10, 10, 10, 10, 2**40])
+    assert not rig.transport.send_file(b"head", rig.pack, 100, SLICE_BYTES)
+    rig.turn()
+    rig.turn()
+    assert rig.reads.went == [("at_hand", 110, SLICE_BYTES - 10)]
+    rig.reads.epoch += 1
+    rig.turn()
+    assert rig.reads.went[1:] == [("at_hand", 130, SLICE_BYTES - 30)]
+    rig.turn()
+    assert rig.ended == ["sent"]
+    assert len(rig.reads.went) == 2
+
+
+def test_transport_reads_next_slice_before_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [10, 2**40, 2**40])
+    rig.reads.cold = range(10, 11)
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 10 + SLICE_BYTES + 5)
+    rig.turn()
+    assert rig.writer is None
+    assert rig.transport.waiting
+    assert rig.pack.sends == 1
+    rig.reads.end("ready")
+    rig.turn()
+    rig.turn()
+    assert rig.reads.went == [
+        ("at_hand", 10, SLICE_BYTES),
+        ("fetch", 10, SLICE_BYTES, True),
+        ("ahead", 10 + SLICE_BYTES, 5),
+        ("at_hand", 10 + SLICE_BYTES, 5),
+    ]
+    assert [step[1:] for step in rig.went[1:]] == [(0, 10), (10, SLICE_BYTES), (10 + SLICE_BYTES, 5)]
+    assert rig.ended == ["sent"]
+    assert rig.rests()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cause"), [("failed", "device"), ("short", "pack"), ("slow", "hang"), ("sick", "hang")]
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_transport_fails_amid_body_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, outcome: Any, cause: str, at_once: bool
+) -> None:
+    rig = Rig(monkeypatch, [99], [10])
+    rig.reads.cold = range(10, 11)
+    assert not rig.transport.send_file(b"head", rig.pack, 0, 20)
+    if at_once:
+        rig.reads.refusal = outcome
+    rig.turn()
+    if not at_once:
+        rig.reads.end(outcome)
+    assert rig.ended == [cause]
+    assert rig.rests()
+
+
+def test_transport_counts_as_waiting_while_first_slice_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [10])
+    told: list[str] = []
+    assert rig.transport.fetch(rig.pack, 0, 10, told.append) is None
+    assert rig.transport.waiting
+    assert rig.count("delivery_sends") == 0
+    rig.reads.end("ready")
+    assert told == ["ready"]
+    assert rig.rests()
+    rig.reads.refusal = "overloaded"
+    assert rig.transport.fetch(rig.pack, 0, 10, told.append) == "overloaded"
+    assert rig.rests()
+
+
+@pytest.mark.parametrize("amid_body", [True, False])
+def test_transport_stops_amid_read(monkeypatch: pytest.MonkeyPatch, amid_body: bool) -> None:
+    rig = Rig(monkeypatch, [99], [10])
+    if amid_body:
+        rig.reads.cold = range(10, 11)
+        rig.transport.send_file(b"head", rig.pack, 0, 20)
+        rig.turn()
+    else:
+        rig.transport.fetch(rig.pack, 0, 10, rig.ended.append)
+    assert rig.transport.fetching
+    rig.transport.stop()
+    assert rig.reads.waiting == []
+    assert rig.ended == []
+    assert rig.rests()

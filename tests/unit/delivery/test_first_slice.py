@@ -1,0 +1,201 @@
+"""A worker's service before devices that are slow, hang or fail."""
+
+import asyncio
+import socket
+import struct
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oca.delivery.reads_settings import ReadsTable
+from tests.unit.delivery.bench import Bench, Benches, read_reply, store_of, until
+from tests.unit.delivery.hanging import Sickbed, make_cold
+
+HOT, COLD = b"hot segment " * 4096, b"cold segment" * 8192
+GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
+TIMEOUT_S = 0.3
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> tuple[Path, Path]:
+    """One that is in memory, and one that is not."""
+    made = []
+    for name, data in (("hot", HOT), ("cold", COLD)):
+        (tmp_path / name).mkdir()
+        content = {f"{number}.m4s": data for number in range(4)}
+        made.append(store_of(tmp_path / name, content, asset=f"{name}/v", mount=f"/{name}"))
+    return made[0], made[1]
+
+
+def open_bench(benches: Benches, devices: tuple[Path, Path], **reads: Any) -> Bench:
+    table = ReadsTable(**{"timeout_s": TIMEOUT_S, "ahead_bytes_max": 0, **reads})
+    bench = benches(on=devices[0], more=devices[1:], reads=table)
+    make_cold(devices[1])
+    return bench
+
+
+async def get(bench: Bench, path: str) -> tuple[int, bytes, float]:
+    """Status, body and seconds of one request on a connection of its own."""
+    reader, writer = await bench.connect()
+    began_s = time.monotonic()
+    writer.write(GET % path.encode())
+    status, _, body = await read_reply(reader)
+    writer.close()
+    return status, body, time.monotonic() - began_s
+
+
+def reached(bench: Bench, key: str, count: int) -> bool:
+    return bench.count(key) >= count
+
+
+async def test_cold_object_is_read_and_then_hot(benches: Benches, devices: tuple[Path, Path]) -> None:
+    bench = open_bench(benches, devices)
+    for _ in range(2):
+        assert (await get(bench, "/cold/0.m4s"))[:2] == (200, COLD)
+    assert bench.count("delivery_probes:device") == 1
+    assert bench.count("delivery_reads:ready") == 1
+    assert bench.count("delivery_read_bytes") == len(COLD)
+    assert bench.count("delivery_responses:200") == 2
+    assert sum(bench.count(f"delivery_read_waits:{limit}") for limit in (1, 4, 16, 64, 256, 1024, "more")) == 1
+    assert bench.service.demand.take() == [("cold/v", 2, 2 * len(COLD))]
+
+
+async def test_cold_object_is_read_once_for_all_who_wait(
+    benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sickbed = Sickbed(monkeypatch, devices[1])
+    bench = open_bench(benches, devices, timeout_s=10)
+    sickbed.turn("hang")
+    asked = [asyncio.get_running_loop().create_task(get(bench, "/cold/0.m4s")) for _ in range(5)]
+    await until(lambda: bench.count("delivery_reads_awaited") == 5)
+    sickbed.turn("well")
+    assert [(await each)[:2] for each in asked] == [(200, COLD)] * 5
+    assert sickbed.begun == 1
+    assert bench.count("delivery_read_bytes") == len(COLD)
+
+
+async def test_next_objects_are_read_before_players_ask(benches: Benches, devices: tuple[Path, Path]) -> None:
+    bench = open_bench(benches, devices, ahead_bytes_max=len(COLD))
+    assert (await get(bench, "/cold/0.m4s"))[0] == 200
+    for number in range(1, 4):
+        await until(partial(reached, bench, "delivery_read_ahead_bytes", number * len(COLD)))
+        assert (await get(bench, f"/cold/{number}.m4s"))[:2] == (200, COLD)
+    assert bench.count("delivery_read_bytes") == len(COLD)
+    assert bench.count("delivery_probes:device") == 1
+
+
+async def test_hung_device_costs_only_its_own_requests(
+    benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sickbed = Sickbed(monkeypatch, devices[1])
+    bench = open_bench(benches, devices, threads=2)
+    assert (await get(bench, "/cold/3.m4s"))[0] == 200
+    sickbed.turn("hang")
+    loop = asyncio.get_running_loop()
+    hung = [loop.create_task(get(bench, f"/cold/{number}.m4s")) for number in (0, 1, 2, 0)]
+    await until(lambda: sickbed.begun >= 2)
+    # Hot objects of both devices go out while it hangs, none of them as late as the time-out.
+    slowest_s = 0.0
+    while not all(each.done() for each in hung):
+        for path, body in (("/hot/0.m4s", HOT), ("/cold/3.m4s", COLD)):
+            status, got, took_s = await get(bench, path)
+            assert (status, got) == (200, body)
+            slowest_s = max(slowest_s, took_s)
+    assert slowest_s < TIMEOUT_S / 2
+    # Its own were answered after the time-out, before the head went out; so they move on without a lost connection.
+    for each in hung:
+        status, _, took_s = await each
+        assert status == 404
+        assert took_s < 3 * TIMEOUT_S
+    assert bench.service.reads.sick() == [1]
+    assert bench.count("delivery_devices_sick") == 1
+    begun = sickbed.begun
+    status, _, took_s = await get(bench, "/cold/1.m4s")
+    assert status == 404
+    assert took_s < TIMEOUT_S / 2
+    assert sickbed.begun == begun, "nothing more is asked of a device that hangs"
+    # It is tried by one read at a time, and taken back when that ends.
+    await until(lambda: sickbed.begun == begun + 1)
+    sickbed.turn("well")
+    await until(lambda: bench.service.reads.sick() == [])
+    assert (await get(bench, "/cold/1.m4s"))[:2] == (200, COLD)
+    assert bench.count("delivery_devices_sick") == 0
+    assert bench.count("delivery_reads:sick") == bench.count("delivery_misses:health") == 5
+
+
+async def test_failing_device_is_answered_404_and_its_asset_passed_over(
+    benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sickbed = Sickbed(monkeypatch, devices[1])
+    bench = open_bench(benches, devices)
+    sickbed.turn("fail")
+    assert (await get(bench, "/cold/0.m4s"))[0] == 404
+    assert (await get(bench, "/cold/1.m4s"))[0] == 404
+    assert bench.count("delivery_reads:failed") == sickbed.begun == 1
+    assert bench.service.reads.sick() == []
+    assert (await get(bench, "/hot/0.m4s"))[0] == 200
+
+
+async def test_queue_of_device_is_bounded(
+    benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sickbed = Sickbed(monkeypatch, devices[1])
+    bench = open_bench(benches, devices, threads=1, queue_max=1, timeout_s=10)
+    sickbed.turn("hang")
+    loop = asyncio.get_running_loop()
+    waiting = []
+    for number in (0, 1):
+        waiting.append(loop.create_task(get(bench, f"/cold/{number}.m4s")))
+        await until(partial(reached, bench, "delivery_reads_awaited", number + 1))
+    assert (await get(bench, "/cold/2.m4s"))[0] == 429
+    sickbed.turn("well")
+    assert [(await each)[:2] for each in waiting] == [(200, COLD)] * 2
+    assert bench.count("delivery_reads:overloaded") == 1
+
+
+async def test_viewer_who_leaves_amid_a_read_leaves_nothing_behind(
+    benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sickbed = Sickbed(monkeypatch, devices[1])
+    bench = open_bench(benches, devices, timeout_s=10)
+    sickbed.turn("hang")
+    _, writer = await bench.connect()
+    writer.write(GET % b"/cold/0.m4s")
+    await until(lambda: sickbed.begun == 1)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    await until(lambda: bench.count("delivery_connections") == 0)
+    assert bench.count("delivery_reads_awaited") == 0
+    sickbed.turn("well")
+    assert (await get(bench, "/cold/0.m4s"))[:2] == (200, COLD)
+
+
+async def test_drain_waits_for_what_is_read_first(
+    benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sickbed = Sickbed(monkeypatch, devices[1])
+    bench = open_bench(benches, devices, timeout_s=10)
+    sickbed.turn("hang")
+    asked = asyncio.get_running_loop().create_task(get(bench, "/cold/0.m4s"))
+    await until(lambda: sickbed.begun == 1)
+    draining = asyncio.get_running_loop().create_task(bench.service.drain())
+    await until(lambda: all(session._closing for session in bench.service.sessions))  # type: ignore[attr-defined]
+    sickbed.turn("well")
+    assert (await asked)[:2] == (200, COLD)
+    await draining
+
+
+async def test_each_of_several_ranges_is_read_before_the_answer(benches: Benches, devices: tuple[Path, Path]) -> None:
+    bench = open_bench(benches, devices)
+    reader, writer = await bench.connect()
+    asked = ((90_000, 10), (0, 10), (45_000, 10))
+    ranges = ", ".join(f"{first}-{first + length - 1}" for first, length in asked)
+    writer.write(GET.replace(b"\r\n\r\n", b"\r\nRange: bytes=%b\r\n\r\n" % ranges.encode()) % b"/cold/0.m4s")
+    status, fields, body = await read_reply(reader)
+    assert (status, fields["Content-Type"].partition(";")[0]) == (206, "multipart/byteranges")
+    assert all(b"\r\n\r\n" + COLD[first : first + length] + b"\r\n" in body for first, length in asked)
+    assert bench.count("delivery_probes:device") == bench.count("delivery_reads:ready") == 3
+    writer.close()
