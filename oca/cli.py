@@ -42,7 +42,9 @@ def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
     if settings.steering.url:
         read_token(settings.steering.token_file, setting="steering.token_file")
     read_keys_file(settings.delivery.authorisation.keys_file)
-    return absent_devices(settings.store.devices)
+    from oca.delivery.tls_keeper import check as check_tls  # noqa: PLC0415 - the other commands start without it
+
+    return [*check_tls(settings.delivery.tls), *absent_devices(settings.store.devices)]
 
 
 app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")

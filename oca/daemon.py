@@ -80,7 +80,7 @@ class Daemon:
         self._stopping = False
         self._hurry = asyncio.Event()
         self._phase: Serving = "serving"
-        hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.listen]
+        hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.addresses]
         self._observer = Observer(supervisor, inventory, hosts=hosts, read_links=read_links)
         self._drain = Drain(Path(settings.store.devices[0]), drain_s_max=settings.drain.duration_s_max)
         self._signing = SigningState(

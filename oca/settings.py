@@ -82,7 +82,7 @@ class ApplianceSettings(Table, frozen=True):
         """Refuse what each table allows but not together; the remedy follows the last semicolon."""
         try:
             admin = parse_listen(self.admin.listen, setting="admin.listen")
-            listens = [parse_listen(text, setting="delivery.listen") for text in self.delivery.listen]
+            listens = [parse_listen(text, setting="delivery.listen") for text in self.delivery.addresses]
         except ConfigError as error:
             raise ValueError(str(error)) from None
         if admin.port and admin in listens:

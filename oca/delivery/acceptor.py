@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Callable
 
 from oca.common.log import get_logger
 from oca.delivery.listeners import BACKLOG
@@ -31,12 +32,14 @@ _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 _SHORTAGE = (*_NO_DESCRIPTOR, errno.ENOBUFS, errno.ENOMEM)
 _RESET = struct.pack("ii", 1, 0)
 _log = get_logger("acceptor")
+Begin = Callable[[socket.socket, str, Service], object]
+"""Takes a connection and its client's address."""
 
 
 class Acceptor:
     """Accepts until closed."""
 
-    def __init__(self, listener: socket.socket, service: Service) -> None:
+    def __init__(self, listener: socket.socket, service: Service, begin: Begin = Session) -> None:
         listener.listen(BACKLOG)  # only now: nobody shall wait for a worker that is yet to start
         listener.setblocking(False)
         # Inherited by every connection (tcp(7)): a closed one's last bytes must not lie in the kernel for many minutes.
@@ -44,6 +47,7 @@ class Acceptor:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(keep_s * 1000))
         self._listener = listener
         self._service = service
+        self._begin = begin
         self._pause: asyncio.TimerHandle | None = None
         self._spare = _open_spare()
         """Given up for a moment to take a connection that there is no descriptor for; -1: itself not to be had."""
@@ -87,7 +91,7 @@ class Acceptor:
 
     def _take(self, connection: socket.socket, client: str) -> None:
         try:
-            Session(connection, client, self._service)
+            self._begin(connection, client, self._service)
         except OSError as error:  # epoll_ctl(2): no memory, or no more watches for this user
             self._refuse(connection, "memory")
             self._say("a connection cannot be watched and is reset", error)

@@ -40,7 +40,7 @@ class Connection(ABC):
         "client",
     )
 
-    def __init__(self, connection: socket.socket, client: str, service: Service) -> None:
+    def __init__(self, connection: socket.socket, client: str, service: Service, by: type[Transport]) -> None:
         connection.setblocking(False)
         self._connection = connection
         self.client = client
@@ -48,7 +48,7 @@ class Connection(ABC):
         self._service = service
         self._active_at_s = service.now_s
         self._closed = self._closing = self._eof = False
-        self._transport = Transport(
+        self._transport = by(
             connection, service.loop, service.counts, service.reads, sent=self._on_sent, failed=self._on_failed
         )
         self._account = Account(service.demand, service.timings, service.log, client)

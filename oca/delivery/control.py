@@ -12,6 +12,7 @@ from oca.delivery.authorisation import Authorisation
 from oca.delivery.cmsd import Advice
 from oca.delivery.miss_settings import Turn
 from oca.delivery.settings import DeliveryTable
+from oca.delivery.tls_material import Material
 
 LINE_BYTES_MAX = 64 * 2**20
 
@@ -29,6 +30,9 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     authorisation: Authorisation = Authorisation()
     log_level: LogLevel = "info"
     log_format: LogFormat = "auto"
+    secure: int = 0
+    """How many of the listeners, the last ones, speak TLS."""
+    tls: Material = Material()
 
 
 class Reload(msgspec.Struct, frozen=True, kw_only=True, tag="reload"):
@@ -39,6 +43,12 @@ class Reload(msgspec.Struct, frozen=True, kw_only=True, tag="reload"):
 
     log_level: LogLevel
     log_format: LogFormat
+
+
+class ReloadTls(msgspec.Struct, frozen=True, kw_only=True, tag="reload-tls"):
+    """Down: other certificates for new connections; where ``tls`` names none, other ticket keys alone."""
+
+    tls: Material
 
 
 class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
@@ -94,7 +104,7 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
 
 
 _encode = msgspec.json.Encoder().encode
-Down = Start | Advice | Authorise | Reload | TurnAway | Welcome | Drain
+Down = Start | Advice | Authorise | Reload | ReloadTls | TurnAway | Welcome | Drain
 Up = Ready | Closed | Reloaded | Tick
 decode_down = msgspec.json.Decoder(Down).decode
 decode_up = msgspec.json.Decoder(Up).decode

@@ -90,14 +90,27 @@ def parse(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def urls_of(listeners: Sequence[socket.socket]) -> tuple[str, ...]:
-    """The base URLs that the sockets are reached by; for a wildcard, by the address this machine would send from."""
-    urls = []
+def urls_of(listeners: Sequence[socket.socket], *, secure: int = 0, name: str = "") -> tuple[str, ...]:
+    """The base URLs that the sockets are reached by.
+
+    Args:
+        listeners: One worker's; the address of a wildcard is the one this machine would send from.
+        secure: How many of them, the last ones, speak TLS; theirs come first.
+        name: What the certificate is for; empty: players go by address.
+    """
+    plain = len(listeners) - secure
+    return _urls(listeners[plain:], "https", name) + _urls(listeners[:plain], "http", "")
+
+
+def _urls(listeners: Sequence[socket.socket], scheme: str, name: str) -> tuple[str, ...]:
+    urls: dict[str, None] = {}
     for listener in listeners:
         host, port = listener.getsockname()[:2]
-        if host in _WILDCARDS:
+        if name:
+            host = name
+        elif host in _WILDCARDS:
             host = _own_address(listener.family)
-        urls.append(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        urls[f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"] = None
     return tuple(urls)
 
 

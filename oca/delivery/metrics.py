@@ -8,6 +8,7 @@ from oca.common.metrics import Family, slots
 from oca.common.signing_reasons import REASONS
 from oca.delivery.origin_head import FAULTS
 from oca.delivery.reads_metrics import READS
+from oca.delivery.tls_metrics import TLS
 from oca.http1.request import Method, Reason
 
 REFUSAL_REASONS: tuple[str, ...] = get_args(Reason)
@@ -170,8 +171,9 @@ DELIVERY: tuple[Family, ...] = (
         name="delivery_sendfile_bytes",
         kind="counter",
         unit="bytes",
-        help="Bytes of bodies that left by sendfile, never copied through the worker.",
+        help="Bytes of bodies that left by sendfile in the clear; kernel TLS: see delivery_tls_sent_bytes.",
     ),
+    *TLS,
     Family(
         name="delivery_sends_blocked",
         kind="counter",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from oca.delivery.metrics import DELIVERY_SLOTS
-from oca.delivery.transport import SHORTAGE_PAUSE_S
+from oca.delivery.send_errors import SHORTAGE_PAUSE_S
 
 _MEMORY_PAUSES = DELIVERY_SLOTS["delivery_memory_pauses"]
 

@@ -14,8 +14,9 @@ from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.players import Player
 from oca.delivery.pull import Pull
 from oca.delivery.pulled_answer import PulledAnswer
+from oca.delivery.send_errors import SHORTAGE
 from oca.delivery.service import STATUS_SLOTS, Service
-from oca.delivery.transport import SHORTAGE
+from oca.delivery.transport import Transport
 from oca.delivery.usual import recognise
 from oca.http1.parser import RequestReader
 from oca.http1.request import Fields, Request, RequestError
@@ -46,8 +47,10 @@ class Session(Connection):
         "_requests_left",
     )
 
-    def __init__(self, connection: socket.socket, client: str, service: Service) -> None:
-        super().__init__(connection, client, service)
+    def __init__(
+        self, connection: socket.socket, client: str, service: Service, by: type[Transport] = Transport
+    ) -> None:
+        super().__init__(connection, client, service, by)
         self._receive = connection.recv
         self._requests = RequestReader(service.limits, service.known)
         self._head_since_s = service.now_s
@@ -181,7 +184,7 @@ class Session(Connection):
             return self._reply(service.misses.turn_away(request, turning), None)
         asked = request
         if service.gate is not None:
-            request, refusal = service.gate.judge(request, self.client, last=not left)
+            request, refusal = service.gate.judge(request, self.client, self._transport.scheme, last=not left)
             self._account.request = request
             if refusal is not None:
                 service.misses.count("authorisation")

@@ -14,6 +14,7 @@ from oca.delivery.authorisation_settings import AuthorisationTable
 from oca.delivery.miss_settings import MissTable, OverloadTable
 from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
 from oca.delivery.reads_settings import ReadsTable
+from oca.delivery.tls_settings import TlsTable
 
 
 class DeliveryTable(Table, frozen=True):
@@ -22,9 +23,8 @@ class DeliveryTable(Table, frozen=True):
     listen: Annotated[
         tuple[ListenAddress, ...],
         Meta(
-            min_length=1,
             max_length=8,
-            description='Addresses and ports to serve on, such as "192.0.2.1:80" or "[2001:db8::1]:80".',
+            description='Addresses and ports to serve plain HTTP on, such as "192.0.2.1:80" or "[2001:db8::1]:80".',
         ),
     ] = ("0.0.0.0:8080",)
     urls: Annotated[
@@ -165,9 +165,12 @@ class DeliveryTable(Table, frozen=True):
     miss: MissTable = MissTable()
     overload: OverloadTable = OverloadTable()
     access_log: AccessLogTable = AccessLogTable()
+    tls: TlsTable = TlsTable()
 
     def __post_init__(self) -> None:
         """Refuse what each table allows but not together; the remedy follows the last semicolon."""
+        if not self.addresses:
+            raise ValueError("listen and tls.listen are both empty; name an address to serve on")
         if self.overload.answer == "redirect" and not self.miss.fallback_url:
             raise ValueError("overload.answer redirect has nowhere to redirect to; set miss.fallback_url")
         slowest = 125_000 * min(self.pacing.floor_mbits_per_s, self.pacing.default_mbits_per_s)
@@ -176,3 +179,8 @@ class DeliveryTable(Table, frozen=True):
                 f"pacing holds clients to {slowest:.0f} bytes per second, and client_rate_bytes_per_s_min = "
                 f"{self.client_rate_bytes_per_s_min} would cut them off; keep it below half the slowest pace"
             )
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address to listen on: the plain ones, then those that speak TLS."""
+        return self.listen + self.tls.listen

@@ -13,7 +13,6 @@ from msgspec import structs
 
 from oca.common import clock
 from oca.common.addresses import Endpoint
-from oca.common.descriptors import raise_limit
 from oca.common.errors import OcaError
 from oca.common.log import LogFormat, LogLevel, get_logger
 from oca.common.messages import Load
@@ -21,7 +20,7 @@ from oca.common.quality import Quality
 from oca.common.tasks import Tasks
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.cmsd import Advice, advise, busy_ratio
-from oca.delivery.control import Authorise, Drain, Reload, Start, Tick
+from oca.delivery.control import Authorise, Down, Drain, Reload, Start, Tick
 from oca.delivery.counters import Totals
 from oca.delivery.demand import add
 from oca.delivery.door import Door
@@ -30,8 +29,10 @@ from oca.delivery.miss_settings import Turn
 from oca.delivery.process import WorkerProcess
 from oca.delivery.quality import QualityWindow
 from oca.delivery.settings import DeliveryTable
-from oca.delivery.shares import Shares, share
+from oca.delivery.share_out import share_out
+from oca.delivery.shares import Shares
 from oca.delivery.slot import Slot, WorkerState
+from oca.delivery.tls_keeper import TlsKeeper
 from oca.store.reader import PACKS_OPEN_MAX
 
 BACKOFF_S_MIN = 0.1
@@ -72,8 +73,10 @@ class Supervisor:
         self._totals = Totals()
         self._own_urls: tuple[str, ...] = ()
         self._authorisation = Authorisation()
+        self._secure = len(settings.tls.listen)
         self._shares = Shares(settings.connections_max, PACKS_OPEN_MAX)
         self._door = Door(settings.overload)
+        self.tls = TlsKeeper(settings.tls, self._tell)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -84,13 +87,14 @@ class Supervisor:
         """Listen and start the workers; return when all of them accept. ``take`` gives sockets that are open already.
 
         Raises:
-            ConfigError: An address cannot be listened on.
+            ConfigError: An address cannot be listened on, or a certificate not be used.
             OcaError: A worker does not start.
         """
         count = self._settings.workers or len(os.sched_getaffinity(0))
-        listeners = open_listeners(self._settings.listen, count, take)
-        self._own_urls = urls_of(listeners[0])
-        self._shares = self._share_descriptors()
+        self.tls.prepare(self._settings.tls)
+        listeners = open_listeners(self._settings.addresses, count, take)
+        self._own_urls = urls_of(listeners[0], secure=self._secure, name=self.tls.name)
+        self._shares = share_out(self._settings)
         if len(listeners) > count:
             _log.warning("more sockets are handed down than workers are set; each gets one", workers=len(listeners))
         self._slots = [Slot(number, each) for number, each in enumerate(listeners)]
@@ -104,6 +108,7 @@ class Supervisor:
         for slot in self._slots:
             self._tasks.start(self._keep(slot), name=f"worker-{slot.number}")
         self._tasks.start(self._watch_load(), name="load")
+        self._tasks.start(self.tls.run(), name="tls")
         _log.info("serving", urls=list(self.urls), workers=len(self._slots))
 
     async def stop(self, drain_s: float, *, gently: bool = False) -> None:
@@ -131,12 +136,13 @@ class Supervisor:
         """
         self._log = Reload(log_level=log_level, log_format=log_format)
         before, self._settings = self._settings, settings
+        faults = await self.tls.reload(settings.tls)
         if _for_workers(before) == _for_workers(settings):
             told = await asyncio.gather(
                 *(slot.process.reload(self._log) for slot in self._slots if slot.process is not None)
             )
-            return sorted({fault for faults in told for fault in faults})
-        self._shares = self._share_descriptors()
+            return sorted({*faults, *(fault for each in told for fault in each)})
+        self._shares = share_out(self._settings)
         self._door.take(settings.overload)
         done: list[Slot] = []
         try:
@@ -145,24 +151,23 @@ class Supervisor:
                 done.append(slot)
         except OcaError:
             self._settings = before
-            self._shares = self._share_descriptors()
+            self._shares = share_out(self._settings)
             self._door.take(before.overload)
             for slot in done:
                 await self._hand_over(slot)
             raise
-        return []
+        return faults
 
     def authorise(self, told: Authorisation) -> None:
         """Hand keys and policy of signed URLs to every worker, and to those that follow."""
         self._authorisation = told
-        for process in self._processes:
-            process.tell(Authorise(authorisation=told))
+        self._tell(Authorise(authorisation=told))
 
     def turn_away(self, answer: Turn | None) -> None:
         """Answer every viewer so, for the operator has drained the box; None: serve them."""
         if answer != self._door.drained:
             self._door.drained = answer
-            self._tell_turning()
+            self._tell(self._door.message())
 
     def advise(self, load: Load) -> None:
         """Have players step down as far as a box under ``load`` needs, where they are told so (``delivery.cmsd``)."""
@@ -170,8 +175,7 @@ class Supervisor:
         advice = advise(busy_ratio(load, settings), settings) if settings.enabled else Advice()
         if advice != self._advice:
             self._advice = advice
-            for process in self._processes:
-                process.tell(advice)
+            self._tell(advice)
 
     def counters(self) -> Mapping[str, int]:
         """Every declared delivery metric (``oca.common.metrics``), summed over the workers."""
@@ -204,31 +208,15 @@ class Supervisor:
         """Every worker's state, in order."""
         return [slot.state() for slot in self._slots]
 
-    def _share_descriptors(self) -> Shares:
-        """What each worker may have of what is set; the limit that is raised here is handed down to them."""
-        fetching = self._settings.miss.descriptors
-        descriptors_max, wanted = raise_limit() - fetching, Shares(self._settings.connections_max, PACKS_OPEN_MAX)
-        shares = share(descriptors_max, wanted)
-        if shares != wanted:
-            _log.warning(
-                "too few descriptors for all connections that are set and all packs; more connections are reset",
-                descriptors_max=descriptors_max,
-                connections_max=shares.connections_max,
-                connections_set=wanted.connections_max,
-                packs_max=shares.packs_max,
-                remedy=f"raise LimitNOFILE to {wanted.descriptors + fetching}, or lower delivery.connections_max",
-            )
-        return shares
-
-    def _tell_turning(self) -> None:
+    def _tell(self, message: Down) -> None:
         for process in self._processes:
-            process.tell(self._door.message())
+            process.tell(message)
 
     async def _watch_load(self) -> None:
         while True:
             await asyncio.sleep(LOAD_INTERVAL_S)
             if self._door.observe(self.counters):
-                self._tell_turning()
+                self._tell(self._door.message())
 
     async def _keep(self, slot: Slot) -> None:
         """Keep a worker in ``slot``: when one ends, start the next, waiting longer while they die young."""
@@ -281,6 +269,8 @@ class Supervisor:
             authorisation=self._authorisation,
             log_level=self._log.log_level,
             log_format=self._log.log_format,
+            secure=self._secure,
+            tls=self.tls.material,
         )
         process.tell(self._advice)
         self._processes.add(process)

@@ -9,17 +9,17 @@ that does not fit into one piece with it goes by itself. What is not in memory i
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 from oca.common.clock import monotonic_ns
 from oca.delivery.lane import Outcome, Refusal, Waiter
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.readahead import SLICE_BYTES, Reads
+from oca.delivery.send_errors import PEER_GONE, SHORTAGE, SHORTAGE_PAUSE_S, WAIT
 from oca.delivery.slices import CAUSES, Slices
 from oca.http1.response import Reply
 from oca.store.reader import OpenPack
@@ -28,8 +28,6 @@ JOINED_BYTES_MAX = 60_000
 """Bodies that leave in one piece with their head. The kernel hands 64 KiB at a time to the network; a head joined to a
 larger body pushes its last bytes into one more piece, which pacing (BBR) delays by a timer:
 63 to 73 µs of CPU at 64 KiB joined, 36 to 43 apart."""
-SHORTAGE_PAUSE_S = 0.1
-"""Wait when the kernel is short of memory for sockets: the socket would count as writable all the while."""
 
 Cause = Literal["client", "device", "pack", "hang"]
 
@@ -38,10 +36,7 @@ _SENDFILE_BYTES = DELIVERY_SLOTS["delivery_sendfile_bytes"]
 _SENT_BYTES = DELIVERY_SLOTS["delivery_sent_bytes"]
 _BLOCKED = DELIVERY_SLOTS["delivery_sends_blocked"]
 _SENDS = DELIVERY_SLOTS["delivery_sends"]
-_WAIT = (errno.EAGAIN, errno.EINTR)
 _MEMORY_PAUSES = DELIVERY_SLOTS["delivery_memory_pauses"]
-SHORTAGE = (errno.ENOBUFS, errno.ENOMEM)
-_PEER_GONE = (errno.ECONNRESET, errno.EPIPE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 def _tell_nobody(*_: object) -> None:
@@ -55,25 +50,14 @@ class Transport:
     background and call ``sent`` at the end, or ``failed`` with whose doing it is and the pack.
     """
 
+    scheme: ClassVar[bytes] = b"http"
+    """What clients name in front of the address."""
+
     __slots__ = (
-        "_counts",
-        "_failed",
-        "_fileno",
-        "_head",
-        "_left",
-        "_loop",
-        "_more",
-        "_offset",
-        "_pack",
-        "_resuming",
-        "_send",
-        "_sent",
-        "_slices",
-        "first_ns",
-        "held",
-        "unsent_bytes",
-        "waiting",
-    )
+        "_bytes_slot", "_calls_slot", "_counts", "_failed", "_fileno", "_head", "_joined_bytes_max", "_left",
+        "_loop", "_more", "_move", "_offset", "_pack", "_resuming", "_send", "_sent", "_slices", "first_ns",
+        "held", "unsent_bytes", "waiting",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -85,8 +69,12 @@ class Transport:
         sent: Callable[[], None],
         failed: Callable[[Cause, OpenPack | None], None],
     ) -> None:
-        self._send = connection.send
+        self._send: Callable[..., int] = connection.send
         self._fileno = connection.fileno()
+        # How a body moves and what counts it; TLS that is not the kernel's does otherwise (delivery.tls_connection).
+        self._move: Callable[[int, int, int], int] = partial(os.sendfile, self._fileno)
+        self._joined_bytes_max = JOINED_BYTES_MAX
+        self._calls_slot, self._bytes_slot = _CALLS, _SENDFILE_BYTES
         self._loop = loop
         self._counts = counts
         self._slices = Slices(reads)
@@ -135,18 +123,18 @@ class Transport:
     def send_file(self, head: bytes, pack: OpenPack, offset: int, length: int) -> bool:
         """Send ``head``, then ``length`` bytes of ``pack`` from ``offset``, whose first slice is in memory."""
         try:
-            taken = self._send(head, socket.MSG_MORE if length < JOINED_BYTES_MAX else 0)
+            taken = self._send(head, socket.MSG_MORE if length < self._joined_bytes_max else 0)
         except OSError as error:
             return self._held(head, pack, offset, length, error)
         if taken != len(head):
             return self._wait(head[taken:], pack, offset, length)
         try:
-            moved = os.sendfile(self._fileno, pack.descriptor, offset, min(SLICE_BYTES, length))
+            moved = self._move(pack.descriptor, offset, min(SLICE_BYTES, length))
         except OSError as error:
             return self._interrupted(b"", pack, offset, length, error)
         counts = self._counts
-        counts[_CALLS] += 1
-        counts[_SENDFILE_BYTES] += moved
+        counts[self._calls_slot] += 1
+        counts[self._bytes_slot] += moved
         counts[_SENT_BYTES] += moved
         if moved == length:
             return True
@@ -232,15 +220,15 @@ class Transport:
         if not room:
             return self._bring_in(pack)
         try:
-            moved = os.sendfile(self._fileno, pack.descriptor, self._offset, min(self._left, room))
+            moved = self._move(pack.descriptor, self._offset, min(self._left, room))
         except OSError as error:
             return self._interrupted(b"", pack, self._offset, self._left, error)
         if moved == 0:
             # The pack is shorter than its index says. The length is promised already: only a reset tells the client.
             return self._fail("pack", pack)
         counts = self._counts
-        counts[_CALLS] += 1
-        counts[_SENDFILE_BYTES] += moved
+        counts[self._calls_slot] += 1
+        counts[self._bytes_slot] += moved
         counts[_SENT_BYTES] += moved
         self._offset += moved
         self._left -= moved
@@ -270,14 +258,14 @@ class Transport:
         done(outcome)
 
     def _interrupted(self, head: bytes, pack: OpenPack | None, offset: int, length: int, error: OSError) -> bool:
-        if error.errno in _WAIT:
+        if error.errno in WAIT:
             return self._wait(head, pack, offset, length)
         if error.errno in SHORTAGE:
             self._wait(head, pack, offset, length)
             self._loop.remove_writer(self._fileno)
             self._rest()
             return False
-        return self._fail("client" if error.errno in _PEER_GONE else "device", pack)
+        return self._fail("client" if error.errno in PEER_GONE else "device", pack)
 
     def _watch(self) -> None:
         try:

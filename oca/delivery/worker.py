@@ -26,6 +26,7 @@ from oca.delivery.control import (
     Ready,
     Reload,
     Reloaded,
+    ReloadTls,
     Start,
     Tick,
     TurnAway,
@@ -34,8 +35,10 @@ from oca.delivery.control import (
     line,
 )
 from oca.delivery.counters import Page
+from oca.delivery.handshakes import Handshakes
 from oca.delivery.metrics import CONGESTIONS, DELIVERY_SLOTS
 from oca.delivery.service import Service
+from oca.delivery.session import Session
 from oca.delivery.tcp_options import congestion_of, set_options
 from oca.store.reader import StoreReader
 
@@ -58,6 +61,7 @@ class Worker:
         self._page = Page(start.page)
         loop, settings = asyncio.get_running_loop(), start.settings
         self._service = Service(loop, settings, self._page.counts, self._open_reader, appliance=start.appliance)
+        self._handshakes = Handshakes(self._service, start.tls) if start.secure else None
         self._acceptors: list[Acceptor] = []
         self._draining = asyncio.Event()
         self._drain = Drain(deadline_s=start.settings.drain_s)
@@ -68,7 +72,11 @@ class Worker:
         self._authorise(self._start.authorisation)
         self._service.start()
         pulls = self._pull_through()
-        self._acceptors = [Acceptor(self._listener(each), self._service) for each in self._start.listeners]
+        plain, begin_tls = len(self._start.listeners) - self._start.secure, self._handshakes and self._handshakes.begin
+        self._acceptors = [
+            Acceptor(self._listener(each), self._service, (number >= plain and begin_tls) or Session)
+            for number, each in enumerate(self._start.listeners)
+        ]
         gc.collect()
         gc.freeze()  # what lives as long as the worker need not be looked at again
         self._say(Ready(loop=type(asyncio.get_running_loop()).__module__))
@@ -142,6 +150,8 @@ class Worker:
                     self._service.turn_away(message)
                 elif isinstance(message, Welcome):
                     self._service.turn_away(None)
+                elif isinstance(message, ReloadTls) and self._handshakes is not None:
+                    self._handshakes.reload(message.tls)
         if not self._draining.is_set():
             _log.error("the supervisor is gone; this worker ends")
             self.drain(Drain(deadline_s=ORPHAN_DRAIN_S))

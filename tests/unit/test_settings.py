@@ -35,9 +35,11 @@ def test_settings_load_printed_default(tmp_path: Path) -> None:
             "is in delivery.listen too; give each",
         ),
         ('[delivery]\nlisten = ["127.0.0.1:80", "127.0.0.1:80"]\n', "names an address twice; leave"),
+        ("[delivery]\nlisten = []\n", "listen and tls.listen are both empty; name an address to serve on"),
+        ('[delivery.tls]\nlisten = ["0.0.0.0:8443"]\n', "no certificate; add [[delivery.tls.certificates]]"),
         ('[admin]\nlisten = "8088"\n', 'admin.listen = "8088": must be text, an IP address and a port, like'),
         ('[admin]\nlisten = "1.2.3.4:99999"\n', "is not an IP address and a port; write it like"),
-        ('[delivery]\nlisten = ["localhost:80"]\n', "must be a list of text, 1 to 8 entries, each an IP address"),
+        ('[delivery]\nlisten = ["localhost:80"]\n', "must be a list of text, at most 8 entries, each an IP address"),
         ("[delivery]\nworkers = -1\n", "delivery.workers = -1: must be a whole number, 0 to 256"),
         (
             '[drain]\nthen = "redirect"\n',

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from oca.delivery.acceptor import Acceptor
 from oca.delivery.counters import Page
+from oca.delivery.handshakes import Handshakes
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.delivery.service import Service
+from oca.delivery.session import Session
 from oca.delivery.settings import DeliveryTable
+from oca.delivery.tls_material import Material
 from oca.store.importing import describe_folder, import_folder
 from oca.store.reader import StoreReader
 from oca.store.store import Store
@@ -38,7 +41,13 @@ def store_of(folder: Path, content: dict[str, bytes], *, asset: str = "harbour/v
 class Bench:
     """One service behind one listening socket, as a worker has it."""
 
-    def __init__(self, device: Path, settings: DeliveryTable, more_devices: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        device: Path,
+        settings: DeliveryTable,
+        more_devices: Sequence[Path] = (),
+        material: Material | None = None,
+    ) -> None:
         self.page = Page.create()
         self._clients: list[asyncio.StreamWriter] = []
         self.device = device
@@ -47,7 +56,8 @@ class Bench:
         self.service.start()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = self.listener.getsockname()
-        self.acceptor = Acceptor(self.listener, self.service)
+        self.handshakes = Handshakes(self.service, material) if material is not None else None
+        self.acceptor = Acceptor(self.listener, self.service, self.handshakes.begin if self.handshakes else Session)
 
     def count(self, key: str) -> int:
         return self.page.counts[DELIVERY_SLOTS[key]]

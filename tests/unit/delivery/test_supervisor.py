@@ -23,6 +23,7 @@ from oca.common.messages import Load
 from oca.common.quality import Quality
 from oca.common.signing import Claims, sign
 from oca.delivery import process as processes
+from oca.delivery import share_out as share_out_module
 from oca.delivery import supervisor as module
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.miss_settings import OverloadTable
@@ -394,7 +395,7 @@ async def test_supervisor_serves_every_asset_and_refuses_viewers_where_descripto
         hold(store, asset, objects=1)
     store.close()
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    monkeypatch.setattr(module, "raise_limit", lambda: 144)
+    monkeypatch.setattr(share_out_module, "raise_limit", lambda: 144)
     supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [tmp_path], appliance="fra1-a")
     with structlog.testing.capture_logs() as said:
         await supervisor.start()
