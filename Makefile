@@ -29,6 +29,9 @@ test: .venv/.dev-ready debian lint ## everything CI runs: lint, types, unit and 
 test-unit: .venv/.dev-ready ## the fast tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" -q tests
 
+fuzz: .venv/.dev-ready ## fuzz the HTTP parser for an hour, or FUZZ_SECONDS, and record it in tests/fuzz/outcome.json
+	@nice -n 19 $(BIN)/python -m tests.fuzz
+
 lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
@@ -58,7 +61,7 @@ debian-bench: # the same, and what the benchmarks need beside it
 	@scripts/debian.sh bench
 
 clean: ## remove what was made here: environments, caches, encoded video
-	@rm -rf .venv .demo dist node_modules steering/page/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	@rm -rf .venv .demo dist node_modules steering/page/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .coverage .coverage.*
 
 .venv/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11 to 3.13 with venv found; install one (Debian: apt-get install python3-venv) or pass PYTHON=/path/to/python3" >&2; exit 1; }
@@ -77,4 +80,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit lint bench bench-delivery bench-players wheel lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit fuzz lint bench bench-delivery bench-players wheel lock debian debian-bench clean

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from oca.http1.request import FILL_AGENT, PULL_AGENT, Fields, RequestError
+from oca.http1.target import HOST_PORT
 
 _KEPT = {
     b"range": "range",
@@ -19,8 +20,6 @@ _KEPT = {
 SHOWN_BYTES_MAX = 256
 """Most that logs show of a field's value."""
 _ORIGIN = re.compile(rb"https?://[A-Za-z0-9.:\[\]-]{1,255}(?=[/?#]|$)", re.IGNORECASE)
-# RFC 9112 §3.2: a Host that is not uri-host [":" port] is answered with 400. Empty is allowed.
-_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]{0,5})?")
 
 
 def read_fields(pairs: Sequence[tuple[bytes, bytes]], *, minor: int, fields_max: int) -> Fields:
@@ -67,12 +66,13 @@ def _origin(url: bytes) -> str:
 
 
 def _check_host(hosts: int, host: bytes, minor: int) -> None:
-    # RFC 9112 §3.2: a server MUST answer 400 to an HTTP/1.1 request that lacks Host, repeats it, or has a bad one.
+    # RFC 9112 §3.2: a server MUST answer 400 to an HTTP/1.1 request that lacks Host, repeats it, or has a bad one. An
+    # empty one is what a client sends for a URI without authority.
     if hosts > 1:
         raise RequestError("host-repeated", f"{hosts} Host fields, limit 1")
     if hosts == 0 and minor >= 1:
         raise RequestError("host-missing", "an HTTP/1.1 request without Host")
-    if _HOST.fullmatch(host) is None:
+    if HOST_PORT.fullmatch(host) is None:
         raise RequestError("host", f"Host {host[:80]!r} is no host and port")
 
 

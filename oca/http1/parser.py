@@ -109,9 +109,6 @@ class RequestReader:
                         if b"%" in path:
                             path = decoded(path)
                         return Request("GET", path, fields, not fields.close, 1, query, cmcd)
-        return self._next(data)
-
-    def _next(self, data: bytes) -> Request | None:
         begin = self._at
         # RFC 9112 §2.2: ignore empty lines before the request line. They stay pending until it follows, so that the
         # head's time-out runs.
@@ -119,6 +116,13 @@ class RequestReader:
             if begin - self._at >= 2 * EMPTY_LINES_MAX:
                 raise RequestError("request-line", f"more than {EMPTY_LINES_MAX} empty lines before a request")
             begin += 2
+        try:
+            return self._next(data, begin)
+        except RequestError as refused:
+            refused.to_head = data.startswith(b"HEAD ", begin)
+            raise
+
+    def _next(self, data: bytes, begin: int) -> Request | None:
         end = data.find(_END, begin) + len(_END)
         if end < len(_END) or end - begin > self._head_bytes_max:
             if begin < len(data):
@@ -139,6 +143,9 @@ class RequestReader:
             raise RequestError("head-too-large", f"no end of the request head in {limit} bytes", status=431)
         if not (data[:1].isalpha() or data == b"\r"):
             raise RequestError("request-line", f"{data[:20]!r} begins no request")
+        line_end = data.find(b"\r\n")
+        if line_end >= 0 and _LINE.fullmatch(data, 0, line_end) is None:  # HTTP/0.9 waits for its answer here
+            raise RequestError("request-line", f"the request line {data[: min(line_end, 80)]!r} is malformed")
         if b"\0" in data:
             raise RequestError("nul", "the request head holds a NUL")
         if data.count(b"\n") != data.count(b"\r\n"):

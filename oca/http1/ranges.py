@@ -15,7 +15,7 @@ GAP_BYTES_MAX = 160
 EMPTY_ELEMENTS_MAX = 16
 """Empty list elements passed over (RFC 9110 §5.6.1.2: "a reasonable number")."""
 
-_SET = re.compile(rb"[ \t]*bytes[ \t]*=(.*)", re.IGNORECASE | re.DOTALL)
+_SET = re.compile(rb"bytes=(.*)", re.IGNORECASE | re.DOTALL)
 _ONE = re.compile(rb"([0-9]*)-([0-9]*)")
 _BEYOND_ANY_SIZE = 10**19
 
@@ -40,10 +40,10 @@ def select_ranges(
         Ranges for 206 in the order asked for, no two touching; ``"unsatisfiable"`` for 416; or ``"whole"`` for 200. A
         unit we do not know and a malformed set are ignored (§14.2), and so is a set that asks for more ranges than
         ``ranges_max``, for some bytes twice over or for more than there are: nothing that a player needs, and cheap to
-        ask for.
+        ask for. Of nothing there is no range to tell of (§14.4): ffmpeg asks ``bytes=0-`` of an empty subtitle too.
     """
     ranges = _SET.fullmatch(value)
-    if ranges is None or ranges[1].count(b",") > ranges_max + EMPTY_ELEMENTS_MAX:
+    if ranges is None or size == 0 or ranges[1].count(b",") > ranges_max + EMPTY_ELEMENTS_MAX:
         return "whole"
     specs = [spec for part in ranges[1].split(b",") if (spec := part.strip(b" \t"))]
     if not specs or len(specs) > max(ranges_max, 1):
@@ -90,8 +90,7 @@ def _number(digits: bytes) -> int:
 
 
 def _suffix(length: int, size: int) -> ByteRange | Unsatisfiable:
-    # RFC 9110 §14.1.2: the last bytes; a suffix of no bytes, or any of an empty representation, cannot be met.
-    if length == 0 or size == 0:
+    if length == 0:  # RFC 9110 §14.1.2: the last bytes, of which there must be one
         return "unsatisfiable"
     length = min(length, size)
     return ByteRange(size - length, length)

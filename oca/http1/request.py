@@ -99,3 +99,5 @@ class RequestError(ProtocolError):
     def __init__(self, reason: Reason, message: str, *, status: int = 400) -> None:
         super().__init__(message, status=status)
         self.reason: Reason = reason
+        self.to_head = False
+        """Whether the request was a HEAD, as far as it could be read: its answer has no body."""

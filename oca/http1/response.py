@@ -141,10 +141,18 @@ def answer(request: Request, about: Representation | None, ranges_max: int = RAN
 def refuse(refused: RequestError) -> Reply:
     """The answer to a request that could not be read: said plainly, then the connection closes."""
     extra = b"Allow: %b\r\n" % ALLOW if refused.status == 405 else b""  # RFC 9110 §15.5.6
-    return refusal(refused.status, refused.reason.encode() + b"\n", extra)
+    return refusal(refused.status, refused.reason.encode() + b"\n", extra, bodiless=refused.to_head)
 
 
-def refusal(status: int, text: bytes, extra: bytes = b"", *, to: Request | None = None, close: bool = False) -> Reply:
+def refusal(
+    status: int,
+    text: bytes,
+    extra: bytes = b"",
+    *,
+    to: Request | None = None,
+    close: bool = False,
+    bodiless: bool = False,
+) -> Reply:
     """A short answer in place of an object: an error or a redirect, readable by a player on any origin.
 
     Args:
@@ -154,6 +162,7 @@ def refusal(status: int, text: bytes, extra: bytes = b"", *, to: Request | None 
         to: The request, which tells whether the connection persists and whether a body may follow (HEAD); none when
             it could not be read, and the connection ends.
         close: End the connection after it, whatever the request wants.
+        bodiless: Say how long ``text`` is, and do not send it.
     """
     close = close or to is None or not to.persistent
     tail = b"Connection: close\r\n" if close or to is None else _connection(to)
@@ -166,7 +175,7 @@ def refusal(status: int, text: bytes, extra: bytes = b"", *, to: Request | None 
         extra,
         tail,
     )
-    bodiless = to is not None and to.method == "HEAD"  # RFC 9110 §9.3.2
+    bodiless = bodiless or (to is not None and to.method == "HEAD")  # RFC 9110 §9.3.2
     return Reply(status, head, text=b"" if bodiless else text, close=close)
 
 

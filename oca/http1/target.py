@@ -9,7 +9,9 @@ from oca.http1.request import RequestError
 
 TARGET_BYTES = bytes(byte for byte in range(0x21, 0x7F) if byte not in b'#"<>')
 """Every byte that may stand in a target: RFC 3986 §2, and those that browsers leave bare in a query."""
-_ABSOLUTE = re.compile(rb"https?://[^/?#@]+(/[^?]*)?(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
+HOST_PORT = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:[0-9]{0,5})?")
+"""uri-host [":" port] (RFC 9110 §4.2.1), the host maybe empty."""
+_ABSOLUTE = re.compile(rb"https?://([^/?]+)(/[^?]*)?(?:\?(.*))?", re.IGNORECASE | re.DOTALL)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -31,7 +33,11 @@ def split_target(target: bytes, *, method: str) -> tuple[bytes, bytes]:
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:  # RFC 9112 §3.2.3: the authority form is for CONNECT alone
         raise RequestError("target", f"the target {target[:80]!r} is no path")
-    return decoded(absolute[1] or b"/"), absolute[2] or b""  # RFC 9112 §3.2.2: servers MUST accept the absolute form
+    authority = HOST_PORT.fullmatch(absolute[1])
+    if authority is None or not authority[1]:  # RFC 9110 §4.2.1: an empty host is refused; §4.2.4: so is userinfo
+        raise RequestError("target", f"the target {target[:80]!r} names no host")
+    # RFC 9112 §3.2.2: servers MUST accept the absolute form. Its host counts, not Host's; this one serves all the same.
+    return decoded(absolute[2] or b"/"), absolute[3] or b""
 
 
 def decoded(path: bytes) -> bytes:

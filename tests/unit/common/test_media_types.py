@@ -15,6 +15,8 @@ from oca.common.media_types import media_type_of
         ("seg-1.m4s", "video/iso.segment"),
         ("init.mp4", "video/mp4"),
         ("subtitles.en.vtt", "text/vtt"),
+        ("audio.ec3", "audio/eac3"),
+        ("thumbs/1.JPG", "image/jpeg"),
         ("a.dir/file", "application/octet-stream"),
         ("noidea.xyz", "application/octet-stream"),
         ("", "application/octet-stream"),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from oca.delivery.metrics import REFUSAL_REASONS, STATUSES
 from oca.http1.parser import EMPTY_LINES_MAX, KNOWN_BLOCK_BYTES_MAX, KNOWN_BLOCKS_MAX, KnownBlocks, RequestReader
 from oca.http1.request import Fields, Limits, Request, RequestError
+from oca.http1.response import refuse
 
 HOST = b"Host: a\r\n"
 GET = b"GET /harbour/1.m4s HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -267,10 +268,31 @@ def test_parser_reads_served_methods(method: bytes, expected: str) -> None:
         (b"GET /a HTTP/1.1 x\r\n" + HOST + b"\r\n", "request-line", 400),
         (b"GET * HTTP/1.1\r\n" + HOST + b"\r\n", "target", 400),
         (b"GET /a#b HTTP/1.1\r\n" + HOST + b"\r\n", "target", 400),
+        (b"GET http://:80/a HTTP/1.1\r\n" + HOST + b"\r\n", "target", 400),
+        (b"GET /a\r\n", "request-line", 400),
+        (b"GET /a HTTP/1.11\r\nHost: a", "request-line", 400),
     ],
 )
 def test_parser_refuses_with_named_reason(data: bytes, reason: str, status: int) -> None:
     assert refusal(data) == (reason, status)
+
+
+@pytest.mark.parametrize(
+    ("data", "to_head"),
+    [
+        (b"HEAD /a HTTP/1.1\r\n\r\n", True),
+        (b"\r\nHEAD /a HTTP/1.1\r\n\r\n", True),
+        (GET + b"HEAD /a HTTP/1.1\r\n\r\n", True),
+        (b"HEAD /" + b"a" * 600, True),
+        (b"GET /a HTTP/1.1\r\n\r\n", False),
+        (b"HEADER /a HTTP/1.1\r\n\r\n", False),
+    ],
+)
+def test_refusal_tells_whether_a_body_may_follow(data: bytes, to_head: bool) -> None:
+    _, error = read(data)
+    assert error is not None
+    assert error.to_head is to_head
+    assert refuse(error).text == (b"" if to_head else error.reason.encode() + b"\n")
 
 
 def test_parser_refuses_what_follows_a_request_too() -> None:

@@ -36,7 +36,22 @@ def test_target_takes_asterisk_with_options_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", [b"a", b"a:80", b"ftp://a/b", b"http:///b", b"http://u@h/b", b"/a#b", b"/a b", b"/\xff", b"/\x01", b"/%4"]
+    "target",
+    [
+        b"a",
+        b"a:80",
+        b"ftp://a/b",
+        b"http:///b",
+        b"http://u@h/b",
+        b"http://:80/b",
+        b"http://a:b/c",
+        b"http://a b/",
+        b"/a#b",
+        b"/a b",
+        b"/\xff",
+        b"/\x01",
+        b"/%4",
+    ],
 )
 def test_target_refuses_other_forms(target: bytes) -> None:
     with pytest.raises(RequestError) as caught:
