@@ -29,11 +29,16 @@ class Response:
     names: list[str] = field(default_factory=list)
 
 
-def exchange(address: Address, data: bytes, *, wait_s: float = WAIT_S) -> bytes:
-    """Send ``data`` on a connection of its own; all that comes back until the server ends it. A reset ends it too."""
-    with socket.create_connection(address, timeout=wait_s) as connection:
-        with contextlib.suppress(ConnectionError):
+def exchange(address: Address, data: bytes, *, ends: bool = False) -> bytes:
+    """Send ``data`` on a connection of its own; all that comes back until the server ends it. A reset ends it too.
+
+    With ``ends`` the client says that it sends no more, so that nobody waits for the rest of something cut.
+    """
+    with socket.create_connection(address, timeout=WAIT_S) as connection:
+        with contextlib.suppress(OSError):
             connection.sendall(data)
+            if ends:
+                connection.shutdown(socket.SHUT_WR)
         received = bytearray()
         with contextlib.suppress(ConnectionError):
             while part := connection.recv(2**20):
