@@ -94,7 +94,8 @@ async def test_log_tells_of_response_that_failed_before_it_began(logged: Any, mo
     def fail(*_: object) -> int:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("os.sendfile", fail)
+    (session,) = bench.service.sessions
+    monkeypatch.setattr(session._transport, "_move", fail)
     writer.write(GET % b"small.m3u8")
     await until(lambda: len(lines()) == 2)
     assert [(line["bytes"], line.get("cut")) for line in lines()] == [(128, None), (0, "device")]

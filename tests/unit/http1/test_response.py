@@ -231,9 +231,7 @@ def test_every_answer_that_shows_the_object_says_who_served(asked: Request, stat
     assert (reply.status, lines(reply)["Cache-Status"]) == (status, "fra1-a;hit")
 
 
-@pytest.mark.parametrize(
-    ("fresh_s", "said"), [(30, "max-age=30"), (0, "no-store"), (-1, "max-age=86400")]
-)
+@pytest.mark.parametrize(("fresh_s", "said"), [(30, "max-age=30"), (0, "no-store"), (-1, "max-age=86400")])
 def test_answer_tells_freshness_and_no_digest_that_is_not_known(fresh_s: int, said: str) -> None:
     coming = Representation(1000, b"", 784111777, "video/mp4", fresh_s=fresh_s)
     head = lines(answer(request(), coming))
