@@ -20,11 +20,11 @@ from typing import Any
 import uvloop
 
 from benchmarks.delivery import servers
-from benchmarks.delivery.appliance import appliance, as_it_comes, everything
+from benchmarks.delivery.appliance import appliance, as_it_comes, everything, secure
 from benchmarks.delivery.load import CONNECTIONS, Run, drive
 from benchmarks.delivery.material import FILES, SIZES, certify, prepare
 from benchmarks.delivery.paced import PERIOD_MS, Paced, pace
-from benchmarks.delivery.report import OURS, other_figures, paced_figures, plain_figures, plot, rows, table
+from benchmarks.delivery.report import OURS, other_figures, paced_figures, plain_figures, plot, rows, table, tls_figures
 from benchmarks.delivery.servers import LOAD_CORE, SERVER_CORE, Peer
 from benchmarks.figures import RESULTS, machine, show, write
 from oca.common.log import configure_logging
@@ -58,11 +58,12 @@ async def measure(
     fresh: list[Run] = []
     async with contextlib.AsyncExitStack() as stack:
         start = stack.enter_async_context
-        ours = await start(appliance(OURS, device, everything(PORT)))
+        ours = await start(appliance(OURS, device, everything(PORT, folder)))
         plain = await start(appliance("oca plain", device, as_it_comes(PORT + 1)))
-        nginx, nopush, _ = await start(servers.nginx(folder, PORT + 2))
+        nginx, nopush, nginx_tls = await start(servers.nginx(folder, PORT + 2))
         floor = await start(servers.floor(folder, PORT + 5))
         main = [ours, plain, nginx, nopush, floor]
+        encrypted = [await start(appliance("oca tls", device, secure(PORT + 10, folder))), nginx_tls]
         others = [
             await start(servers.h2o(folder, PORT + 6)),
             await start(servers.varnish(folder, PORT + 7, nginx.port)),
@@ -77,24 +78,28 @@ async def measure(
                 runs += [await _told(peer, size, seconds) for peer in (*main[turn:], *main[:turn])]
                 if number % 2 == 0:
                     runs += [await _told(peer, size, seconds) for peer in others]
+            for peer in encrypted:
+                await drive(peer, size, _length(size, 1, encrypted=True))
+            for number in range(rounds):
+                runs += [await _told(peer, size, seconds) for peer in encrypted[:: 1 if number % 2 else -1]]
             fresh.append(await drive(ours, size, _length(size, seconds), heads="new"))
     paced = []
     async with servers.nginx(folder, PORT + 2) as (nginx, *_):
         _share_cores(nginx)
         paced.append(await pace(nginx, folder, seconds=players_s))
-    async with appliance(OURS, device, everything(PORT, workers=2), pinned=False) as both:
+    async with appliance(OURS, device, everything(PORT, folder, workers=2), pinned=False) as both:
         paced.append(await pace(both, folder, seconds=players_s))
     return runs, fresh, paced, [floor.name, *(peer.name for peer in others)]
 
 
 async def _told(peer: Peer, size: str, seconds: int) -> Run:
-    run = await drive(peer, size, _length(size, seconds))
+    run = await drive(peer, size, _length(size, seconds, encrypted=peer.scheme == "https"))
     print(f"{size:7} {peer.name:13} {run.cpu_us:8.1f} µs/request", file=sys.stderr, flush=True)
     return run
 
 
-def _length(size: str, seconds: int) -> int:
-    return max(seconds, LARGE_S) if SIZES[size] > 2**22 else seconds
+def _length(size: str, seconds: int, *, encrypted: bool = False) -> int:
+    return max(seconds, LARGE_S) if SIZES[size] > (2**19 if encrypted else 2**22) else seconds
 
 
 def _share_cores(peer: Peer) -> None:
@@ -138,9 +143,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures: list[dict[str, Any]] = [
         *plain_figures(runs, fresh),
         *other_figures(runs, others),
+        *tls_figures(runs),
         *paced_figures(paced),
     ]
-    names = [OURS, "oca plain", "nginx", "nginx nopush", *others]
+    names = [OURS, "oca plain", "nginx", "nginx nopush", *others, "oca tls", "nginx tls"]
     show("CPU per request, µs, one worker on one core", ["size", *names], table(runs, names))
     show("Bars", ["figure", "value", "unit", "bar", "holds"], rows(figures))
     path = write("delivery", machine=machine(**versions()), method=METHOD, figures=figures)

@@ -13,10 +13,12 @@ from oca.common.clock import now_s
 from oca.common.jwk import Jwk
 from oca.common.keyring import KeyRing
 from oca.common.signing import Claims, sign
+from oca.delivery.access_log_settings import AccessLogTable
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.authorisation_settings import AuthorisationTable
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.supervisor import Supervisor
+from oca.delivery.tls_settings import CertificateTable, TlsTable
 
 _KEY = Jwk(kty="oct", kid="bench", alg="HS256", k=base64.urlsafe_b64encode(b"benchmark" * 4).decode())
 
@@ -38,22 +40,31 @@ async def appliance(name: str, device: Path, settings: DeliveryTable, *, pinned:
         pids = tuple(worker.pid for worker in supervisor.workers())
         if pinned:
             os.sched_setaffinity(pids[0], {SERVER_CORE})
-        port = int(settings.listen[0].rpartition(":")[2])
+        address = (*settings.listen, *settings.tls.listen)[0]
         signed = settings.authorisation.mode == "required"
-        yield Peer(name, port, pids, prefix=f"/t/{token()}" if signed else "")
+        scheme = "http" if settings.listen else "https"
+        yield Peer(name, int(address.rpartition(":")[2]), pids, scheme, f"/t/{token()}" if signed else "")
         sent = supervisor.counters()
-        if sent["delivery_sendfile_bytes"] != sent["delivery_sent_bytes"]:
+        if settings.listen and sent["delivery_sendfile_bytes"] != sent["delivery_sent_bytes"]:
             raise SystemExit("not every body left by sendfile")
     finally:
         await supervisor.stop(1)
 
 
-def everything(port: int, **more: object) -> DeliveryTable:
-    """Tokens required, counters, histograms, access log, limits."""
-    return as_it_comes(port, authorisation=AuthorisationTable(mode="required"), **more)
+def everything(port: int, folder: Path, **more: object) -> DeliveryTable:
+    """Tokens required, every request in the access log, counters, histograms, limits."""
+    log = AccessLogTable(path=str(folder / f"access-{port}.log"))
+    return as_it_comes(port, authorisation=AuthorisationTable(mode="required"), access_log=log, **more)
+
+
+def secure(port: int, folder: Path) -> DeliveryTable:
+    """The same over TLS, encrypted in the worker as nginx encrypts in its own."""
+    pair = CertificateTable(chain_file=str(folder / "bench.crt"), key_file=str(folder / "bench.key"))
+    tls = TlsTable(listen=(f"{ADDRESS}:{port}",), certificates=(pair,), kernel="off")
+    return everything(port, folder, listen=(), tls=tls)
 
 
 def as_it_comes(port: int, **more: object) -> DeliveryTable:
     """The defaults; the load comes from one address, which may have as many connections as it likes."""
-    settings: dict[str, object] = {"workers": 1, "connections_per_client_max": 100_000, **more}
-    return DeliveryTable(listen=(f"{ADDRESS}:{port}",), **settings)  # type: ignore[arg-type]
+    settings: dict[str, object] = {"listen": (f"{ADDRESS}:{port}",), "workers": 1, **more}
+    return DeliveryTable(connections_per_client_max=100_000, **settings)  # type: ignore[arg-type]

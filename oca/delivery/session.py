@@ -96,7 +96,8 @@ class Session(Connection):
                 self._gone()
             return
         if self._fresh and (usual := recognise(data, self._service)) is not None and self._requests_left > 1:
-            self._answer_usual(*usual)
+            found, fields, query = usual
+            self._answer_usual(found, fields, query)
             return
         if not data:
             self._ended()

@@ -15,6 +15,7 @@ from oca.http1.request import Fields
 from oca.http1.target import TARGET_BYTES
 
 _VERSION = b" HTTP/1.1"
+_VERSION_BYTES = len(_VERSION)
 _METHOD_BYTES = len(b"GET ")
 
 
@@ -29,9 +30,9 @@ def recognise(data: bytes, service: Service) -> tuple[Found, Fields, bytes] | No
         The object, the fields of the header block, and the query.
     """
     end = data.find(b"\r\n")
-    if data[end - len(_VERSION) : end] != _VERSION or len(data) > service.limits.head_bytes_max:
+    if data[end - _VERSION_BYTES : end] != _VERSION or len(data) > service.limits.head_bytes_max:
         return None
-    line, query = data[: end - len(_VERSION)], b""
+    line, query = data[: end - _VERSION_BYTES], b""
     if service.gate is not None:
         granted = service.gate.granted(line)
         if granted is None:
