@@ -27,15 +27,19 @@ PROBE_INTERVAL_S = 1.0
 
 
 class Read(Generic[Pack]):
-    """One range of one pack, and who waits for it; ``at_s`` is when it was asked for, then when it was begun."""
+    """One range of one pack, and who waits for it; ``at_s`` is when it was asked for, then when it was begun.
 
-    __slots__ = ("at_s", "length", "offset", "pack", "stuck", "waiters")
+    Those who wait need its first ``needed`` bytes: a read ahead may reach past the end of the pack.
+    """
+
+    __slots__ = ("at_s", "length", "needed", "offset", "pack", "stuck", "waiters")
 
     def __init__(self, pack: Pack, offset: int, length: int, at_s: float) -> None:
         self.pack = pack
         self.offset = offset
         self.length = length
         self.at_s = at_s
+        self.needed = 0
         self.waiters: list[Waiter] = []
         self.stuck = False
 
@@ -110,6 +114,7 @@ class Lane(Generic[Pack]):
             self._ahead.remove(read)
             read.at_s = now_s
             self._waiting.append(read)
+        read.needed = max(read.needed, length)
         read.waiters.append(waiter)
         return read
 

@@ -196,7 +196,7 @@ class Reads:
         outcome: Ended = "failed"
         if isinstance(result, int):
             self._counts[_BYTES if read.waiters else _AHEAD_BYTES] += result
-            outcome = "ready" if result == read.length else "short"
+            outcome = "ready" if result >= read.needed else "short"
         read.settle(outcome)
         self._go_on(lane, now_s)
 

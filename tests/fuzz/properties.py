@@ -213,9 +213,12 @@ def _check_against_h11(stream: bytes, requests: Sequence[Request]) -> None:
         rest = peer.trailing_data[0]
 
 
-_FOUND: Any = SimpleNamespace()
+_FOUND: Any = SimpleNamespace(epoch=0)
 _SERVICE = cast(
-    "Any", SimpleNamespace(limits=LIMITS, gate=None, lookup=SimpleNamespace(quick={b"GET " + PATH: _FOUND}))
+    "Any",
+    SimpleNamespace(
+        limits=LIMITS, gate=None, reads=SimpleNamespace(epoch=0), lookup=SimpleNamespace(quick={b"GET " + PATH: _FOUND})
+    ),
 )
 
 

@@ -232,3 +232,13 @@ def test_lane_tries_sick_device_by_one_probe_at_a_time() -> None:
     assert not rig.sick()
     assert rig.ask("b", 11.5) is None
     assert rig.take(11.5).pack == "b"
+
+
+def test_lane_knows_how_much_of_read_ahead_is_needed_by_those_who_join_it() -> None:
+    lane: Lane[str] = Lane(threads=2, queue_max=4, timeout_s=1.0)
+    lane.ask_ahead("p", 0, 4096, 0.0)
+    read = lane.ask("p", 0, 128, lambda _: None, 0.0, begun=False)
+    assert isinstance(read, Read)
+    assert (read.length, read.needed) == (4096, 128)
+    assert lane.ask("p", 0, 1000, lambda _: None, 0.0, begun=False) is read
+    assert read.needed == 1000
