@@ -36,7 +36,7 @@ http {{
   server {{ listen {address}:{plain}; root {root}; tcp_nopush off; }}
   server {{ listen {address}:{nopush}; root {root}; tcp_nopush on; }}
   server {{ listen {address}:{tls} ssl; root {root}; tcp_nopush off; }}
-}}
+{more}}}
 """
 H2O_CONF = """
 listen: {{host: {address}, port: {port}}}
@@ -109,12 +109,15 @@ async def running(argv: Sequence[str], port: int, **environment: str) -> AsyncIt
 
 
 @contextlib.asynccontextmanager
-async def nginx(folder: Path, port: int) -> AsyncIterator[list[Peer]]:
-    """Debian's nginx, one worker, plain with and without tcp_nopush, and with TLS, at ``port`` and the two after it."""
+async def nginx(folder: Path, port: int, more: str = "") -> AsyncIterator[list[Peer]]:
+    """Debian's nginx, one worker, plain with and without tcp_nopush, and with TLS, at ``port`` and the two after it;
+    ``more``: server blocks beside them.
+    """
     conf = folder / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""
     ports = {"plain": port, "nopush": port + 1, "tls": port + 2}
-    conf.write_text(NGINX_CONF.format(folder=folder, root=folder / "www", address=ADDRESS, user=user, **ports))
+    root = folder / "www"
+    conf.write_text(NGINX_CONF.format(folder=folder, root=root, address=ADDRESS, user=user, more=more, **ports))
     async with running(["nginx", "-c", str(conf), "-p", str(folder)], port) as pid:
         worker = tuple(children(pid))
         yield [
