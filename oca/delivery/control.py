@@ -97,10 +97,13 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True, tag="reloaded"):
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
-    """Up, each second: a sign of life; since the last one, the demand as (asset, requests, bytes) and the quality."""
+    """Up, each second: a sign of life; since the last one, the demand as (asset, requests, bytes) and the quality;
+    and the numbers of the devices that do not answer reads now.
+    """
 
     demand: list[tuple[str, int, int]]
     quality: list[Quality] = []
+    sick: list[int] = []
 
 
 _encode = msgspec.json.Encoder().encode

@@ -50,6 +50,8 @@ class WorkerProcess:
         self.pid = 0
         self.loop = ""
         self.why = ""
+        self.sick: list[int] = []
+        """Devices that it says do not answer reads, by number."""
         self._take = take
         self._process: asyncio.subprocess.Process | None = None
         self._down: asyncio.StreamWriter | None = None
@@ -158,6 +160,7 @@ class WorkerProcess:
             elif isinstance(message, Reloaded):
                 _settle(self._reloaded, message.faults)
             else:
+                self.sick = message.sick
                 self._take(message)
 
 

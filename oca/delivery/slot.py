@@ -10,7 +10,9 @@ from oca.delivery.process import WorkerProcess
 
 
 class WorkerState(Struct, frozen=True, kw_only=True):
-    """One worker as the operator sees it; ``loop`` is its event loop, ``why`` what its last restart was for."""
+    """One worker as the operator sees it; ``loop`` is its event loop, ``why`` what its last restart was for,
+    ``sick`` numbers the devices that do not answer its reads.
+    """
 
     worker: int
     pid: int
@@ -18,6 +20,7 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     loop: str
     restarts: int
     why: str
+    sick: list[int]
 
 
 class Slot:
@@ -40,4 +43,5 @@ class Slot:
             loop=process.loop if process is not None else "",
             restarts=self.restarts,
             why=self.why,
+            sick=process.sick if process is not None else [],
         )

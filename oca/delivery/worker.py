@@ -164,7 +164,7 @@ class Worker:
     def _tell_demand(self) -> None:
         players = self._service.players
         quality = players.take_quality() if players is not None else []
-        self._say(Tick(demand=self._service.demand.take(), quality=quality))
+        self._say(Tick(demand=self._service.demand.take(), quality=quality, sick=self._service.reads.sick()))
 
     def _say(self, message: Ready | Closed | Reloaded | Tick) -> None:
         if not self._up.is_closing():

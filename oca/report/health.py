@@ -34,12 +34,15 @@ class WorkerReading:
 
 @dataclass(frozen=True, slots=True)
 class DeviceReading:
-    """One device of the store; ``fault`` is empty while it can be read, ``read_only`` while it can be written."""
+    """One device of the store; ``fault`` is empty while it can be read, ``read_only`` while it can be written.
+    ``answers``: whether every worker's reads come back.
+    """
 
     path: str
     fault: str
     free_bytes: int
     read_only: str = ""
+    answers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ def _devices(devices: Sequence[DeviceReading]) -> Iterator[Finding]:
     for device in devices:
         if device.fault:
             continue
+        if not device.answers:  # what is in memory of it is served, what is elsewhere as well
+            yield "degraded", f"device {device.path} does not answer reads"
         if device.read_only:
             yield "degraded", f"device {device.path} serves, but takes nothing new: {device.read_only}"
         if device.free_bytes < DEVICE_FREE_BYTES_MIN:

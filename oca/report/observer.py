@@ -100,10 +100,11 @@ class Observer:
         errors = sum(counters.get(key, 0) for key in _OWN_FAULTS)
         self._window.observe(monotonic_s(), {**counters, "responses": responses, "errors": errors})
         cpu_ratio = self._cpu_ratio()
+        sick = {number for worker in workers for number in worker.sick}
         health = judge(
             Readings(
                 workers=[WorkerReading(number, one.ready, one.why) for number, one in enumerate(workers)],
-                devices=self._store.devices,
+                devices=[replace(one, answers=number not in sick) for number, one in enumerate(self._store.devices)],
                 links=self._links,
                 requests=round(self._window.rise("responses")),
                 errors=round(self._window.rise("errors")),

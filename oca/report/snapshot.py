@@ -35,6 +35,10 @@ class Worker(Protocol):
     def why(self) -> str:
         """Why it is not ready, or was replaced."""
 
+    @property
+    def sick(self) -> Sequence[int]:
+        """Devices that do not answer its reads, by number."""
+
 
 class Delivery(Protocol):
     """What the report needs of delivery."""

@@ -22,6 +22,7 @@ class FakeWorker:
     loop: str = "uvloop"
     restarts: int = 0
     why: str = ""
+    sick: list[int] = field(default_factory=list)
 
 
 @dataclass

@@ -28,14 +28,28 @@ from oca.delivery import supervisor as module
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.miss_settings import OverloadTable
 from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
+from oca.delivery.reads_settings import ReadsTable
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.supervisor import Supervisor
 from oca.store.store import Store
 from tests.unit.common.signing_keys import ES, ring
 from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, read_reply, until
+from tests.unit.delivery.hanging import make_cold
 from tests.unit.store.made_up import hold, make_contents
 
 GET = b"GET /h/%b HTTP/1.1\r\nHost: a\r\n\r\n"
+HINDERED = """
+import pathlib, time
+from oca.delivery import device_read
+def hindered(read):
+    def wait(*range):
+        while pathlib.Path({hangs!r}).exists():
+            time.sleep(0.01)
+        return read(*range)
+    return wait
+device_read.read_in, device_read.read_anew = hindered(device_read.read_in), hindered(device_read.read_anew)
+"""
+"""A worker process whose device hangs for as long as a file is there."""
 
 
 async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -110,6 +124,28 @@ async def test_supervisor_gathers_quality_and_paces_in_its_workers(device: Path)
         assert (counters["delivery_quality_starved"], counters["delivery_pace_changes"]) == (4, 0)
         assert counters["delivery_listeners:reno"] == 2
     finally:
+        await supervisor.stop(0)
+
+
+async def test_supervisor_knows_while_a_device_does_not_answer_the_reads_of_a_worker(
+    device: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = tmp_path / "hangs"
+    hangs.touch()
+    (tmp_path / "sitecustomize.py").write_text(HINDERED.format(hangs=str(hangs)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    settings = DeliveryTable(listen=("127.0.0.1:0",), workers=1, reads=ReadsTable(timeout_s=0.05))
+    supervisor = Supervisor(settings, [device], appliance="fra1-a")
+    await supervisor.start()
+    try:
+        assert supervisor.workers()[0].sick == []
+        make_cold(device)
+        assert (await fetch(supervisor.urls[0], b"small.m3u8"))[0] == 404
+        await until(lambda: supervisor.workers()[0].sick == [0])
+        hangs.unlink()
+        await until(lambda: supervisor.workers()[0].sick == [])
+    finally:
+        hangs.unlink(missing_ok=True)
         await supervisor.stop(0)
 
 

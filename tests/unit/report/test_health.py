@@ -48,6 +48,12 @@ def test_health_is_ok_at_every_limit() -> None:
         ({"devices": (GOOD.devices[0], SICK)}, "degraded", ["device /d1: read: Input/output error"]),
         ({"devices": (SICK,)}, "failed", ["no device of the store works", "device /d1: read: Input/output error"]),
         (
+            {"devices": (DeviceReading("/d0", "", GIB, answers=False),)},
+            "degraded",  # not failed: what is in memory of it is served
+            ["device /d0 does not answer reads"],
+        ),
+        ({"devices": (GOOD.devices[0], replace(SICK, answers=False))}, "degraded", [f"device /d1: {SICK.fault}"]),
+        (
             {"devices": (DeviceReading("/d0", "", GIB, read_only="mount it again"),)},
             "degraded",
             ["device /d0 serves, but takes nothing new: mount it again"],

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from oca.common.box import StoreTable
 from oca.common.errors import OcaError
+from oca.common.messages import Health
 from oca.network.addressing import NO_ADDRESS, Link
 from oca.report import observer as observing
 from oca.report.inventory import Inventory
@@ -52,6 +54,19 @@ async def test_observer_counts_own_faults_as_errors(delivery: Any, inventory: In
     assert observer.snapshot.health.verdict == "degraded"
     assert "20 of the last 1000 requests failed on our side, limit 1%" in observer.snapshot.health.reasons
     assert observer.snapshot.load.connections == 4
+
+
+async def test_observer_tells_that_device_does_not_answer_the_reads_of_one_worker(
+    delivery: Any, inventory: Inventory, tmp_path: Path
+) -> None:
+    observer = observe(delivery, inventory)
+    worker = delivery.states[0]
+    delivery.states = [worker, replace(worker, sick=[0])]
+    await observer.observe()
+    assert observer.snapshot.health == Health("degraded", [f"device {tmp_path} does not answer reads"])
+    delivery.states = [worker, worker]
+    await observer.observe()
+    assert observer.snapshot.health == Health("ok", [])
 
 
 async def test_observer_keeps_serving_view_when_store_hangs(
