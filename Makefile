@@ -24,13 +24,16 @@ test: .venv/.dev-ready debian lint ## everything CI runs: lint, types, unit and 
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" --cov --cov-report= -q tests
 	@$(BIN)/python tests/style/coverage_pure.py
-	@$(BIN)/python -m pytest -m system -q tests
+	@$(BIN)/python -m pytest -m "system and not flood" -q tests
 
 test-unit: .venv/.dev-ready ## the fast tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" -q tests
 
 fuzz: .venv/.dev-ready ## fuzz the HTTP parser for an hour, or FUZZ_SECONDS, and record it in tests/fuzz/outcome.json
 	@nice -n 19 $(BIN)/python -m tests.fuzz
+
+floods: .venv/.dev-ready ## what a flood does to other viewers' p99: a measurement, so apart from the tests
+	@$(BIN)/python -m pytest -m flood -q tests
 
 lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff check .
@@ -83,4 +86,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit fuzz lint bench bench-delivery bench-cold bench-players wheel lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit floods fuzz lint bench bench-delivery bench-cold bench-players wheel lock debian debian-bench clean

@@ -19,7 +19,7 @@ import pytest
 from tests.system import flooding
 from tests.system.test_serve import HOST, WAIT_S, Box, box, wait_until
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.flood]
 
 __all__ = ["box"]
 WINDOW_S = 1.0
