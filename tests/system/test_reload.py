@@ -115,11 +115,17 @@ class Renewed(Box):
 
     def kill_worker(self, chance: random.Random) -> None:
         """SIGKILL one worker, when it is known which connections are its own."""
-        wait_until(lambda: len(self.workers()) == 2)
-        pid = chance.choice(self.workers())
-        os.kill(pid, signal.SIGSTOP)
-        self.own |= ports_of(pid)
-        os.kill(pid, signal.SIGKILL)
+        while True:
+            wait_until(lambda: len(self.workers()) == 2)
+            pid = chance.choice(self.workers())
+            try:
+                os.kill(pid, signal.SIGSTOP)
+                ports = ports_of(pid)
+                os.kill(pid, signal.SIGKILL)
+            except (ProcessLookupError, FileNotFoundError):
+                continue  # a replaced one, which ended by itself meanwhile
+            self.own |= ports
+            break
 
 
 def is_gone(pid: int) -> bool:
