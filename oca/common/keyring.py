@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Literal
+from typing import Literal, cast
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OctKey
@@ -59,8 +59,8 @@ class KeyRing:
                 ) from None
             if jwk.alg in ("ES256", "HS256"):
                 self.signing[jwk.kid] = SigningKey(jwk.kid, jwk.alg, loaded, frozenset(issuers))
-            elif isinstance(loaded, OctKey):
-                self.encrypting[jwk.kid] = loaded
+            else:
+                self.encrypting[jwk.kid] = cast("OctKey", loaded)
 
 
 def _load(jwk: Jwk) -> ECKey | OctKey:

@@ -1,5 +1,6 @@
 import base64
 import json
+from base64 import urlsafe_b64encode
 from ipaddress import ip_network
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from joserfc import jws
 
 from oca.common.keyring import KeyRing
-from oca.common.signing import TOKEN_BYTES_MAX, Claims, Grant, encrypt_client, find_key, sign, verify
+from oca.common.signing import TOKEN_BYTES_MAX, Claims, Grant, encrypt_client, find_key, read_claims, sign, verify
 from oca.common.signing_reasons import REASONS
 from tests.unit.common.signing_keys import (
     ENC,
@@ -239,3 +240,16 @@ def test_verify_takes_no_client_it_cannot_read(text: str) -> None:
     assert (
         judge(signed({"cdniuc": UC, "cdniip": f"{b64(text)}..{b64(text)}.{b64(text)}.{b64(text)}"})) == "wrong-client"
     )
+
+
+@pytest.mark.parametrize("kid", ["es", "hs"])
+def test_verify_calls_header_that_jose_does_not_allow_malformed(kid: str) -> None:
+    good = sign(Claims(cdniuc=UC), RING.signing[kid])
+    header = urlsafe_b64encode(b'{"alg":"%b256","kid":"%b","typ":5}' % (kid.upper().encode(), kid.encode()))
+    token = b".".join((header.rstrip(b"="), *good.encode().split(b".")[1:]))
+    key = find_key(token, RING)
+    assert not isinstance(key, str)
+    assert verify(token, key, RING, audience=()) == "malformed"
+    assert read_claims(token, RING) == {}
+    assert read_claims(b"none", RING) == {}
+    assert read_claims(good.encode(), RING)["kid"] == kid
