@@ -10,12 +10,12 @@ import asyncio
 import errno
 import os
 import socket
-import struct
 from collections.abc import Callable
 
 from oca.common.log import get_logger
 from oca.delivery.listeners import BACKLOG
-from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY_SLOTS, labelled
+from oca.delivery.resets import reset_at_close
 from oca.delivery.service import Service
 from oca.delivery.session import Session
 
@@ -26,11 +26,10 @@ ORPHAN_S = 10.0
 """How much longer than ``stalled_timeout_s`` the kernel keeps what a client does not take, once we have closed."""
 
 _ACCEPTED = DELIVERY_SLOTS["delivery_connections_accepted"]
-_REFUSED = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "connections_refused:" in key}
+_REFUSED = labelled("delivery_connections_refused")
 _PAUSES = DELIVERY_SLOTS["delivery_accept_pauses"]
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 _SHORTAGE = (*_NO_DESCRIPTOR, errno.ENOBUFS, errno.ENOMEM)
-_RESET = struct.pack("ii", 1, 0)
 _log = get_logger("acceptor")
 Begin = Callable[[socket.socket, str, Service], object]
 """Takes a connection and its client's address."""
@@ -98,7 +97,7 @@ class Acceptor:
 
     def _refuse(self, connection: socket.socket, limit: str) -> None:
         self._service.counts[_REFUSED[limit]] += 1
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        reset_at_close(connection)
         connection.close()
 
     def _shed(self, error: OSError) -> bool:

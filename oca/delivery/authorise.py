@@ -20,7 +20,7 @@ from oca.common.signing import Grant, find_key, read_claims, verify
 from oca.common.signing_reasons import Refusal
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.authorisation_settings import AuthorisationTable
-from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY_SLOTS, labelled
 from oca.http1.request import Request
 from oca.http1.response import Reply
 from oca.http1.response import refusal as reply_refusing
@@ -31,7 +31,7 @@ REFUSED_MAX = 1024
 """Bad tokens remembered; when full all go."""
 FAILURES_MAX = 8
 """Bad signatures per client and second; its further tokens are not looked at until the next."""
-_SLOTS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "authorisation_refusals:" in key}
+_SLOTS = labelled("delivery_authorisation_refusals")
 _CHECKED = DELIVERY_SLOTS["delivery_tokens_checked"]
 _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 

@@ -6,21 +6,20 @@ However it ends, whoever waits at the other side learns of it: by the end of the
 from __future__ import annotations
 
 import socket
-import struct
 from abc import ABC, abstractmethod
 
 from oca.delivery.account import Account
 from oca.delivery.acknowledged import Taking
 from oca.delivery.first_slice import SPOILT
 from oca.delivery.linger import Linger
-from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import labelled
 from oca.delivery.reading import Reading
+from oca.delivery.resets import reset_at_close
 from oca.delivery.service import Service
 from oca.delivery.transport import Cause, Transport
 from oca.store.reader import OpenPack
 
-_RESET = struct.pack("ii", 1, 0)
-_CUTS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "sends_cut:" in key}
+_CUTS = labelled("delivery_sends_cut")
 
 
 class Connection(ABC):
@@ -128,7 +127,7 @@ class Connection(ABC):
 
     def _abort(self) -> None:
         if not self._closed:
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            reset_at_close(self._connection)
             self._close()
 
     def _close(self) -> None:

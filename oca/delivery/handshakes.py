@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import struct
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -20,20 +19,20 @@ from oca.common import clock
 from oca.common.errors import OcaError
 from oca.common.log import get_logger
 from oca.delivery import kernel_tls
-from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY_SLOTS, labelled
+from oca.delivery.resets import reset_at_close
 from oca.delivery.service import Service
 from oca.delivery.session import Session
 from oca.delivery.tls_connection import KernelTlsTransport, TlsConnection, UserspaceTlsTransport
 from oca.delivery.tls_contexts import Contexts
 from oca.delivery.tls_material import Material
-from oca.delivery.tls_metrics import HANDSHAKE_FAILURES
 
 CROWDED_S = 1.0
 """While others wait for a place, a client under way may be silent for so long: some round trips on any link."""
 _HANDSHAKING = DELIVERY_SLOTS["delivery_tls_handshaking"]
 _FULL = DELIVERY_SLOTS["delivery_tls_handshakes:full"]
 _RESUMED = DELIVERY_SLOTS["delivery_tls_handshakes:resumed"]
-_FAILED = {reason: DELIVERY_SLOTS[f"delivery_tls_handshakes_failed:{reason}"] for reason in HANDSHAKE_FAILURES}
+_FAILED = labelled("delivery_tls_handshakes_failed")
 _KTLS_OPEN = DELIVERY_SLOTS["delivery_tls_connections:ktls"]
 _USERSPACE_OPEN = DELIVERY_SLOTS["delivery_tls_connections:userspace"]
 _REASONS = {
@@ -46,7 +45,6 @@ _REASONS = {
     "INAPPROPRIATE_FALLBACK": "version",
 }
 _UNTOLD = ("http", "time-out", "crowded")
-_RESET = struct.pack("ii", 1, 0)
 _Watch = Literal["nothing", "reading", "writing"]
 _NOTHING: _Watch = "nothing"
 _READING: _Watch = "reading"
@@ -205,7 +203,7 @@ class _Handshake:
         """Count it and close; by a reset where the client has not been sent an alert."""
         self._handshakes.service.counts[_FAILED[reason]] += 1
         if reason in _UNTOLD:
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            reset_at_close(self._connection)
         self._end()
         self._connection.close()
 

@@ -6,17 +6,16 @@ Closing on unread bytes would reset the connection and could take the answer wit
 from __future__ import annotations
 
 import socket
-import struct
 
 from oca.delivery.acknowledged import Taking
-from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import labelled
+from oca.delivery.resets import reset_at_close
 from oca.delivery.service import Service
 
 LINGER_S = 2.0
 LINGER_BYTES_MAX = 256 * 1024
 _READ_BYTES = 16384
-_RESET = struct.pack("ii", 1, 0)
-_CUTS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "sends_cut:" in key}
+_CUTS = labelled("delivery_sends_cut")
 
 
 class Linger:
@@ -41,7 +40,7 @@ class Linger:
         state = self._taking.look(now_s, waiting=False, anew=True)
         if state in ("slow", "stalled"):
             self._service.counts[_CUTS[state]] += 1
-            self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            reset_at_close(self._connection)
         if state != "fine":
             self.reset()
 

@@ -291,3 +291,13 @@ DELIVERY: tuple[Family, ...] = (
 
 DELIVERY_SLOTS = slots(DELIVERY)
 """Place of each count in a worker's page."""
+
+
+def labelled(name: str) -> dict[str, int]:
+    """Place of each count of a family that has a label, by the label's value.
+
+    Raises:
+        KeyError: There is no such family.
+    """
+    families = {family.name: family for family in DELIVERY}
+    return {value: DELIVERY_SLOTS[f"{name}:{value}"] for value in families[name].values}

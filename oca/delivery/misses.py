@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from oca.delivery.control import TurnAway
 from oca.delivery.lookup import Found
-from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import labelled
 from oca.delivery.miss_policy import OBJECT_PATH_BYTES_MAX, MissClass, MissPolicy, extend_loop, is_object_path
 from oca.delivery.pull import Pull
 from oca.delivery.settings import DeliveryTable
@@ -16,13 +16,9 @@ from oca.http1.response import Reply
 if TYPE_CHECKING:
     from oca.delivery.pulls import Pulls  # loads an HTTP client, which is not needed without
 
-_MISSES: dict[MissClass, int] = {
-    "content": DELIVERY_SLOTS["delivery_misses:content"],
-    "health": DELIVERY_SLOTS["delivery_misses:health"],
-    "authorisation": DELIVERY_SLOTS["delivery_misses:authorisation"],
-}
-_PULLS_REFUSED = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "pulls_refused:" in key}
-_TURNED = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "turned_away:" in key}
+_MISSES = labelled("delivery_misses")
+_PULLS_REFUSED = labelled("delivery_pulls_refused")
+_TURNED = labelled("delivery_turned_away")
 
 
 class Misses:

@@ -16,7 +16,7 @@ from oca.common.errors import StoreError
 from oca.common.log import get_logger
 from oca.common.tasks import Tasks
 from oca.delivery.lookup import SPOILT_S, Found, Lookup
-from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY_SLOTS, labelled
 from oca.delivery.miss_settings import PULLED_OPEN_MAX, MissTable
 from oca.delivery.origin import Origin, OriginFaultError
 from oca.delivery.pull import Pull
@@ -40,7 +40,7 @@ FOLLOW_TRIES = 3
 _FETCHES = DELIVERY_SLOTS["delivery_pulls"]
 _RUNNING = DELIVERY_SLOTS["delivery_pulls_running"]
 _BYTES = DELIVERY_SLOTS["delivery_pulled_bytes"]
-_OUTCOMES = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "pull_outcomes:" in key}
+_OUTCOMES = labelled("delivery_pull_outcomes")
 _log = get_logger("pull")
 
 

@@ -15,7 +15,7 @@ from oca.common.log import get_logger
 from oca.common.threads import Crew
 from oca.delivery.device_read import PROBE_BYTES, read_anew, read_in
 from oca.delivery.lane import Ended, Lane, Outcome, Read, Refusal, Waiter
-from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY_SLOTS, labelled
 from oca.delivery.reads_metrics import READ_WAITS_MS
 from oca.delivery.reads_settings import ReadsTable
 from oca.delivery.residency import PageCache
@@ -34,7 +34,7 @@ EPOCH_S = 1.0
 
 _HOT = DELIVERY_SLOTS["delivery_probes:memory"]
 _COLD = DELIVERY_SLOTS["delivery_probes:device"]
-_READS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "delivery_reads:" in key}
+_READS = labelled("delivery_reads")
 _AWAITED = DELIVERY_SLOTS["delivery_reads_awaited"]
 _BYTES = DELIVERY_SLOTS["delivery_read_bytes"]
 _AHEAD_BYTES = DELIVERY_SLOTS["delivery_read_ahead_bytes"]

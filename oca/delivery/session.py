@@ -10,7 +10,7 @@ from oca.common.clock import monotonic_ns
 from oca.delivery.connection import Connection
 from oca.delivery.first_slice import read_first
 from oca.delivery.lookup import Found
-from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY_SLOTS, labelled
 from oca.delivery.players import Player
 from oca.delivery.pull import Pull
 from oca.delivery.pulled_answer import PulledAnswer
@@ -26,7 +26,7 @@ RECEIVE_BYTES = 16384
 TURN_REQUESTS_MAX = 16
 """Pipelined requests answered in one go before other connections get their turn."""
 _OK = STATUS_SLOTS[200]
-_REFUSALS = {key.partition(":")[2]: place for key, place in DELIVERY_SLOTS.items() if "delivery_refusals:" in key}
+_REFUSALS = labelled("delivery_refusals")
 _IDLE = DELIVERY_SLOTS["delivery_time_outs:idle"]
 _HEAD = DELIVERY_SLOTS["delivery_time_outs:head"]
 _USED_UP = DELIVERY_SLOTS["delivery_connections_used_up"]
@@ -213,7 +213,7 @@ class Session(Connection):
         service = self._service
         service.counts[STATUS_SLOTS[reply.status]] += 1
         self._closing = self._closing or reply.close
-        head = reply.head + (service.date if self._player is None else self._player.line + service.date)
+        head = reply.head + self._date()
         length = reply.length if found is not None else 0
         if found is None or not length:
             sent = self._transport.send(head + reply.text)
@@ -225,6 +225,11 @@ class Session(Connection):
             self._account.whole(reply.status, found, length)
             return True
         return self._goes_on(reply.status, found, length)
+
+    def _date(self) -> bytes:
+        """What ends a head: what the player is told, if anything, and the date."""
+        date = self._service.date
+        return date if self._player is None else self._player.line + date
 
     def _goes_on(self, status: int, found: Found | None, length: int) -> bool:
         self._fresh = False
@@ -251,7 +256,7 @@ class Session(Connection):
         service.counts[STATUS_SLOTS[reply.status]] += 1
         self._closing = self._closing or reply.close or service.retiring
         self._account.begin(reply.status, None, reply.length, first_out=True)
-        return reply.head + (service.date if self._player is None else self._player.line + service.date)
+        return reply.head + self._date()
 
     def pull_ends(self) -> None:
         """All of it is with the kernel."""

@@ -1,6 +1,6 @@
 import re
 
-from oca.delivery.metrics import DELIVERY, DELIVERY_SLOTS
+from oca.delivery.metrics import DELIVERY, DELIVERY_SLOTS, labelled
 
 
 def test_metrics_declare_names_once_with_unit_and_help() -> None:
@@ -18,3 +18,9 @@ def test_slots_give_every_key_a_place_of_its_own() -> None:
     assert sorted(DELIVERY_SLOTS.values()) == list(range(len(DELIVERY_SLOTS)))
     assert "delivery_sent_bytes" in DELIVERY_SLOTS
     assert "delivery_responses:206" in DELIVERY_SLOTS
+
+
+def test_labelled_places_are_those_of_one_family_alone() -> None:
+    assert labelled("delivery_refusals")["host"] == DELIVERY_SLOTS["delivery_refusals:host"]
+    assert "missing" not in labelled("delivery_refusals")
+    assert "missing" in labelled("delivery_authorisation_refusals")

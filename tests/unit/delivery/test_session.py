@@ -167,13 +167,18 @@ async def test_session_times_first_byte_and_transfer(benches: Benches) -> None:
     writer.close()
 
 
-async def test_session_times_no_transfer_that_was_cut(benches: Benches) -> None:
-    bench = benches()
+async def leave_amid_response(bench: Bench) -> None:
+    """Ask for the large object, and go when it is on its way."""
     _, writer = await bench.connect(receive_bytes=4096)
     writer.write(GET % b"large.m4s")
     await until(lambda: bench.count("delivery_sends") == 1)
     writer.transport.abort()
     await until(lambda: bench.count("delivery_connections") == 0)
+
+
+async def test_session_times_no_transfer_that_was_cut(benches: Benches) -> None:
+    bench = benches()
+    await leave_amid_response(bench)
     assert observed(bench, "delivery_first_byte_seconds")[0] == 1
     assert observed(bench, "delivery_transfer_seconds")[0] == 0
 
@@ -535,11 +540,7 @@ async def test_session_is_freed_when_its_connection_ends(benches: Benches) -> No
 
 async def test_session_counts_client_that_leaves_amid_response(benches: Benches) -> None:
     bench = benches()
-    _, writer = await bench.connect(receive_bytes=4096)
-    writer.write(GET % b"large.m4s")
-    await until(lambda: bench.count("delivery_sends") == 1)
-    writer.transport.abort()
-    await until(lambda: bench.count("delivery_connections") == 0)
+    await leave_amid_response(bench)
     assert bench.count("delivery_sends_cut:client") == 1
     assert bench.count("delivery_sends") == 0
 
