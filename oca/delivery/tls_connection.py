@@ -23,7 +23,7 @@ it."""
 CHUNK_BYTES = 128 * 1024
 """Read from the pack and encrypted by one call."""
 TURN_BYTES = 512 * 1024
-"""Most that is encrypted for one connection before the others have their turn: half a millisecond."""
+"""Most that is encrypted for one connection before the others have their turn."""
 _WANTS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _KTLS_BYTES = DELIVERY_SLOTS["delivery_tls_sent_bytes:ktls"]
 _USERSPACE_BYTES = DELIVERY_SLOTS["delivery_tls_sent_bytes:userspace"]
