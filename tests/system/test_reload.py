@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,16 @@ class Renewed(Box):
 
     def daemon(self) -> int:
         """The process that answers: the parent of its workers."""
-        wait_until(lambda: bool(self.workers()))
-        return int(Path(f"/proc/{self.workers()[0]}/stat").read_text().rpartition(")")[2].split()[1])
+        parents: list[int] = []
+
+        def found() -> bool:
+            for pid in self.workers():
+                with suppress(OSError):  # one that was replaced ends at any moment
+                    parents.append(int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]))
+            return bool(parents)
+
+        wait_until(found)
+        return parents[0]
 
     def renew(self, number: signal.Signals) -> dict[str, Any]:
         """Send a signal and wait for the outcome, as a service manager's ExecReload does."""
