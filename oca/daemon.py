@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from oca import __version__
 from oca.admin.api import admin_app
 from oca.admin.quality import By, QualityPage, quality_page
+from oca.admin.screen import service_line
 from oca.admin.server import AdminServer
 from oca.admin.status import (
     Renewal,
@@ -28,6 +29,7 @@ from oca.common.clock import monotonic_s, now_ns
 from oca.common.log import configure_logging, get_logger
 from oca.common.messages import Serving
 from oca.common.metrics import FamilyCollector
+from oca.common.notify import notify, notify_alive
 from oca.common.tasks import Tasks
 from oca.delivery.metrics import DELIVERY
 from oca.delivery.quality import WINDOW_S as QUALITY_WINDOW_S
@@ -35,7 +37,6 @@ from oca.delivery.supervisor import Supervisor
 from oca.inheritance import Inheritance
 from oca.lifecycle import Lifecycle
 from oca.network.links import read_links
-from oca.notify import notify
 from oca.report.drain import Drain
 from oca.report.inventory import Inventory
 from oca.report.metrics import APPLIANCE, appliance_values
@@ -282,6 +283,7 @@ class Daemon:
             if health.verdict != verdict:
                 _log.info("health changed", verdict=health.verdict, reasons=health.reasons)
             self._tell_if(contents_changed or drained or health.verdict != verdict)
+            notify_alive(service_line(self.serving, health, self._observer.snapshot.load))
             await asyncio.sleep(OBSERVE_INTERVAL_S)
 
     async def _open_admin(self) -> AdminServer:

@@ -14,6 +14,7 @@ from oca.common.addresses import parse_listen
 from oca.common.clock import now_ns
 from oca.common.errors import ConfigError
 from oca.common.log import configure_logging, get_logger
+from oca.common.notify import notify, notify_alive
 from oca.common.token import read_token
 from steering.address import Trust
 from steering.api import Views, steering_app
@@ -38,6 +39,7 @@ from steering.state.store import StateStore
 BACKLOG = 1024
 CATALOGUE_INTERVAL_S = 0.25
 KEYS_INTERVAL_S = 0.5
+ALIVE_INTERVAL_S = 1.0
 STOP_S_MAX = 5.0
 PLAN_RETRY_S = 60.0
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -121,6 +123,7 @@ class Service:
                 remedy=f"see what holds it with 'ss -ltnp sport = {endpoint.port}', or set another [api] listen",
             ) from None
         self.start_work()
+        notify("READY=1")
         _log.info(
             "serving",
             url=f"http://{endpoint.authority}",
@@ -133,10 +136,12 @@ class Service:
         self._background.repeat(self._intake.write_next, name="demand")
         self._background.repeat(self._follow_catalogue, name="catalogue")
         self._background.repeat(self._follow_keys, name="signing keys")
+        self._background.repeat(self._tell_manager, name="service manager")
         self._background.repeat(self._plans.look, name="nightly plans", retry_s=PLAN_RETRY_S)
 
     async def stop(self) -> None:
         """Answer what was asked, then end."""
+        notify("STOPPING=1")
         if self._listener is not None:
             self._listener.close()
         await self._runner.cleanup()
@@ -151,6 +156,11 @@ class Service:
         """Rotate keys in time; take up what a command or another instance did."""
         await asyncio.sleep(KEYS_INTERVAL_S)
         await self._signing.look()
+
+    async def _tell_manager(self) -> None:
+        """Say that this loop turns, and what is amiss."""
+        await asyncio.sleep(ALIVE_INTERVAL_S)
+        notify_alive("; ".join(self.faults()) or f"{len(self._catalogue.titles)} titles")
 
     async def _follow_catalogue(self) -> None:
         """Take up what ``oca-steering publish`` writes beside us."""

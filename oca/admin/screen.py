@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oca.admin.status import PlayersStatus, Renewal, Status
+from oca.common.messages import Health, Load, Serving
 from oca.common.units import format_bytes, format_duration, format_rate
 from oca.report.serving import drain_reason
 
@@ -35,6 +36,13 @@ def status_lines(status: Status) -> Iterator[str]:
     yield f"steering   {_steering(status)}"
     yield f"delivery   {', '.join(status.delivery_urls)}"
     yield from _renewal(status)
+
+
+def service_line(serving: Serving, health: Health, load: Load) -> str:
+    """How the appliance is, in the one line that a service manager shows (``systemctl status``)."""
+    why = f" ({'; '.join(health.reasons)})" if health.reasons else ""
+    sent = f"{load.connections} connections, {format_rate(load.sent_bytes_per_s)} sent"
+    return f"{serving}, health {health.verdict}{why}; {sent}"
 
 
 def renewal_text(renewal: Renewal) -> str:

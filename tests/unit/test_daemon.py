@@ -246,3 +246,31 @@ async def test_daemon_turns_viewers_away_once_drained(tmp_path: Path, delivery: 
         rig.daemon.stop()
         await running
     rig.inventory.close()
+
+
+async def test_daemon_tells_service_manager_that_it_lives(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemons, "OBSERVE_INTERVAL_S", 0.01)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    told: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+
+        async def hears(wanted: str) -> None:
+            while not any(each.startswith(wanted) for each in told):
+                told.append((await asyncio.get_running_loop().sock_recv(manager, 1000)).decode())
+            told.clear()
+
+        running = run(rig)
+        async with asyncio.timeout(10):
+            await hears("READY=1")
+            await hears("WATCHDOG=1\nSTATUS=serving, health ")
+            rig.daemon.drain()
+            await hears("WATCHDOG=1\nSTATUS=drained, health ")
+            rig.daemon.stop()
+            await hears("STOPPING=1")
+            rig.supervisor.drained.set()
+            await running

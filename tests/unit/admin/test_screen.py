@@ -5,9 +5,9 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from oca.admin.screen import status_lines
+from oca.admin.screen import service_line, status_lines
 from oca.admin.status import DeviceStatus, LinkStatus, PlayersStatus, Renewal, Status, SteeringStatus
-from oca.common.messages import Health, StoreUse
+from oca.common.messages import Health, Load, StoreUse
 
 MINUTE_NS = 60 * 10**9
 Screen = Callable[..., str]
@@ -103,3 +103,11 @@ def test_screen_shows_last_reload_and_what_waits(screen: Screen) -> None:
     )
     failed = Renewal(kind="reload", at_ns=89 * MINUTE_NS, said="all goes on as before: why", done=False)
     assert screen(renewal=failed).endswith("\nreload     1 min 0 s ago: FAILED: all goes on as before: why")
+
+
+def test_screen_has_one_line_for_service_manager() -> None:
+    load = Load(connections=3, sent_bytes_per_s=125_000, link_bytes_per_s=0, cpu_ratio=0.5)
+    well = service_line("serving", Health(verdict="ok", reasons=[]), load)
+    assert well == "serving, health ok; 3 connections, 1.0 Mb/s sent"
+    ill = service_line("draining", Health(verdict="degraded", reasons=["/d1: gone", "eth1 is down"]), load)
+    assert ill == "draining, health degraded (/d1: gone; eth1 is down); 3 connections, 1.0 Mb/s sent"

@@ -1,7 +1,14 @@
+import io
 import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from oca.common import log
 from oca.common.log import configure_logging, get_logger
 
 
@@ -33,3 +40,61 @@ def test_log_loggers_made_early_follow_later_configuration(capsys: pytest.Captur
     configure_logging(style="json", box="b")
     early.info("said")
     assert json.loads(capsys.readouterr().err)["box"] == "b"
+
+
+@contextmanager
+def journal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A journal that standard error is connected to, as under systemd."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as taking, (folder / "stderr").open("w+") as stream:
+        taking.bind(str(folder / "journal"))
+        taking.settimeout(5)
+        monkeypatch.setattr(log, "JOURNAL", str(folder / "journal"))
+        monkeypatch.setattr("sys.stderr", stream)
+        found = os.fstat(stream.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
+        yield taking
+        configure_logging(style="json")
+
+
+def test_log_goes_to_journal_under_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with journal(tmp_path, monkeypatch) as taking:
+        configure_logging(appliance="fra1-a")
+        get_logger("reporter").warning("steering is away", why="refused")
+        told = taking.recv(65536)
+    assert b"MESSAGE=reporter: steering is away why=refused appliance=fra1-a\n" in told
+    assert b"PRIORITY=4\n" in told
+    assert b"OCA_WHY=refused\n" in told
+    assert (tmp_path / "stderr").read_text() == ""
+
+
+def test_log_goes_to_standard_error_when_journal_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with journal(tmp_path, monkeypatch) as taking:
+        configure_logging()
+        taking.close()
+        get_logger("x").error("said all the same", why="it matters")
+    line = json.loads((tmp_path / "stderr").read_text())
+    assert (line["event"], line["why"]) == ("said all the same", "it matters")
+
+
+def test_log_level_holds_in_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with journal(tmp_path, monkeypatch) as taking:
+        configure_logging(level="warning")
+        get_logger("x").info("quiet")
+        get_logger("x").error("loud")
+        assert b"OCA_EVENT=loud\n" in taking.recv(65536)
+
+
+def test_log_is_for_journal_only_where_it_reads_standard_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with journal(tmp_path, monkeypatch), (tmp_path / "elsewhere").open("w+") as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        configure_logging()
+        get_logger("x").info("plain")
+    assert json.loads((tmp_path / "elsewhere").read_text())["event"] == "plain"
+
+
+def test_log_is_json_where_standard_error_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    configure_logging()
+    get_logger("x").info("plain")
+    assert json.loads(stream.getvalue())["event"] == "plain"

@@ -152,3 +152,28 @@ def test_serve_answers_and_ends_while_another_process_holds_the_state(tmp_path: 
     state.close()
     assert process.returncode == 0
     assert "Traceback" not in rest
+
+
+async def test_service_tells_its_manager_how_it_is(
+    state: EmbeddedState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service_module, "ALIVE_INTERVAL_S", 0.01)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    settings = make_settings()
+    told: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+
+        async def hears(wanted: bytes) -> None:
+            async with asyncio.timeout(10):
+                while wanted not in told:
+                    told.append(await asyncio.get_running_loop().sock_recv(manager, 1000))
+
+        service = Service(replace(settings, api=replace(settings.api, listen="127.0.0.1:0")), state)
+        await service.start()
+        await hears(b"READY=1")
+        await hears(b"WATCHDOG=1\nSTATUS=0 titles")
+        await service.stop()
+        await hears(b"STOPPING=1")

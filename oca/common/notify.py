@@ -1,4 +1,4 @@
-"""Tells a service manager how the daemon is, by the datagrams of sd_notify(3); nothing where there is none."""
+"""Tells a service manager how a program is, by the datagrams of sd_notify(3); nothing where there is none."""
 
 from __future__ import annotations
 
@@ -17,3 +17,12 @@ def notify(state: str) -> None:
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
         sender.connect(address)
         sender.send(state.encode())
+
+
+def notify_alive(status: str) -> None:
+    """Say that the program's own loop turns, and how it is in a line, to a manager that watches for it.
+
+    Call it from that loop, a few times in ``WatchdogSec=``: a manager that hears nothing for so long starts anew.
+    """
+    if os.environ.get("WATCHDOG_USEC"):
+        notify(f"WATCHDOG=1\nSTATUS={status.splitlines()[0] if status else ''}")

@@ -1,0 +1,131 @@
+"""The systemd units: right, hardened with a reason for each thing left open, and true to what the programs do."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fill.settings import FillSettings
+from fill.window import parse_wall_time
+from oca.delivery.settings import DeliveryTable
+
+pytestmark = pytest.mark.system
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = ROOT / "systemd"
+SERVICES = ("oca", "oca-fill", "oca-steering")
+EXPOSURE_MAX = 2.0
+
+
+class Unit(configparser.RawConfigParser):
+    """A unit file; of a key given several times, the last value."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(strict=False, delimiters=("=",), comment_prefixes=("#",), interpolation=None)
+        self.read(UNITS / name)
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
+def run(*command: str, cwd: Path = UNITS) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def exposed(service: str) -> tuple[float, set[str]]:
+    """The exposure that systemd-analyze finds, and the names of what it marks."""
+    command = ("systemd-analyze", "security", "--offline=yes", "--no-pager")
+    told = run(*command, f"./{service}.service").stdout
+    overall = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
+    assert overall, told
+    points: list[dict[str, Any]] = json.loads(run(*command, "--json=short", f"./{service}.service").stdout)
+    return float(overall[1]), {point["name"] for point in points if point["set"] is False}
+
+
+def reasons() -> dict[str, set[str]]:
+    """By service, what docs/security.md gives a reason for."""
+    section = (ROOT / "docs/security.md").read_text().partition("## What the units leave open")[2]
+    given: dict[str, set[str]] = {service: set() for service in SERVICES}
+    for row in re.findall(r"^\| (`.+) \| ([\w, -]+) \| .+ \|$", section, re.MULTILINE):
+        for service in SERVICES if row[1] == "all" else row[1].split(", "):
+            given[service] |= {name.replace("\\|", "|") for name in re.findall(r"`([^`]+)`", row[0])}
+    return given
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Path:
+    """A root folder with systemd's own units, ours, and programs where ours name them."""
+    shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
+    for unit in UNITS.iterdir():
+        shutil.copy(unit, tmp_path / "usr/lib/systemd/system")
+    for program in ("usr/bin/oca", "usr/bin/oca-fill", "usr/bin/oca-steering", "bin/kill"):
+        path = tmp_path / program
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+    return tmp_path
+
+
+def verify(system: Path) -> subprocess.CompletedProcess[str]:
+    return run("systemd-analyze", "verify", f"--root={system}", *sorted(path.name for path in UNITS.iterdir()))
+
+
+def test_units_verify_clean(system: Path) -> None:
+    checked = verify(system)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+
+
+def test_units_verify_finds_wrong_key(system: Path) -> None:
+    with (system / "usr/lib/systemd/system/oca.service").open("a") as unit:
+        unit.write("[Service]\nWatchdogSecs=1\n")
+    assert "Unknown key 'WatchdogSecs'" in verify(system).stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_units_leave_open_only_what_has_a_reason(service: str) -> None:
+    exposure, left_open = exposed(service)
+    assert exposure <= EXPOSURE_MAX
+    assert left_open == reasons()[service]
+
+
+def test_units_put_delivery_before_fill() -> None:
+    oca, fill = Unit("oca.service")["Service"], Unit("oca-fill.service")["Service"]
+    assert oca["Slice"] == fill["Slice"] == "oca.slice"
+    for weight in ("CPUWeight", "IOWeight"):
+        assert int(oca[weight]) >= 50 * int(fill[weight])
+
+
+def test_units_start_fills_all_through_the_default_window() -> None:
+    table = FillSettings().window
+    opens, closes = parse_wall_time(table.start), parse_wall_time(table.end)
+    hours = re.fullmatch(r"\*-\*-\* (\d\d)\.\.(\d\d):00:00", Unit("oca-fill.timer")["Timer"]["OnCalendar"])
+    assert hours
+    assert (int(hours[1]), int(hours[2])) == (opens.hour, closes.hour - 1)
+    assert Unit("oca-fill.timer")["Timer"]["RandomizedDelaySec"] == "50min"
+
+
+def test_units_stop_daemon_after_it_has_drained() -> None:
+    assert int(Unit("oca.service")["Service"]["TimeoutStopSec"]) > DeliveryTable().drain_s
+
+
+@pytest.mark.parametrize(
+    ("service", "command"),
+    [
+        ("oca", "/usr/bin/oca serve --config /etc/oca/appliance.toml"),
+        ("oca-fill", "/usr/bin/oca-fill run --config /etc/oca/fill.toml"),
+        ("oca-steering", "/usr/bin/oca-steering serve --config /etc/oca-steering/steering.toml"),
+    ],
+)
+def test_units_may_write_only_where_systemd_makes_folders(service: str, command: str) -> None:
+    unit = Unit(f"{service}.service")["Service"]
+    assert unit["ExecStart"] == command
+    assert unit["ProtectSystem"] == "strict"
+    assert "ReadWritePaths" not in unit
+    assert command.rsplit(maxsplit=1)[-1].startswith(f"/etc/{unit['ConfigurationDirectory']}/")
