@@ -48,9 +48,16 @@ class Account:
             count.bytes += found.size
         if self._logged and (log := self._log) is not None:
             took_us = took_ns // 1000
-            path, session = shown_path(found.path), session_of(query, b"") if query else ""
-            facts = (log.time, self._client, "GET", path, 200, found.size, took_us, took_us, "hit", "")
-            log.lines.append(Line(*facts, fields.referrer, fields.agent, session))
+            path = found.shown
+            if not path:
+                path = found.shown = shown_path(found.path)
+            session = session_of(query, b"") if query else ""
+            log.lines.append(
+                Line(
+                    log.time, self._client, "GET", path, 200, found.size, took_us, took_us, "hit", "",
+                    fields.referrer, fields.agent, session,
+                )
+            )  # fmt: skip
 
     def whole(self, status: int, found: Found | None, length: int) -> None:
         """All of a response went to the kernel at once: ``length`` bytes of ``found``, or a text."""

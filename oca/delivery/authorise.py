@@ -138,23 +138,27 @@ class Gate:
         """What the token in a request claims, for a person; empty where it is not genuine."""
         return read_claims(self._places.take(request.path, request.query).token, self._ring)
 
-    def granted(self, line: bytes) -> bytes | None:
-        """A request line up to its version, without its token, where that is known and grants it; else None.
+    def granted(self, data: bytes, end: int) -> int:
+        """Where what follows the token begins in a request whose token is known and grants it; else 0.
 
-        For the usual request of a player; ``judge`` decides about any other.
+        For the usual request of a player; ``judge`` decides about any other. A second token may still follow, where
+        ``;`` or ``may_hold_token`` tells so.
 
         Args:
-            line: As in ``GET /t/TOKEN/rest?query``.
+            data: As in ``GET /t/TOKEN/rest?query HTTP/1.1``.
+            end: Of its target.
         """
-        if not line.startswith(self._line):
-            return None
-        end = line.find(b"/", self._line_at)
-        grant = self._young.get(line[self._line_at : end])
-        if grant is None or not grant.quick or not grant.begins_s <= self._now_s < grant.ends_s:
-            return None
-        rest = line[end:]
-        doubled = b";" in rest or self._attribute in rest
-        return b"GET " + rest if rest.startswith(grant.quick) and not doubled else None
+        if not data.startswith(self._line):
+            return 0
+        begin = data.find(b"/", self._line_at, end)
+        grant = self._young.get(data[self._line_at : begin])
+        if grant is None or not grant.quick or not data.startswith(grant.quick, begin, end):
+            return 0
+        return begin if grant.begins_s <= self._now_s < grant.ends_s else 0
+
+    def may_hold_token(self, query: bytes) -> bool:
+        """Whether the long way has to look for a token there."""
+        return b";" in query or self._attribute in query
 
     def _refusal(self, request: Request, token: bytes, client: str, scheme: bytes) -> Refusal | Literal[""]:
         """Why ``token`` does not grant ``request``, if so."""

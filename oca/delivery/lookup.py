@@ -21,8 +21,8 @@ from oca.store.records import Located
 KEPT_MAX = 16384
 """Answers at hand per worker; about 1 KiB each. When full all go, and come back from the index as asked for."""
 
-PLAIN_PATH_BYTES = bytes(byte for byte in TARGET_BYTES if byte not in b"%?")
-"""Bytes of paths that stand in a target as they are."""
+PLAIN_PATH_BYTES = bytes(byte for byte in TARGET_BYTES if byte not in b"%?;")
+"""Bytes of paths that stand in a target as they are and have no parameter, which may be a token."""
 
 SPOILT_S = 60.0
 """How long a pack that failed amid a response is passed over, unless the fill changes the index before."""
@@ -41,9 +41,10 @@ class Found:
         about: Size and validators.
         head: The head of the plain 200 answer, up to its Date line.
         count: Demand for the object's asset.
+        shown: The path as logs show it, once it was; empty before.
     """
 
-    __slots__ = ("about", "count", "epoch", "head", "offset", "pack", "path", "size")
+    __slots__ = ("about", "count", "epoch", "head", "offset", "pack", "path", "shown", "size")
 
     def __init__(self, path: bytes, pack: OpenPack, offset: int, about: Representation, count: AssetCount) -> None:
         self.path = path
@@ -54,6 +55,7 @@ class Found:
         self.head = whole(about).head
         self.count = count
         self.epoch = -1
+        self.shown = ""
 
 
 class Lookup:
@@ -76,8 +78,8 @@ class Lookup:
         self.kept: dict[bytes, Found] = {}
         """Answers at hand, by path; the session looks here first."""
         self.quick: dict[bytes, Found] = {}
-        """Those with a body by the request line that asks for them, up to its query or version: ``GET /path``. Only
-        paths that stand in a target as they are: a line that is found here was read before."""
+        """Those with a body by the target that asks for them, up to its query: only paths that stand in a target as
+        they are, so that one that is found here was read before."""
         self.missed: MissClass = "content"
         """Why ``find`` gave None last."""
 
@@ -125,13 +127,13 @@ class Lookup:
             self.drop()
         self.kept[path] = found
         if found.size and path[:1] == b"/" and not path.translate(None, PLAIN_PATH_BYTES):
-            self.quick[b"GET " + path] = found
+            self.quick[path] = found
 
     def forget(self, found: Found) -> None:
         """Have it at hand no more, unless another has come in its place."""
         if self.kept.get(found.path) is found:
             del self.kept[found.path]
-            self.quick.pop(b"GET " + found.path, None)
+            self.quick.pop(found.path, None)
 
     def is_spoilt(self, asset: str) -> bool:
         """Whether its pack failed of late."""

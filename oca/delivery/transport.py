@@ -195,18 +195,36 @@ class Transport:
         return False
 
     def _writable(self) -> None:
-        if self._head:
-            try:
-                taken = self._send(self._head, socket.MSG_MORE if self._left else 0)
-            except OSError as error:
-                self._interrupted(self._head, self._pack, self._offset, self._left, error)
-                return
-            self.first_ns = self.first_ns or monotonic_ns()
-            self._head = self._head[taken:]
-            if self._head:
-                return
-        if self._left and self._pack is not None and not self._slice(self._pack):
+        """The socket takes more. In few steps: amid large bodies nothing of this is in the processor's caches."""
+        if self._head and not self._send_head():
             return
+        pack, left = self._pack, self._left
+        if left and pack is not None:
+            slices, offset = self._slices, self._offset
+            room = slices.to - offset
+            if room <= 0 or slices.epoch != slices.reads.epoch:
+                room = slices.room(pack, offset, left)
+                if not room:
+                    self._bring_in(pack)
+                    return
+            try:
+                moved = self._move(pack.descriptor, offset, min(left, room))
+            except OSError as error:
+                self._interrupted(b"", pack, offset, left, error)
+                return
+            if moved == 0:
+                # The pack is shorter than its index says. The length is promised already: only a reset tells it.
+                self._fail("pack", pack)
+                return
+            counts = self._counts
+            counts[self._calls_slot] += 1
+            counts[self._bytes_slot] += moved
+            counts[_SENT_BYTES] += moved
+            self._offset = offset + moved
+            self._left = left - moved
+            if moved != left:
+                counts[_BLOCKED] += 1
+                return
         if self._more:
             (self._head, self._offset, self._left), *self._more = self._more
             self._slices.forget()
@@ -215,27 +233,15 @@ class Transport:
         self._end()
         self._sent()
 
-    def _slice(self, pack: OpenPack) -> bool:
-        room = self._slices.room(pack, self._offset, self._left)
-        if not room:
-            return self._bring_in(pack)
+    def _send_head(self) -> bool:
+        """Send what is left of the head; False while some of it still is."""
         try:
-            moved = self._move(pack.descriptor, self._offset, min(self._left, room))
+            taken = self._send(self._head, socket.MSG_MORE if self._left else 0)
         except OSError as error:
-            return self._interrupted(b"", pack, self._offset, self._left, error)
-        if moved == 0:
-            # The pack is shorter than its index says. The length is promised already: only a reset tells the client.
-            return self._fail("pack", pack)
-        counts = self._counts
-        counts[self._calls_slot] += 1
-        counts[self._bytes_slot] += moved
-        counts[_SENT_BYTES] += moved
-        self._offset += moved
-        self._left -= moved
-        if self._left:
-            counts[_BLOCKED] += 1
-            return False
-        return True
+            return self._interrupted(self._head, self._pack, self._offset, self._left, error)
+        self.first_ns = self.first_ns or monotonic_ns()
+        self._head = self._head[taken:]
+        return not self._head
 
     def _held(self, head: bytes, pack: OpenPack | None, offset: int, length: int, error: OSError) -> bool:
         """Not even the first byte went out."""

@@ -16,7 +16,8 @@ from oca.http1.target import TARGET_BYTES
 
 _VERSION = b" HTTP/1.1"
 _VERSION_BYTES = len(_VERSION)
-_METHOD_BYTES = len(b"GET ")
+_METHOD = b"GET "
+_METHOD_BYTES = len(_METHOD)
 
 
 def recognise(data: bytes, service: Service) -> tuple[Found, Fields, bytes] | None:
@@ -29,23 +30,25 @@ def recognise(data: bytes, service: Service) -> tuple[Found, Fields, bytes] | No
     Returns:
         The object, the fields of the header block, and the query.
     """
-    end = data.find(b"\r\n")
-    if data[end - _VERSION_BYTES : end] != _VERSION or len(data) > service.limits.head_bytes_max:
+    line_end = data.find(b"\r\n")
+    end = line_end - _VERSION_BYTES
+    if data[end:line_end] != _VERSION or len(data) > service.limits.head_bytes_max:
         return None
-    line, query = data[: end - _VERSION_BYTES], b""
-    if service.gate is not None:
-        granted = service.gate.granted(line)
-        if granted is None:
-            return None
-        line = granted
-    found = service.lookup.quick.get(line)
+    gate = service.gate
+    begin = gate.granted(data, end) if gate is not None else _METHOD_BYTES if data.startswith(_METHOD) else 0
+    if not begin:
+        return None
+    target, query = data[begin:end], b""
+    found = service.lookup.quick.get(target)
     if found is None:
-        asked, _, query = line.partition(b"?")
-        found = service.lookup.quick.get(asked)
-        too_long = len(line) - _METHOD_BYTES > service.limits.target_bytes_max
+        path, _, query = target.partition(b"?")
+        found = service.lookup.quick.get(path)
+        too_long = end - _METHOD_BYTES > service.limits.target_bytes_max
         if found is None or too_long or query.translate(None, TARGET_BYTES):
             return None
-    fields = service.known.fields.get(data[end:])
+        if gate is not None and gate.may_hold_token(query):
+            return None
+    fields = service.known.fields.get(data[line_end:])
     if fields is None or not fields.usual or found.epoch != service.reads.epoch:
         return None
     return found, fields, query

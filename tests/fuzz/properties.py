@@ -217,7 +217,7 @@ _FOUND: Any = SimpleNamespace(epoch=0)
 _SERVICE = cast(
     "Any",
     SimpleNamespace(
-        limits=LIMITS, gate=None, reads=SimpleNamespace(epoch=0), lookup=SimpleNamespace(quick={b"GET " + PATH: _FOUND})
+        limits=LIMITS, gate=None, reads=SimpleNamespace(epoch=0), lookup=SimpleNamespace(quick={PATH: _FOUND})
     ),
 )
 
