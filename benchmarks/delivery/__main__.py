@@ -41,7 +41,7 @@ METHOD = (
 )
 LARGE_S = 3
 """Least length of a run with the largest objects, which take a second each when all connections ask at once."""
-NEEDED = ("nginx", "wrk", "taskset", "cc", "varnishd", "traffic_server", "h2o", "openssl")
+NEEDED = ("nginx", "wrk", "taskset", "setpriv", "cc", "varnishd", "traffic_server", "h2o", "openssl")
 
 
 async def measure(

@@ -80,9 +80,13 @@ def children(pid: int) -> list[int]:
 
 @contextlib.asynccontextmanager
 async def running(argv: Sequence[str], port: int, **environment: str) -> AsyncIterator[int]:
-    """A server's main process on the server's core, once its port takes connections; ended afterwards."""
+    """A server's main process on the server's core, once its port takes connections; ended afterwards, by the kernel
+    if nobody else does.
+    """
+    with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
+        raise SystemExit(f"something listens on {ADDRESS}:{port}; is another benchmark running?")
     process = await asyncio.create_subprocess_exec(
-        *("taskset", "-c", str(SERVER_CORE), *argv),
+        *("setpriv", "--pdeathsig", "TERM", "taskset", "-c", str(SERVER_CORE), *argv),
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -90,7 +94,7 @@ async def running(argv: Sequence[str], port: int, **environment: str) -> AsyncIt
     try:
         for _ in range(200):
             if process.returncode is not None:
-                raise SystemExit(f"{argv[0]} did not start; is another benchmark running?")
+                raise SystemExit(f"{argv[0]} did not start")
             with contextlib.suppress(OSError), socket.create_connection((ADDRESS, port), timeout=1):
                 break
             await asyncio.sleep(0.05)
@@ -119,7 +123,12 @@ async def nginx(folder: Path, port: int, more: str = "") -> AsyncIterator[list[P
     root = folder / "www"
     conf.write_text(NGINX_CONF.format(folder=folder, root=root, address=ADDRESS, user=user, more=more, **ports))
     async with running(["nginx", "-c", str(conf), "-p", str(folder)], port) as pid:
-        worker = tuple(children(pid))
+        worker: tuple[int, ...] = ()
+        for _ in range(200):  # the main process listens before it has its worker
+            worker = tuple(children(pid))
+            if worker:
+                break
+            await asyncio.sleep(0.05)
         yield [
             Peer("nginx", port, worker),
             Peer("nginx nopush", port + 1, worker),

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from oca.common import clock
-from oca.delivery.access_log import AccessLog
+from oca.delivery.access_log import GATHERED_MAX, AccessLog
 from oca.delivery.access_log_settings import AccessLogTable
 from oca.delivery.counters import Page
 from oca.delivery.metrics import DELIVERY_SLOTS
@@ -162,6 +162,19 @@ async def test_log_is_opened_anew_on_reload(logged: Any, tmp_path: Path) -> None
 
 async def test_service_has_no_log_unless_a_file_is_named(benches: Benches) -> None:
     assert benches().service.log is None
+
+
+@pytest.mark.parametrize("asked", [b"small.m3u8", b"none"])
+async def test_log_has_every_line_of_many_between_two_ticks(logged: Any, asked: bytes) -> None:
+    bench, lines = logged()
+    reader, writer = await bench.connect()
+    many = 2 * GATHERED_MAX + 3
+    for number in range(many):
+        writer.write(GET % (b"%b?%d" % (asked, number)))
+        await read_reply(reader)
+    await until(lambda: len(lines()) == many)
+    await until(lambda: bench.count("delivery_log_lines") == many)
+    assert {line["path"] for line in lines()} == {f"/h/{asked.decode()}"}
 
 
 async def test_log_of_full_disk_counts_and_says_it_once(page: Page) -> None:
