@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from fill.asset import AssetFetch, Fetcher
 from fill.diff import Fetch, FillDiff, Held, diff_plan, room_on_one_device
+from fill.schedule import in_order
 from fill.settings import FillTable
 from fill.sources import SourceLadder
 from fill.steering_client import SteeringClient, SteeringRefusalError
@@ -61,7 +62,7 @@ class FillAgent:
         self._full = False
         self._steering_gone = ""
 
-    async def fill(self, plan: FillPlan) -> None:
+    async def fill(self, plan: FillPlan, *, urgent_only: bool = False) -> None:
         """Bring the store to what ``plan`` names, as far as sources and space allow; the tracker tells how far.
 
         Passes over the plan go on while they bring something: what an older revision gives back when it is replaced
@@ -69,22 +70,24 @@ class FillAgent:
         """
         tasks = Tasks()
         try:
-            while await self._pass(plan, tasks):
+            while await self._pass(plan, tasks, urgent_only=urgent_only):
                 pass
         finally:
             await tasks.close()
             self._store_thread.shutdown(wait=True)
 
-    async def _pass(self, plan: FillPlan, tasks: Tasks) -> bool:
+    async def _pass(self, plan: FillPlan, tasks: Tasks, *, urgent_only: bool) -> bool:
         """Whether another pass may bring more."""
         diff = await self._diff(plan)
-        fetches = [fetch for fetch in diff.fetches if fetch.planned.asset not in self._barred]
+        urgent = {planned.asset for planned in plan.assets if planned.urgent or not urgent_only}
+        fetches = [f for f in diff.fetches if f.planned.asset in urgent and f.planned.asset not in self._barred]
+        skips = [skipped for skipped in diff.skipped if skipped.asset in urgent]
         self._tracker.planned(plan.plan, [fetch.planned for fetch in fetches])
-        for skipped in diff.skipped:
+        for skipped in skips:
             self._tracker.failed(skipped.asset, skipped.bytes, skipped.reason)
         await self._on_store(lambda: self._store.discard_staging({fetch.planned.asset for fetch in diff.fetches}))
         self._may_go = [*diff.evictions, *diff.spare]
-        self._full = bool(diff.skipped)
+        self._full = bool(skips)
         brought_before = len(self._brought)
         queue = deque(fetches)
         side_by_side = min(self._settings.parallel_assets, len(fetches))
@@ -97,7 +100,9 @@ class FillAgent:
             return self._store.assets(), max(0, use.capacity_bytes - use.used_bytes)
 
         held, free_bytes = await self._on_store(read)
-        return diff_plan(plan.assets, map(held_asset, held), free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES)
+        return diff_plan(
+            in_order(plan.assets), map(held_asset, held), free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES
+        )
 
     async def _work(self, queue: deque[Fetch]) -> None:
         while queue:

@@ -14,9 +14,11 @@ from fill.diff import diff_plan
 from fill.http import new_session
 from fill.preview import Preview, preview_fill
 from fill.progress import BarDisplay, Display, LogDisplay, summary
+from fill.schedule import in_order
 from fill.service import FillService, new_client
 from fill.settings import HEADING, PREFIX, Configuration, FillSettings, check_start, load
 from oca import __version__
+from oca.common import clock
 from oca.common.command import (
     EXIT_FAILED,
     JsonOption,
@@ -41,32 +43,41 @@ app.add_typer(config_app(FillSettings, prefix=PREFIX, heading=HEADING, check_sta
 
 @app.command()
 def run(
+    *,
     config: RequiredConfigOption,
     sets: SetOption = None,
     now: Annotated[bool, typer.Option("--now", help="Fill at once, whatever the window.")] = False,
     forever: Annotated[
         bool, typer.Option("--forever", help="Stay, and fill in every window; without it, one fill and exit.")
     ] = False,
+    no_wait: Annotated[
+        bool,
+        typer.Option("--no-wait", help="Outside the window fetch what is urgent and end, as a timer wants it."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Ask steering for the plan, evict what must give way, fetch what is missing, commit each asset whole.
 
-    A fill that is stopped or killed goes on from where it was when it is run again.
+    Waits for the fill window; outside it, what the plan marks urgent is fetched. A fill that is stopped or killed
+    goes on from where it was when it is run again.
     """
+    if forever and no_wait:
+        raise typer.BadParameter("--forever waits for every window; leave one of the two out", param_hint="--no-wait")
     configuration = load(config, sets or ())
     _start_logging(configuration)
-    service = FillService(configuration, lambda: _new_display(configuration), ignore_window=now)
+    service = FillService(configuration, lambda: _new_display(configuration), ignore_window=now, wait=not no_wait)
     if forever:
         uvloop.run(service.run_forever())
         return
     progress = uvloop.run(service.run_once())
     if progress is None:
-        print_line("stopped before the fill window opened")
+        closed = configuration.window.state(clock.utc_now()).why
+        print_line(f"nothing is urgent; {closed}" if no_wait else f"stopped before the fill window opened; {closed}")
     elif json:
         print_json(progress)
     else:
         _print_outcome(progress)
-    if progress is None or progress.state != "done":
+    if not no_wait if progress is None else progress.state != "done":
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -115,7 +126,7 @@ def _preview(configuration: Configuration, wanted: FillPlan) -> Preview:
     use = found.use
     held = [held_asset(pack) for pack in found.held]
     free_bytes = max(0, use.capacity_bytes - use.used_bytes)
-    diff = diff_plan(wanted.assets, held, free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES)
+    diff = diff_plan(in_order(wanted.assets), held, free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES)
     return preview_fill(wanted, diff, capacity_bytes=use.capacity_bytes, free_bytes=free_bytes)
 
 

@@ -14,30 +14,30 @@ import aiohttp
 from yarl import URL
 
 from fill.http import failure
-from fill.rate import ByteRate, PaceFloor
+from fill.pace import Pacer
+from fill.rate import PaceFloor
 from fill.settings import FillTable
 from fill.sources import Fault
 from oca.common import clock
 from oca.common.messages import FillSource, ObjectDescription
 
-READ_BYTES_MAX = 2**18
-READ_BYTES_MIN = 2**12
 REDIRECTS_MAX = 5
+LOOK_S = 0.2
 _MAY_PASS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 
 Sink = Callable[[bytes], None]
+_HELD_UP = Fault("held-up", "the fill is to fetch nothing now", lasting=False)
+"""Nothing that is wrong with the source: its connection is given up until there is something to fetch again."""
 
 
 class ObjectFetcher:
-    """Fetches objects within the time-outs and the byte rate of the settings, which all fetches share."""
+    """Fetches objects within the time-outs of the settings and as fast as the pacer grants, which all fetches share."""
 
-    def __init__(self, session: aiohttp.ClientSession, settings: FillTable) -> None:
+    def __init__(self, session: aiohttp.ClientSession, settings: FillTable, pacer: Pacer) -> None:
         self._session = session
         self._settings = settings
-        self._rate = ByteRate(settings.rate_bytes_per_s_max)
-        tenth = settings.rate_bytes_per_s_max // 10 or READ_BYTES_MAX
-        self._read_bytes = min(READ_BYTES_MAX, max(READ_BYTES_MIN, tenth))
+        self._pacer = pacer
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s)
 
     async def fetch(self, source: FillSource, wanted: ObjectDescription, offset: int, sink: Sink) -> Fault | None:
@@ -47,8 +47,22 @@ class ObjectFetcher:
             None once ``sink`` has had every byte; else why not. What ``sink`` has had by then stands, and a later
             fetch goes on from there.
         """
-        if offset == wanted.bytes:
-            return None
+        had = offset
+
+        def take(chunk: bytes) -> None:
+            nonlocal had
+            sink(chunk)
+            had += len(chunk)
+
+        while had < wanted.bytes:
+            while self._pacer.stopped:  # noqa: ASYNC110 - what it is told of comes by time, and wakes nobody
+                await asyncio.sleep(LOOK_S)
+            fault = await self._explained(source, wanted, had, take)
+            if fault is not _HELD_UP:
+                return fault
+        return None
+
+    async def _explained(self, source: FillSource, wanted: ObjectDescription, offset: int, sink: Sink) -> Fault | None:
         try:
             return await self._fetch(source, wanted, offset, sink)
         except aiohttp.TooManyRedirects:
@@ -74,7 +88,7 @@ class ObjectFetcher:
                 response.close()
                 return fault
             passed_over = offset if response.status == 200 else 0  # it ignores Range: read up to where we are
-            return await self._take(response, wanted.bytes - offset, passed_over, sink)
+            return await self._take(source.url, response, wanted.bytes - offset, passed_over, sink)
 
     async def _ask(self, url: URL, wanted: ObjectDescription, offset: int) -> aiohttp.ClientResponse:
         headers = {"Accept-Encoding": "identity"}
@@ -97,13 +111,23 @@ class ObjectFetcher:
             url = target
         raise aiohttp.TooManyRedirects(response.request_info, response.history)
 
-    async def _take(self, response: aiohttp.ClientResponse, missing: int, passed_over: int, sink: Sink) -> Fault | None:
+    async def _take(
+        self, source: str, response: aiohttp.ClientResponse, missing: int, passed_over: int, sink: Sink
+    ) -> Fault | None:
         floor = PaceFloor(self._settings.source_rate_bytes_per_s_min, span_s=self._settings.stall_timeout_s)
-        asked_at = clock.monotonic_s()
         while missing:
+            if self._pacer.stopped:
+                response.close()
+                return _HELD_UP
+            granted = self._pacer.read_bytes()
+            wait_s = self._pacer.take(source, granted, clock.monotonic_s())
+            if wait_s:
+                await asyncio.sleep(wait_s)
+            asked_at = clock.monotonic_s()
             async with asyncio.timeout(self._settings.stall_timeout_s):
-                data = await response.content.read(self._read_bytes)
-            arrived_at = clock.monotonic_s()
+                data = await response.content.read(granted)
+            waited_s = clock.monotonic_s() - asked_at
+            self._pacer.arrived(source, len(data), granted)
             if not data:
                 return Fault("short", f"ended {missing} bytes early", lasting=False)
             size = len(data)
@@ -115,12 +139,8 @@ class ObjectFetcher:
                 return Fault("too-long", "sends more bytes than the object has", lasting=True)
             missing -= len(data)
             sink(data)
-            if not floor.held(size, arrived_at - asked_at):
+            if not floor.held(size, waited_s):
                 return Fault("slow", f"slower than {self._settings.source_rate_bytes_per_s_min} bytes/s", lasting=False)
-            wait_s = self._rate.take(size, arrived_at)
-            if wait_s:
-                await asyncio.sleep(wait_s)
-            asked_at = clock.monotonic_s()
         return None
 
 

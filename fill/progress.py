@@ -69,6 +69,7 @@ class LogDisplay:
             assets=f"{progress.assets_done} of {progress.assets_total}",
             bytes=f"{format_bytes(progress.bytes_done)} of {format_bytes(progress.bytes_total)}",
             rate=format_rate(came_bytes / elapsed_s),
+            held_back=progress.reason,
         )
 
 
@@ -112,6 +113,8 @@ class BarDisplay:
         note = f"{progress.assets_done} of {progress.assets_total} assets"
         if progress.assets_failed:
             note += f", {progress.assets_failed} failed"
+        if progress.state == "running" and progress.reason:
+            note += f"; {progress.reason}"
         self._bars.update(self._whole, completed=progress.bytes_done, total=progress.bytes_total, note=note)
         coming = {entry.asset: entry for entry in progress.current if entry.state == "fetching"}
         for asset in [asset for asset in self._assets if asset not in coming]:

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 
 class ByteRate:
-    """A token bucket over bytes, in debt while it paces: what has been read is taken, and the wait repays it.
+    """A token bucket over bytes that pays before it reads: however many share it, they never read more than it grants.
+
+    It begins empty, so that the first seconds of a fill keep the cap, too.
 
     Args:
         bytes_per_s_max: The cap; 0 for none.
-        burst_s: How many seconds' worth may come at once after a pause.
+        burst_s: How many seconds' worth may come at once after a pause, to make up for a wait that was too long.
     """
 
     def __init__(self, bytes_per_s_max: int, *, burst_s: float = 0.1) -> None:
         self._rate = bytes_per_s_max
-        self._burst = bytes_per_s_max * burst_s
-        self._tokens = self._burst
-        self._at = 0.0
+        self._burst_s = burst_s
+        self._tokens = 0.0
+        self._at: float | None = None
+
+    def change(self, bytes_per_s_max: int, now: float) -> None:
+        """Keep another cap from ``now`` (monotonic seconds) on; what was read too much so far is forgiven."""
+        if bytes_per_s_max != self._rate:
+            self._rate, self._tokens, self._at = bytes_per_s_max, 0.0, now
 
     def take(self, count: int, now: float) -> float:
-        """Take ``count`` bytes at ``now`` (monotonic seconds); the seconds to wait before taking more."""
+        """Take ``count`` bytes at ``now`` (monotonic seconds); the seconds to wait before reading them."""
         if not self._rate:
             return 0.0
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate) - count
-        self._at = max(self._at, now)
+        passed_s = max(0.0, now - self._at) if self._at is not None else 0.0
+        self._tokens = min(self._burst_s * self._rate, self._tokens + passed_s * self._rate) - count
+        self._at = max(self._at if self._at is not None else now, now)
         return max(0.0, -self._tokens / self._rate)
+
+    def give_back(self, count: int) -> None:
+        """So many of the bytes taken were not read."""
+        self._tokens += count if self._rate else 0
 
 
 class PaceFloor:

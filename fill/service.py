@@ -12,7 +12,9 @@ import aiohttp
 
 from fill.agent import FillAgent
 from fill.fetch import ObjectFetcher
+from fill.governor import Governor
 from fill.http import new_session
+from fill.pace import Pacer
 from fill.progress import Display, summary
 from fill.settings import Configuration
 from fill.steering_client import SteeringClient
@@ -21,7 +23,7 @@ from fill.window import WindowState
 from oca.common import clock
 from oca.common.errors import OcaError
 from oca.common.log import get_logger
-from oca.common.messages import FillProgress
+from oca.common.messages import FillPlan, FillProgress
 from oca.common.tasks import Tasks
 from oca.store.store import Store
 
@@ -38,21 +40,33 @@ class FillService:
         configuration: What to fill, where from and when.
         new_display: Makes what a fill's progress is shown on.
         ignore_window: Fill at once, whatever the time.
+        wait: Whether one fill waits for its window, or ends at once outside it.
     """
 
     def __init__(
-        self, configuration: Configuration, new_display: Callable[[], Display], *, ignore_window: bool
+        self,
+        configuration: Configuration,
+        new_display: Callable[[], Display],
+        *,
+        ignore_window: bool,
+        wait: bool = True,
     ) -> None:
         self._configuration = configuration
         self._settings = configuration.own.fill
         self._new_display = new_display
         self._ignore_window = ignore_window
+        self._wait = wait
         self._dice = secrets.SystemRandom().random
+        self._said = ""
+        self._failures = 0
         self._stop = asyncio.Event()
         self._stopped_by: signal.Signals | None = None
 
     async def run_once(self) -> FillProgress | None:
-        """Wait for the window, fill, and tell how it went; None if stopped before the fill began.
+        """Wait for the window, fill, and tell how it went; meanwhile fetch what is urgent.
+
+        Returns:
+            None if it was stopped before the window opened; without waiting, if nothing is urgent outside the window.
 
         Raises:
             SteeringError: Steering cannot be reached, or gives no plan.
@@ -60,7 +74,14 @@ class FillService:
             KeyboardInterrupt: The operator pressed Ctrl-C; what has come is kept.
         """
         with self._signals():
-            return await self._fill() if await self._wait_for_window() else None
+            while not self._stop.is_set():
+                state = self._window_state()
+                if state.opened:
+                    return await self._fill(urgent=False)
+                if not self._wait:
+                    return await self._fill(urgent=True) if state.urgent_allowed else None
+                await self._outside_window(state)
+        return None
 
     async def run_forever(self) -> None:
         """Fill in every window, and again every ``replan_interval_s`` within it, until stopped.
@@ -68,35 +89,72 @@ class FillService:
         Raises:
             KeyboardInterrupt: The operator pressed Ctrl-C; what has come is kept.
         """
-        failures = 0
         with self._signals():
-            while await self._wait_for_window():
-                try:
-                    await self._fill()
-                    failures, wait_s = 0, self._settings.replan_interval_s
-                except OcaError as error:
-                    longest_s = min(self._settings.backoff_s * 2 ** min(failures, 30), self._settings.backoff_s_max)
-                    failures, wait_s = failures + 1, longest_s * (0.5 + self._dice() / 2)
-                    _log.error("no fill", why=str(error), next_try_s=round(wait_s, 1))
-                await self._sleep(wait_s)
+            while not self._stop.is_set():
+                state = self._window_state()
+                if not state.opened:
+                    await self._outside_window(state)
+                elif await self._tried(urgent=False):
+                    await self._sleep(self._settings.replan_interval_s)
 
-    async def _fill(self) -> FillProgress:
+    async def _outside_window(self, state: WindowState) -> None:
+        """Fetch what is urgent, then wait until it is time to look again, or for the window."""
+        if state.why != self._said:
+            self._said = state.why
+            _log.info("waiting for the fill window", why=state.why)
+        if not state.urgent_allowed or await self._tried(urgent=True):
+            look_again_at = clock.monotonic_s() + self._settings.replan_interval_s
+            while not (self._window_state().opened or self._stop.is_set() or clock.monotonic_s() > look_again_at):
+                await self._look_away(self._window_state())
+
+    async def _tried(self, *, urgent: bool) -> bool:
+        """Fill; False if it could not even begin, after a wait that grows with each failure in a row."""
+        try:
+            await self._fill(urgent=urgent)
+        except OcaError as error:
+            longest_s = min(self._settings.backoff_s * 2 ** min(self._failures, 30), self._settings.backoff_s_max)
+            self._failures, wait_s = self._failures + 1, longest_s * (0.5 + self._dice() / 2)
+            _log.error("no fill", why=str(error), next_try_s=round(wait_s, 1))
+            await self._sleep(wait_s)
+            return False
+        self._failures = 0
+        return True
+
+    async def _fill(self, *, urgent: bool) -> FillProgress | None:
+        """Fill what the plan names, or the urgent of it; None if nothing is urgent."""
         tracker = FillTracker(self._configuration.box.appliance.id, started_at_ns=clock.now_ns())
-        async with new_session() as session:
+        rate = self._rate_now()
+        async with new_session(rate_bytes_per_s_max=rate, connections=self._settings.parallel_assets) as session:
             client = new_client(session, self._configuration)
-            why = await self._until_stopped(self._carry_out(session, client, tracker))
+            plan = await client.plan()
+            if urgent and not any(planned.urgent for planned in plan.assets):
+                return None
+            work = self._carry_out(session, client, plan, tracker, urgent=urgent)
+            why = await self._until_stopped(work, urgent=urgent)
             tracker.ended(why=why)
             progress = tracker.snapshot(clock.now_ns())
             await client.report(progress)
-        _log.info("fill ended", state=progress.state, summary=summary(progress))
+        _log.info("fill ended", state=progress.state, summary=summary(progress), urgent_only=urgent)
         return progress
 
-    async def _carry_out(self, session: aiohttp.ClientSession, client: SteeringClient, tracker: FillTracker) -> None:
-        plan = await client.plan()
+    async def _carry_out(
+        self,
+        session: aiohttp.ClientSession,
+        client: SteeringClient,
+        plan: FillPlan,
+        tracker: FillTracker,
+        *,
+        urgent: bool,
+    ) -> None:
         with closing(self._open_store()) as store:
-            async with self._shown(tracker, client):
-                fetcher = ObjectFetcher(session, self._settings)
-                await FillAgent(store, client, fetcher, tracker, self._settings, dice=self._dice).fill(plan)
+            pacer = Pacer(source_bytes_per_s_max=self._settings.source_rate_bytes_per_s_max)
+            listen, busy = self._configuration.box.admin.listen, self._configuration.own.busy
+            governor = Governor(session, listen, pacer, busy, self._rate_now)
+            await governor.look()
+            async with self._shown(tracker, client, governor):
+                fetcher = ObjectFetcher(session, self._settings, pacer)
+                agent = FillAgent(store, client, fetcher, tracker, self._settings, dice=self._dice)
+                await agent.fill(plan, urgent_only=urgent)
 
     def _open_store(self) -> Store:
         table = self._configuration.box.store
@@ -108,13 +166,14 @@ class FillService:
         return store
 
     @asynccontextmanager
-    async def _shown(self, tracker: FillTracker, client: SteeringClient) -> AsyncIterator[None]:
-        """Show and report progress while the body runs."""
+    async def _shown(self, tracker: FillTracker, client: SteeringClient, governor: Governor) -> AsyncIterator[None]:
+        """Show and report progress, and keep to what the box allows, while the body runs."""
         tasks = Tasks()
         with self._new_display() as display:
 
             async def show() -> None:
                 while True:
+                    tracker.held_back(governor.held_back)
                     display.show(tracker.snapshot(clock.now_ns()))
                     await asyncio.sleep(SHOW_INTERVAL_S)
 
@@ -123,6 +182,7 @@ class FillService:
                     await client.report(tracker.snapshot(clock.now_ns()))
                     await asyncio.sleep(self._settings.progress_interval_s)
 
+            tasks.start(governor.run(), name="governor")
             tasks.start(show(), name="show")
             tasks.start(report(), name="report")
             try:
@@ -131,11 +191,11 @@ class FillService:
                 await tasks.close()
                 display.show(tracker.snapshot(clock.now_ns()))
 
-    async def _until_stopped(self, work: Coroutine[None, None, None]) -> str:
-        """Run ``work`` until it ends, the window closes or a signal comes; why it was cut short, if it was."""
+    async def _until_stopped(self, work: Coroutine[None, None, None], *, urgent: bool) -> str:
+        """Run ``work`` until it ends, its time is over or a signal comes; why it was cut short, if it was."""
         tasks = Tasks()
         working = tasks.start(_outcome(work), name="fill")
-        stopped = tasks.start(self._stopped(), name="stop")
+        stopped = tasks.start(self._stopped(urgent=urgent), name="stop")
         try:
             await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
@@ -147,27 +207,18 @@ class FillService:
             raise error
         return ""
 
-    async def _stopped(self) -> str:
+    async def _stopped(self, *, urgent: bool) -> str:
         while True:
             state = self._window_state()
-            if not state.opened:
-                return "the fill window has closed; the next fill goes on from here"
+            if not (state.urgent_allowed if urgent else state.opened):
+                why = "a black-out has begun" if urgent else "the fill window has closed"
+                return f"{why}; the next fill goes on from here"
             await self._look_away(state)
             if self._stopped_by is not None:
                 return f"stopped by {self._stopped_by.name}; the next fill goes on from here"
 
-    async def _wait_for_window(self) -> bool:
-        """Whether to fill now; False once stopped."""
-        said = ""
-        while not self._stop.is_set():
-            state = self._window_state()
-            if state.opened:
-                return True
-            if state.why != said:
-                said = state.why
-                _log.info("waiting for the fill window", why=said)
-            await self._look_away(state)
-        return False
+    def _rate_now(self) -> int:
+        return self._window_state().rate_bytes_per_s_max or self._settings.rate_bytes_per_s_max
 
     def _window_state(self) -> WindowState:
         if self._ignore_window:

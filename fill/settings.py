@@ -6,13 +6,13 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
 
-from fill.window import Window, parse_wall_time
+from fill.window import Blackout, Span, Window, parse_blackout, parse_wall_time
 from oca.common import settings
 from oca.common.box import Box
 from oca.common.errors import ConfigError
@@ -31,6 +31,26 @@ WallTime = Annotated[
 ]
 
 
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+Dates = Annotated[
+    str,
+    Meta(
+        pattern=r"\A\d{4}-\d{2}-\d{2}(/\d{4}-\d{2}-\d{2})?\Z",
+        extra={"form": "a date like 2026-12-24, or two like 2026-12-24/2027-01-01"},
+    ),
+]
+WindowRate = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=2**40,
+        description="Cap on all fetching while this window is open; 0: fill.rate_bytes_per_s_max.",
+        extra={"unit": "bytes per second"},
+    ),
+]
+
+
 class BoxTable(Table, frozen=True):
     """Where the settings of the box are, which the daemon and the fill agent share."""
 
@@ -40,16 +60,42 @@ class BoxTable(Table, frozen=True):
 
 
 class WindowTable(Table, frozen=True):
-    """The fill window: hours in which few people watch."""
+    """The fill window: hours in which few people watch. Outside it only what the plan marks urgent is fetched."""
 
     start: Annotated[WallTime, Meta(description="Opens at this wall-clock time.")] = "02:00"
     end: Annotated[
         WallTime,
-        Meta(description="Closes at this wall-clock time; before start: on the next day; as start: never."),
+        Meta(description="Closes at this wall-clock time; before start: on the next day; as start: 24 hours later."),
     ] = "14:00"
+    days: Annotated[
+        tuple[Weekday, ...],
+        Meta(max_length=7, description="Days on which it opens, unless a [[day_window]] names them."),
+    ] = WEEKDAYS
+    rate_bytes_per_s_max: WindowRate = 0
     time_zone: Annotated[
-        str, Meta(max_length=80, description="Time zone of both, as in Europe/Berlin; empty: that of the machine.")
+        str,
+        Meta(max_length=80, description="Time zone of all windows, as in Europe/Berlin; empty: that of the machine."),
     ] = ""
+    blackout_dates: Annotated[
+        tuple[Dates, ...],
+        Meta(
+            max_length=100,
+            description="Dates on which nothing is filled from midnight to midnight, whatever is urgent: single ones, "
+            "or first and last with a slash between.",
+        ),
+    ] = ()
+
+
+class DayWindowTable(Table, frozen=True):
+    """A window of certain days, in place of [window]'s; give several for several windows a day."""
+
+    days: Annotated[
+        tuple[Weekday, ...],
+        Meta(min_length=1, max_length=7, description="Days on which it opens.", examples=[("saturday", "sunday")]),
+    ]
+    start: Annotated[WallTime, Meta(description="Opens at this wall-clock time.", examples=["03:00"])]
+    end: Annotated[WallTime, Meta(description="Closes, as for [window].", examples=["10:00"])]
+    rate_bytes_per_s_max: WindowRate = 0
 
 
 class FillTable(Table, frozen=True):
@@ -67,6 +113,15 @@ class FillTable(Table, frozen=True):
     rate_bytes_per_s_max: Annotated[
         int,
         Meta(ge=0, le=2**40, description="Cap on all fetching together; 0: none.", extra={"unit": "bytes per second"}),
+    ] = 0
+    source_rate_bytes_per_s_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**40,
+            description="Cap on what is fetched from any one source; 0: none.",
+            extra={"unit": "bytes per second"},
+        ),
     ] = 0
     connect_timeout_s: Annotated[
         float,
@@ -116,12 +171,40 @@ class FillTable(Table, frozen=True):
     ] = 900.0
 
 
+class BusyTable(Table, frozen=True):
+    """Viewers come first: while the box serves, a fill slows down from the first ratio on and stands still at the
+    second, by the most pressed of processors and links, as the daemon's own status tells it.
+    """
+
+    serving_bytes_per_s_min: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**40,
+            description="A box that sends less than this is not busy, whatever else its processors do.",
+            extra={"unit": "bytes per second"},
+        ),
+    ] = 1_000_000
+    cpu_ratio_slow: Annotated[float, Meta(ge=0, le=1, description="Processors busy to this share slow the fill.")] = 0.7
+    cpu_ratio_stop: Annotated[
+        float, Meta(ge=0, le=1.01, description="Processors busy to this share stop it; 1.01: never.")
+    ] = 0.95
+    link_ratio_slow: Annotated[
+        float, Meta(ge=0, le=1, description="Links sending at this share of their speed slow the fill.")
+    ] = 0.7
+    link_ratio_stop: Annotated[
+        float, Meta(ge=0, le=1.01, description="Links sending at this share stop it; 1.01: never.")
+    ] = 0.95
+
+
 class FillSettings(Table, frozen=True):
     """What ``fill.toml`` holds."""
 
     box: BoxTable = BoxTable()
     fill: FillTable = FillTable()
     window: WindowTable = WindowTable()
+    day_window: Annotated[tuple[DayWindowTable, ...], Meta(max_length=50)] = ()
+    busy: BusyTable = BusyTable()
     log: LogTable = LogTable()
 
 
@@ -150,13 +233,8 @@ def load(path: Path | None, sets: Sequence[str]) -> Configuration:
             remedy="set url under [steering], or fill by hand with 'oca store import'",
         )
     devices = tuple(Path(device) for device in box.store.devices)
-    window = Window(
-        start=parse_wall_time(own.window.start),
-        end=parse_wall_time(own.window.end),
-        zone=read_zone(own.window.time_zone),
-    )
     token = read_token(box.steering.token_file, setting="steering.token_file")
-    return Configuration(own=own, box=box, window=window, devices=devices, token=token)
+    return Configuration(own=own, box=box, window=read_window(own), devices=devices, token=token)
 
 
 def check_start(path: Path, sets: Sequence[str]) -> list[str]:
@@ -166,6 +244,34 @@ def check_start(path: Path, sets: Sequence[str]) -> list[str]:
         ConfigError: As ``load``, or no device is there.
     """
     return absent_devices(load(path, sets).box.store.devices)
+
+
+def read_window(own: FillSettings) -> Window:
+    """The windows of the week.
+
+    Raises:
+        ConfigError: A date or the time zone is none.
+    """
+    table = own.window
+    usual = Span(parse_wall_time(table.start), parse_wall_time(table.end), table.rate_bytes_per_s_max)
+    own_days: dict[Weekday, list[Span]] = {}
+    for entry in own.day_window:
+        span = Span(parse_wall_time(entry.start), parse_wall_time(entry.end), entry.rate_bytes_per_s_max)
+        for day in entry.days:
+            own_days.setdefault(day, []).append(span)
+    days = tuple(tuple(own_days.get(day, [usual] if day in table.days else [])) for day in WEEKDAYS)
+    if not any(days):
+        raise ConfigError("window.days is empty, so no window ever opens", remedy="name a day, or add a [[day_window]]")
+    return Window(days=days, zone=read_zone(table.time_zone), blackouts=tuple(map(_blackout, table.blackout_dates)))
+
+
+def _blackout(text: str) -> Blackout:
+    try:
+        return parse_blackout(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"window.blackout_dates: {text}: {error}", remedy="give dates of the calendar, the first one first"
+        ) from None
 
 
 def read_zone(name: str, *, machine_zone: Path = MACHINE_ZONE) -> tzinfo:

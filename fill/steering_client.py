@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from fill.http import failure
+from fill.http import failure, read_body
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, FillPlan, FillProgress
@@ -92,7 +92,7 @@ class SteeringClient:
             ) as response:
                 if response.status != 200:
                     raise await self._refused(what, response)
-                body = await _read(response, ANSWER_BYTES_MAX)
+                body = await read_body(response, ANSWER_BYTES_MAX)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             why = failure(error) or f"no answer in {ASK_TIMEOUT_S:g} s"
             raise SteeringError(
@@ -112,7 +112,7 @@ class SteeringClient:
             ) from None
 
     async def _refused(self, what: str, response: aiohttp.ClientResponse) -> SteeringError:
-        refused = read_refusal(await _read(response, PROBLEM_BYTES_MAX) or b"")
+        refused = read_refusal(await read_body(response, PROBLEM_BYTES_MAX) or b"")
         message = f"steering at {self._url} answers {response.status} to {what}"
         message += f": {refused.said}" if refused.said else ""
         if response.status in (401, 403):
@@ -127,14 +127,3 @@ class SteeringClient:
 
     def _endpoint(self, what: str) -> URL:
         return URL(f"{self._url}/v1/appliances/{self._appliance}/{what}", encoded=True)
-
-
-async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes | None:
-    """The whole body, or None if it is larger than ``bytes_max``."""
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > bytes_max:
-            response.close()
-            return None
-    return bytes(body)

@@ -73,6 +73,10 @@ class FillTracker:
         """One asset has given way."""
         self._evicted += 1
 
+    def held_back(self, why: str) -> None:
+        """The fill is slower than it might be, because of ``why``; empty: it is not."""
+        self._reason = why
+
     def ended(self, *, why: str = "") -> None:
         """The fill is over: done if everything planned is held, else incomplete, with ``why`` or the failures."""
         missing = sum(entry.state != "committed" for entry in self._entries.values())

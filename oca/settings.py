@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from oca.common import settings
-from oca.common.addresses import ListenAddress, parse_listen
-from oca.common.box import ApplianceTable, SteeringTable, StoreTable
+from oca.common.addresses import parse_listen
+from oca.common.box import AdminTable, ApplianceTable, SteeringTable, StoreTable
 from oca.common.errors import ConfigError
 from oca.common.log import LogTable
 from oca.common.settings import Table
@@ -23,27 +23,6 @@ HEADING = """Settings of an appliance: oca serve --config appliance.toml
 Each key is shown with its default. Any key can also be set by the environment, as OCA_TABLE__KEY, or by
 --set table.key=value. 'oca config check FILE' checks a file, 'oca config explain KEY' tells about one key.
 oca-fill reads who the box is, where it stores and where steering is from this file, too."""
-
-HostName = Annotated[
-    str,
-    Meta(pattern=r"\A[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z", extra={"form": "a host name without a port"}),
-]
-
-
-class AdminTable(Table, frozen=True):
-    """The box's own API: health, metrics, status, drain. Never open it to viewers."""
-
-    listen: Annotated[
-        ListenAddress, Meta(description="Address and port; keep it on loopback or a management network.")
-    ] = "127.0.0.1:8088"
-    host_names: Annotated[
-        tuple[HostName, ...],
-        Meta(
-            max_length=16,
-            description="Names it may be called by, beside localhost and IP addresses; others are refused, so that "
-            "no web page can reach it by a name of its own.",
-        ),
-    ] = ()
 
 
 class DrainTable(Table, frozen=True):

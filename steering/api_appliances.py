@@ -28,6 +28,7 @@ from steering.decision import Decider
 from steering.first_reports import FirstReports
 from steering.fleet import delivery_url_fault
 from steering.intake import Intake
+from steering.plan import mark_urgent
 from steering.planner import compute_plans, stored_plan
 from steering.ranking import fill_sources
 from steering.state.store import StateReader
@@ -115,7 +116,8 @@ class Appliances:
         plan = stored_plan(self._state, appliance, self._decider.catalogue.assets)
         if plan is None:
             plan = await self._computed(appliance)
-        return json_response(plan)
+        ahead_s = self._decider.settings.plan.urgent_s
+        return json_response(mark_urgent(plan, now_ns=now_ns(), ahead_s=ahead_s))
 
     async def asset(self, request: web.Request) -> web.Response:
         """An asset's objects and its sources as they rank now for this appliance."""

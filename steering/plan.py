@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from oca.common.digest import digest_hex
 from oca.common.messages import FillPlan, PlannedAsset
 from oca.common.units import format_bytes
@@ -71,6 +73,7 @@ def plan_appliance(
                 bytes=offer.bytes,
                 popularity=offer.popularity,
                 why=_why(offer),
+                release_at_ns=offer.released_at_ns if offer.released_at_ns > now_ns else 0,
             )
         )
     return FillPlan(
@@ -80,6 +83,13 @@ def plan_appliance(
         capacity_bytes=capacity_bytes,
         assets=chosen,
     )
+
+
+def mark_urgent(plan: FillPlan, *, now_ns: int, ahead_s: float) -> FillPlan:
+    """The plan as it is at ``now_ns``: urgent is what is released within ``ahead_s``, or was since it was made."""
+    from_ns = now_ns + int(ahead_s * 1e9)
+    assets = [replace(item, urgent=0 < item.release_at_ns <= from_ns) for item in plan.assets]
+    return replace(plan, assets=assets)
 
 
 def plan_digest(appliance: str, capacity_bytes: int, assets: list[PlannedAsset]) -> str:

@@ -126,6 +126,16 @@ class PlanTable(Table, frozen=True):
     capacity_ratio: Annotated[
         float, Meta(gt=0, le=1, description="Share of an appliance's capacity that a plan fills.")
     ] = 0.98
+    urgent_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=7 * 86400,
+            description="So long before its release a planned title is urgent: appliances fetch it outside their fill "
+            "windows too, until the next plan.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 4 * 3600.0
 
 
 class OriginTable(Table, frozen=True):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 from typing import TypeVar
 
 import msgspec
 
 from oca.admin.quality import By, QualityPage
 from oca.admin.status import Renewal, ServingChange, Status
-from oca.common.addresses import Endpoint, parse_listen
+from oca.common.addresses import parse_listen
 from oca.common.errors import OcaError
 from oca.common.messages import Problem
 
@@ -58,7 +57,7 @@ def renew(listen: str, wanted: str) -> Renewal:
 
 
 def _ask(listen: str, method: str, path: str, kind: type[Answer], *, timeout_s: float = TIMEOUT_S) -> Answer:
-    endpoint = _reachable(parse_listen(listen, setting="admin.listen"))
+    endpoint = parse_listen(listen, setting="admin.listen").reachable
     connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout_s)
     headers = {"Content-Type": "application/json"} if method == "POST" else {}
     try:
@@ -83,11 +82,3 @@ def _ask(listen: str, method: str, path: str, kind: type[Answer], *, timeout_s: 
             f"what answers at http://{endpoint.authority} is no appliance of this version",
             remedy="check [admin] listen, and that daemon and command are of one version",
         ) from None
-
-
-def _reachable(endpoint: Endpoint) -> Endpoint:
-    """Where to connect to: a wildcard address is reached by loopback."""
-    address = ipaddress.ip_address(endpoint.host)
-    if not address.is_unspecified:
-        return endpoint
-    return Endpoint("127.0.0.1" if address.version == 4 else "::1", endpoint.port)

@@ -29,6 +29,14 @@ class Endpoint(NamedTuple):
         """``host:port`` as a URL writes it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def reachable(self) -> Endpoint:
+        """Where to connect to from the same machine: a wildcard address is reached by loopback."""
+        address = ipaddress.ip_address(self.host)
+        if not address.is_unspecified:
+            return self
+        return Endpoint("127.0.0.1" if address.version == 4 else "::1", self.port)
+
 
 def parse_listen(text: str, *, setting: str) -> Endpoint:
     """The endpoint that ``text`` names; port 0 lets the kernel choose.

@@ -6,8 +6,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from oca.common.addresses import ListenAddress
 from oca.common.messages import Name
 from oca.common.settings import Table
+
+HostName = Annotated[
+    str,
+    Meta(pattern=r"\A[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z", extra={"form": "a host name without a port"}),
+]
 
 
 class ApplianceTable(Table, frozen=True):
@@ -74,9 +80,26 @@ class SteeringTable(Table, frozen=True):
     ] = 10.0
 
 
+class AdminTable(Table, frozen=True):
+    """The box's own API: health, metrics, status, drain. Never open it to viewers."""
+
+    listen: Annotated[
+        ListenAddress, Meta(description="Address and port; keep it on loopback or a management network.")
+    ] = "127.0.0.1:8088"
+    host_names: Annotated[
+        tuple[HostName, ...],
+        Meta(
+            max_length=16,
+            description="Names it may be called by, beside localhost and IP addresses; others are refused, so that "
+            "no web page can reach it by a name of its own.",
+        ),
+    ] = ()
+
+
 class Box(Table, frozen=True):
     """What the fill agent reads of ``appliance.toml``; the daemon's schema declares these tables and its own."""
 
     appliance: ApplianceTable
     store: StoreTable = StoreTable()
     steering: SteeringTable = SteeringTable()
+    admin: AdminTable = AdminTable()

@@ -163,7 +163,8 @@ class ReportAnswer(Message, frozen=True):
 class PlannedAsset(Message, frozen=True):
     """One asset that the appliance should hold tonight; the plan lists them best first.
 
-    ``popularity`` is expected viewer bytes per day ÷ size.
+    ``popularity`` is expected viewer bytes per day ÷ size. ``release_at_ns`` is when viewers may first ask for it, 0
+    where that is past. ``urgent``: its release is so near that it is fetched outside the fill window too.
     """
 
     asset: AssetId
@@ -171,6 +172,8 @@ class PlannedAsset(Message, frozen=True):
     bytes: Count
     popularity: Annotated[float, Meta(ge=0)]
     why: Text
+    release_at_ns: Nanoseconds = 0
+    urgent: bool = False
 
 
 class FillPlan(Message, frozen=True):

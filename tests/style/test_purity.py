@@ -22,7 +22,7 @@ IMPURE = {
 }  # fmt: skip
 ALLOWED = {"pathlib.PurePath", "pathlib.PurePosixPath"}
 CALLS = {"open", "print", "input", "__import__", "exec", "eval", "compile"}
-DECLARING = {"oca/common/metrics.py", "steering/catalogue.py", "steering/settings.py"}
+DECLARING = {"fill/settings.py", "oca/common/metrics.py", "steering/catalogue.py", "steering/settings.py"}
 """Modules with effects that also declare what pure ones decide about: their Structs and constants may be imported."""
 
 

@@ -12,10 +12,6 @@ from typing import Any
 
 import pytest
 
-from fill.settings import FillSettings
-from fill.window import parse_wall_time
-from oca.delivery.settings import DeliveryTable
-
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,24 +98,18 @@ def test_units_put_delivery_before_fill() -> None:
         assert int(oca[weight]) >= 50 * int(fill[weight])
 
 
-def test_units_start_fills_all_through_the_default_window() -> None:
-    table = FillSettings().window
-    opens, closes = parse_wall_time(table.start), parse_wall_time(table.end)
-    hours = re.fullmatch(r"\*-\*-\* (\d\d)\.\.(\d\d):00:00", Unit("oca-fill.timer")["Timer"]["OnCalendar"])
-    assert hours
-    assert (int(hours[1]), int(hours[2])) == (opens.hour, closes.hour - 1)
-    assert Unit("oca-fill.timer")["Timer"]["RandomizedDelaySec"] == "50min"
-
-
-def test_units_stop_daemon_after_it_has_drained() -> None:
-    assert int(Unit("oca.service")["Service"]["TimeoutStopSec"]) > DeliveryTable().drain_s
+def test_units_look_for_a_fill_all_day_and_leave_windows_to_the_agent() -> None:
+    timer = Unit("oca-fill.timer")["Timer"]
+    assert timer["OnCalendar"] == "*:0/15"
+    assert timer["RandomizedDelaySec"] == "14min"
+    assert "--no-wait" in Unit("oca-fill.service")["Service"]["ExecStart"]
 
 
 @pytest.mark.parametrize(
     ("service", "command"),
     [
         ("oca", "/usr/bin/oca serve --config /etc/oca/appliance.toml"),
-        ("oca-fill", "/usr/bin/oca-fill run --config /etc/oca/fill.toml"),
+        ("oca-fill", "/usr/bin/oca-fill run --no-wait --config /etc/oca/fill.toml"),
         ("oca-steering", "/usr/bin/oca-steering serve --config /etc/oca-steering/steering.toml"),
     ],
 )

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from oca import daemon as daemons
-from oca.common.box import ApplianceTable, SteeringTable, StoreTable
+from oca.common.box import AdminTable, ApplianceTable, SteeringTable, StoreTable
 from oca.common.errors import ConfigError, OcaError
 from oca.common.log import configure_logging
 from oca.common.messages import Load, Report
@@ -19,7 +19,7 @@ from oca.daemon import Daemon
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.settings import DeliveryTable
 from oca.report.inventory import Inventory
-from oca.settings import AdminTable, ApplianceSettings, DrainTable
+from oca.settings import ApplianceSettings, DrainTable
 
 
 class FakeSupervisor:

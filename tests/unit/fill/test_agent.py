@@ -13,6 +13,7 @@ from aiohttp import web
 
 from fill.agent import FillAgent, held_asset
 from fill.fetch import ObjectFetcher
+from fill.pace import Pacer
 from fill.settings import FillTable
 from fill.steering_client import SteeringClient
 from fill.tracker import FillTracker
@@ -49,7 +50,7 @@ class Filler:
         self.tracker = FillTracker("fra1-a", started_at_ns=1)
         client = SteeringClient(self.session, self.steering.url, appliance="fra1-a", token="")
         table = msgspec.structs.replace(QUICK, **changes)
-        fetcher = ObjectFetcher(self.session, table)
+        fetcher = ObjectFetcher(self.session, table, Pacer())
         return FillAgent(self.store, client, fetcher, self.tracker, table, dice=lambda: 0.5)
 
     async def fill(self, plan: FillPlan, **changes: int) -> dict[str, str]:

@@ -12,9 +12,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec import structs
 
+from fill.busy import ALL, Share
 from fill.fetch import REDIRECTS_MAX, ObjectFetcher
+from fill.pace import Pacer
 from fill.settings import FillTable
 from fill.sources import Fault
+from oca.common import clock
 from oca.common.digest import digest_hex
 from oca.common.messages import FillSource, ObjectDescription
 
@@ -28,10 +31,15 @@ NewSource = Callable[[Mapping[str, bytes]], Awaitable[Source]]
 
 
 async def fetch(
-    session: aiohttp.ClientSession, source: FillSource, *, offset: int = 0, table: FillTable = QUICK
+    session: aiohttp.ClientSession,
+    source: FillSource,
+    *,
+    offset: int = 0,
+    table: FillTable = QUICK,
+    pacer: Pacer | None = None,
 ) -> tuple[Fault | None, bytes]:
     got = bytearray()
-    fault = await ObjectFetcher(session, table).fetch(source, WANTED, offset, got.extend)
+    fault = await ObjectFetcher(session, table, pacer or Pacer()).fetch(source, WANTED, offset, got.extend)
     return fault, bytes(got)
 
 
@@ -339,10 +347,31 @@ async def test_fetch_follows_redirect_on_same_host(session: aiohttp.ClientSessio
 async def test_fetch_keeps_byte_rate(session: aiohttp.ClientSession, new_source: NewSource) -> None:
     source = await new_source({PATH: BODY})
     started = asyncio.get_running_loop().time()
-    table = FillTable(rate_bytes_per_s_max=600_000, source_rate_bytes_per_s_min=0)
-    assert (await fetch(session, source.as_source(), table=table))[0] is None
+    pacer = Pacer()
+    pacer.allow(600_000, ALL, clock.monotonic_s())
+    assert (await fetch(session, source.as_source(), pacer=pacer))[0] is None
     took_s = asyncio.get_running_loop().time() - started
-    assert took_s >= 0.9 * (len(BODY) / 600_000 - 0.1)
+    assert took_s >= 0.97 * (len(BODY) / 600_000 - 0.1)
+    assert pacer.fetched_bytes == len(BODY)
+
+
+async def test_fetch_stands_still_and_goes_on_where_it_was(
+    session: aiohttp.ClientSession, new_source: NewSource
+) -> None:
+    source = await new_source({PATH: BODY})
+    pacer = Pacer()
+    got = bytearray()
+
+    def take(chunk: bytes) -> None:
+        if not got:
+            pacer.allow(0, Share(0.0, "busy"), 0.0)
+            asyncio.get_running_loop().call_later(0.05, pacer.allow, 0, ALL, 1.0)
+        got.extend(chunk)
+
+    fault = await ObjectFetcher(session, QUICK, pacer).fetch(source.as_source(), WANTED, 0, take)
+    assert (fault, bytes(got)) == (None, BODY)
+    assert [path for path, _ in source.requests] == [PATH, PATH]
+    assert source.requests[1][1].startswith("bytes=")
 
 
 TOKEN_PATH = "/t/SECRET.x.y"

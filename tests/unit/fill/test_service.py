@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from fill.progress import LogDisplay
 from fill.service import FillService
 from fill.settings import Configuration, FillSettings, FillTable
-from fill.window import Window
+from fill.window import Blackout, Span, Window, every_day
 from oca.common import clock
 from oca.common.box import ApplianceTable, Box, SteeringTable, StoreTable
 from oca.common.errors import SteeringError, StoreError
@@ -26,7 +26,7 @@ from .conftest import Source, SteeringDouble, behave, make_files, make_manifest
 
 NewSource = Callable[[Mapping[str, bytes]], Awaitable[Source]]
 FILES = make_files("t/a", [50_000, 20_000])
-NIGHT = Window(start=time(2), end=time(14), zone=UTC)
+NIGHT = every_day(Span(time(2), time(14)), UTC)
 
 
 class WallClock:
@@ -48,7 +48,14 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> WallClock:
 
 
 def service(
-    steering_url: str, device: Path, *, now: bool = True, store: Mapping[str, Any] | None = None, **fill: Any
+    steering_url: str,
+    device: Path,
+    *,
+    now: bool = True,
+    wait: bool = True,
+    window: Window = NIGHT,
+    store: Mapping[str, Any] | None = None,
+    **fill: Any,
 ) -> FillService:
     quick = FillTable(progress_interval_s=0.1, backoff_s=0.01, backoff_s_max=0.02, rounds_max=2, replan_interval_s=1)
     table = replace(quick, **fill)
@@ -59,11 +66,11 @@ def service(
             store=StoreTable(devices=(str(device),), **{"reserve_ratio": 0.0, **(store or {})}),
             steering=SteeringTable(url=steering_url),
         ),
-        window=NIGHT,
+        window=window,
         devices=(device,),
         token="",
     )
-    return FillService(configuration, LogDisplay, ignore_window=now)
+    return FillService(configuration, LogDisplay, ignore_window=now, wait=wait)
 
 
 class Hanging:
@@ -103,11 +110,92 @@ async def test_service_waits_for_window(
     running = asyncio.get_running_loop().create_task(service(steering.url, device, now=False).run_once())
     await asyncio.wait({running}, timeout=0.1)
     assert not running.done()
-    assert steering.tokens == [], "steering was not asked before the window"
+    assert origin.requests == [], "nothing that is not urgent is fetched before the window"
     wall.now += timedelta(hours=6)
     progress = await running
     assert progress is not None
     assert progress.state == "done"
+
+
+def make_urgent(steering: SteeringDouble, *assets: str) -> None:
+    assert steering.plan is not None
+    planned = [replace(item, urgent=item.asset in assets) for item in steering.plan.assets]
+    steering.plan = replace(steering.plan, assets=planned)
+
+
+async def test_service_fetches_what_is_urgent_outside_window(
+    steering: SteeringDouble, device: Path, new_source: NewSource, wall: WallClock
+) -> None:
+    files = {asset: make_files(asset, [1000]) for asset in ("t/a", "t/b")}
+    origin = await new_source({**files["t/a"], **files["t/b"]})
+    steering.offer(*(make_manifest(asset, files[asset], [origin.as_source()]) for asset in files))
+    wall.now = datetime(2026, 1, 10, 20, 0, tzinfo=UTC)
+    assert await service(steering.url, device, now=False, wait=False).run_once() is None
+    assert origin.requests == []
+    make_urgent(steering, "t/b")
+    progress = await service(steering.url, device, now=False, wait=False).run_once()
+    assert progress is not None
+    assert (progress.state, progress.assets_total, origin.requests) == ("done", 1, [("/t/b/seg-0.m4s", "")])
+    waiting = service(steering.url, device, now=False)
+    make_urgent(steering)
+    running = asyncio.get_running_loop().create_task(waiting.run_once())
+    await asyncio.wait({running}, timeout=0.1)
+    assert len(origin.requests) == 1
+    wall.now += timedelta(hours=6)
+    progress = await running
+    assert progress is not None
+    assert (progress.assets_total, progress.assets_done) == (1, 1), "in the window the rest follows"
+
+
+async def test_service_for_ever_fetches_urgent_and_then_waits_for_window(
+    steering: SteeringDouble, device: Path, new_source: NewSource, wall: WallClock
+) -> None:
+    files = {asset: make_files(asset, [1000]) for asset in ("t/a", "t/b")}
+    origin = await new_source({**files["t/a"], **files["t/b"]})
+    steering.offer(*(make_manifest(asset, files[asset], [origin.as_source()]) for asset in files))
+    make_urgent(steering, "t/b")
+    wall.now = datetime(2026, 1, 10, 20, 0, tzinfo=UTC)
+    running = asyncio.get_running_loop().create_task(service(steering.url, device, now=False).run_forever())
+    while not (steering.progress and steering.progress[-1].state == "done"):
+        await asyncio.wait({running}, timeout=0.02)
+        assert not running.done()
+    assert [path for path, _ in origin.requests] == ["/t/b/seg-0.m4s"]
+    wall.now += timedelta(hours=6)
+    while len(origin.requests) < 2:
+        await asyncio.wait({running}, timeout=0.02)
+        assert not running.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+
+
+async def test_service_fetches_nothing_on_blacked_out_date(
+    steering: SteeringDouble, device: Path, new_source: NewSource, wall: WallClock
+) -> None:
+    origin = await new_source(FILES)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    make_urgent(steering, "t/a")
+    window = replace(NIGHT, blackouts=(Blackout(wall.now.date(), wall.now.date()),))
+    assert await service(steering.url, device, now=False, wait=False, window=window).run_once() is None
+    assert (origin.requests, steering.tokens) == ([], [])
+
+
+async def test_service_stops_urgent_fill_when_blackout_begins(
+    steering: SteeringDouble, device: Path, new_source: NewSource, wall: WallClock
+) -> None:
+    origin = await new_source(FILES)
+    hanging = origin.behaviour = Hanging(origin)
+    steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
+    make_urgent(steering, "t/a")
+    wall.now = datetime(2026, 1, 10, 20, 0, tzinfo=UTC)
+    tomorrow = wall.now.date() + timedelta(days=1)
+    window = replace(NIGHT, blackouts=(Blackout(tomorrow, tomorrow),))
+    urgent = service(steering.url, device, now=False, wait=False, window=window)
+    running = asyncio.get_running_loop().create_task(urgent.run_once())
+    await hanging.reached.wait()
+    wall.now += timedelta(hours=5)
+    progress = await running
+    assert progress is not None
+    assert progress.reason == "a black-out has begun; the next fill goes on from here"
 
 
 async def test_service_stops_when_window_closes(

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from fill.settings import load, read_zone
+from fill.window import Span, parse_blackout
 from oca.common.errors import ConfigError
 
 APPLIANCE = (
@@ -25,9 +26,29 @@ def test_settings_take_box_from_appliance_file_beside_them(tmp_path: Path) -> No
     loaded = load(write(tmp_path, '[window]\nstart = "01:30"\n'), ["fill.parallel_assets=3"])
     assert (loaded.box.appliance.id, loaded.box.steering.url) == ("fra1-a", "http://127.0.0.1:8090")
     assert loaded.own.fill.parallel_assets == 3
-    assert loaded.window.start.isoformat() == "01:30:00"
-    assert loaded.window.end.isoformat() == "14:00:00"
+    assert loaded.window.days == ((Span(time(1, 30), time(14)),),) * 7
     assert loaded.devices == (Path("/var/lib/oca/nvme0"),)
+
+
+def test_settings_give_days_windows_of_their_own(tmp_path: Path) -> None:
+    text = """
+    [window]
+    days = ["monday", "sunday"]
+    rate_bytes_per_s_max = 1000
+    blackout_dates = ["2026-12-24/2026-12-26", "2027-01-01"]
+    [[day_window]]
+    days = ["sunday"]
+    start = "03:00"
+    end = "10:00"
+    [[day_window]]
+    days = ["sunday"]
+    start = "20:00"
+    end = "21:00"
+    """
+    window = load(write(tmp_path, text), []).window
+    own = (Span(time(3), time(10)), Span(time(20), time(21)))
+    assert window.days == ((Span(time(2), time(14), 1000),), (), (), (), (), (), own)
+    assert window.blackouts == (parse_blackout("2026-12-24/2026-12-26"), parse_blackout("2027-01-01"))
 
 
 @pytest.mark.parametrize(
@@ -38,6 +59,11 @@ def test_settings_take_box_from_appliance_file_beside_them(tmp_path: Path) -> No
         ('[window]\nend = "24:00"\n', APPLIANCE, 'window.end = "24:00"'),
         ('[window]\ntime_zone = "Mars/Olympus"\n', APPLIANCE, "knows no such time zone"),
         ('[window]\ntime_zone = "../../etc/passwd"\n', APPLIANCE, "knows no such time zone"),
+        ("[window]\ndays = []\n", APPLIANCE, "no window ever opens"),
+        ('[window]\ndays = ["moonday"]\n', APPLIANCE, "window.days"),
+        ('[window]\nblackout_dates = ["tomorrow"]\n', APPLIANCE, "window.blackout_dates"),
+        ('[window]\nblackout_dates = ["2026-02-30"]\n', APPLIANCE, "2026-02-30"),
+        ('[[day_window]]\ndays = ["monday"]\nstart = "3"\nend = "04:00"\n', APPLIANCE, "day_window"),
         ("", APPLIANCE.replace("http://127.0.0.1:8090", ""), "steering.url is empty"),
         ("", APPLIANCE + 'token_file = "/nowhere/token"\n', "steering.token_file = '/nowhere/token': cannot be read"),
     ],

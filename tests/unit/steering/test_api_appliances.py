@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from steering.demand import daily_bytes
 from steering.planner import compute_plans, make_plans
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
-from tests.unit.steering.api_client import JSON, Steering
+from tests.unit.steering.api_client import JSON, TITLE, Steering
 from tests.unit.steering.made_up import (
     ORIGIN,
     make_batch,
@@ -176,6 +177,13 @@ async def test_plan_is_made_as_asked_until_one_is_kept(steering: Steering, packa
     kept = await steering.get("/v1/appliances/metro-a/fill-plan")
     assert kept["plan"] == plan.plan
     assert kept == await steering.get("/v1/appliances/metro-a/fill-plan")
+
+
+async def test_plan_marks_what_is_released_soon_as_urgent(steering: Steering, package: Path) -> None:
+    steering.publish(package, replace(TITLE, released_at_ns=now_ns() + 3600 * 10**9))
+    await steering.report(make_report())
+    plan = await steering.get("/v1/appliances/metro-a/fill-plan")
+    assert [item["urgent"] for item in plan["assets"]] == [True] * 3
 
 
 async def test_plans_on_request_are_made_beside_the_loop_one_at_a_time(

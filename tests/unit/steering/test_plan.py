@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.plan import FILLED_AHEAD_NS, Offer, plan_appliance
+from steering.plan import FILLED_AHEAD_NS, Offer, mark_urgent, plan_appliance
 from tests.unit.steering.made_up import NOW_NS, revision
 
 GIB = 2**30
@@ -123,3 +123,26 @@ def test_plan_never_exceeds_capacity_nor_breaks_rights(offers: list[Offer], capa
     assert all(made.regions in ((), ("DE",)) for made in taken)
     assert all(made.released_at_ns <= NOW_NS + FILLED_AHEAD_NS for made in taken)
     assert names(*reversed(offers), capacity=capacity) == names(*offers, capacity=capacity)
+
+
+def test_plan_marks_urgent_what_is_released_soon_or_since() -> None:
+    hour = 3600 * 10**9
+    offers = [offer("soon/x", released_at_ns=NOW_NS + 3 * hour), offer("later/x", released_at_ns=NOW_NS + 9 * hour)]
+    made = plan_appliance(
+        "metro-a",
+        [*offers, offer("out/x", released_at_ns=NOW_NS)],
+        capacity_bytes=100 * GIB,
+        fill_ratio=1.0,
+        region="DE",
+        now_ns=NOW_NS,
+    )
+    releases = {item.asset: item.release_at_ns for item in made.assets}
+    assert releases == {"soon/x": NOW_NS + 3 * hour, "later/x": NOW_NS + 9 * hour, "out/x": 0}
+
+    def urgent(after_hours: int) -> list[str]:
+        plan = mark_urgent(made, now_ns=NOW_NS + after_hours * hour, ahead_s=4 * 3600)
+        return sorted(item.asset for item in plan.assets if item.urgent)
+
+    assert urgent(0) == ["soon/x"]
+    assert urgent(5) == ["later/x", "soon/x"]
+    assert urgent(20) == ["later/x", "soon/x"]
