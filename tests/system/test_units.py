@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from oca.delivery.settings import DeliveryTable
+
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,6 +105,10 @@ def test_units_look_for_a_fill_all_day_and_leave_windows_to_the_agent() -> None:
     assert timer["OnCalendar"] == "*:0/15"
     assert timer["RandomizedDelaySec"] == "14min"
     assert "--no-wait" in Unit("oca-fill.service")["Service"]["ExecStart"]
+
+
+def test_units_stop_daemon_after_it_has_drained() -> None:
+    assert int(Unit("oca.service")["Service"]["TimeoutStopSec"]) > DeliveryTable().drain_s
 
 
 @pytest.mark.parametrize(
