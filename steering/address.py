@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_network
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Literal, NamedTuple
 
+from oca.common.prefix import read_prefix
 from oca.common.problem import Refusal
-from steering.prefixes import PrefixTable
+from steering.prefixes import PrefixMap
 
 _MAPPED = bytes(10) + b"\xff\xff"
 ADDRESS_CHARACTERS_MAX = 64
@@ -51,11 +51,13 @@ class Trust:
     """A set of prefixes whose word counts."""
 
     def __init__(self, prefixes: Iterable[str]) -> None:
-        self._table = PrefixTable({ip_network(prefix): "" for prefix in prefixes}.items())
+        self._trusted: PrefixMap[bool] = PrefixMap()
+        for text in prefixes:
+            self._trusted.put(read_prefix(text), True)
 
     def covers(self, address: Address) -> bool:
         """Whether ``address`` is in one of the prefixes."""
-        return self._table.longest(address.version, address.number) is not None
+        return bool(self._trusted.covering(address.version, address.number))
 
 
 def client_of(peer: str, forwarded: Sequence[str], parameter: str, trusted: Trust) -> Client:

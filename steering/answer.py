@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 from steering.catalogue import Title
 from steering.liveness import Standing
 from steering.ranking import Pathway, Ranking
-from steering.settings import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
+from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 
 DECLARED_MAX = 32
 STEERING_VERSION = 1

@@ -80,6 +80,10 @@ class Views:
         for name in self._decider.site_of:
             key = f"steering_appliances:{self._decider.liveness(name).standing}"
             values[key] = values.get(key, 0) + 1
+        heard = list(self._decider.reach.heard.values())
+        set_aside = sum(len(one.set_aside) for one in heard)
+        values["steering_routes:set-aside"] = set_aside
+        values["steering_routes:counted"] = sum(one.routes for one in heard) - set_aside
         values["steering_titles"] = len(self._decider.catalogue.titles)
         return values
 

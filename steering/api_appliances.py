@@ -98,6 +98,7 @@ class Appliances:
                 contents_wanted=wanted,
                 demand_sequence=acknowledged,
                 policy=self._decider.signing.policy_for(report.policy),
+                routes_wanted=report.routes is not None and self._decider.reach.full_wanted(appliance, report.routes),
             )
         )
 

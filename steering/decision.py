@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
 
 from oca.common.clock import monotonic_s, now_ns
+from oca.common.prefix import Prefix
 from steering.address import Address
 from steering.catalogue import Catalogue, Title
+from steering.claims import Claims
 from steering.fleet import Fleet
 from steering.liveness import Liveness, Standing, report_age_limit_s
+from steering.load import share_taken
 from steering.metrics import Counts
-from steering.prefixes import Match, PrefixTable
-from steering.ranking import Candidate, NearSite, Pathway, RankedSite, Ranking, nearest_sites, order_sites, rank
+from steering.order import NearSite, Order, home_of, nearest_sites, order_sites
+from steering.ranking import Candidate, Pathway, Ranking, Viewer, rank
+from steering.reach import Reach
 from steering.settings import SteeringSettings
 from steering.signing import Signing
 
 NEAREST_PER_CLASS = 16
-ORDERS_MAX = 4096
+ORDERS_MAX = 16384
+CAPACITY_UNKNOWN = 125e6
+"""Bytes per second of a box whose links tell no speed, against those that do."""
+_NETWORK_BITS = {4: 24, 6: 48}
+"""Viewers of one network are sent to the same boxes."""
 _SIGNED = ("playback", "hls", "dash", "redirect")
 """What hands out URLs; steering answers hold none, and an explanation is for operators."""
 
@@ -28,8 +36,12 @@ class Decision:
 
     title: Title
     ranking: Ranking
-    match: Match | None
-    region: str
+    viewer: Viewer
+
+    @property
+    def prefix(self) -> str:
+        """The longest prefix of the client that some site claims; empty: none."""
+        return self.viewer.prefixes[0] if self.viewer.prefixes else ""
 
 
 class Decider:
@@ -48,11 +60,9 @@ class Decider:
                 settings.fleet.report_interval_s, settings.fleet.missed_reports_max, settings.fleet.report_grace_s
             ),
         )
-        self._prefixes = PrefixTable(
-            (ip_network(prefix), site.id) for site in settings.site for prefix in site.prefixes
-        )
+        self.reach = Reach(settings.site, settings.routes)
         self._nearest: dict[str, tuple[NearSite, ...]] = {}
-        self._orders: dict[Match | None, tuple[RankedSite, ...]] = {}
+        self._orders: dict[tuple[Claims, ...], Order] = {}
 
     def liveness(self, appliance: str) -> Liveness:
         """How an appliance stands now."""
@@ -64,13 +74,14 @@ class Decider:
 
     def decide(self, title: Title, client: Address, *, kind: str, explain: bool = False) -> Decision:
         """Rank the sources of ``title`` for a client now."""
-        match = self._prefixes.longest(client.version, client.number)
-        region = self.sites[match.site].region if match is not None else ""
+        covering = self.reach.claims.covering(client.version, client.number)
+        claims = tuple(found for _, found in covering)
+        viewer = self._viewer(client, [length for length, _ in covering], home_of(claims))
         ranking = rank(
             title,
-            self._order(match) if not explain else self._whole_order(match),
+            self._order(claims, viewer.home) if not explain else self._whole_order(claims, viewer.home),
             self._candidates,
-            region=region,
+            viewer,
             now_ns=now_ns(),
             origin_url=self.origin_of(title),
             appliances_max=self.settings.api.pathways_max,
@@ -81,7 +92,7 @@ class Decider:
         self.counts.add(f"steering_decisions:{kind}")
         first = ranking.pathways[0].source_class if ranking.pathways else "none"
         self.counts.add(f"steering_first_choices:{first}")
-        return Decision(title, ranking, match, region)
+        return Decision(title, ranking, viewer)
 
     def origin_of(self, title: Title) -> str:
         """Base URL of the origin of ``title``; empty if it has none."""
@@ -97,29 +108,41 @@ class Decider:
             return pathway
         return replace(pathway, token_path=self.token_path(pathway.pathway, title))
 
-    def _order(self, match: Match | None) -> tuple[RankedSite, ...]:
-        order = self._orders.get(match)
+    def _viewer(self, client: Address, lengths: Sequence[int], home: str) -> Viewer:
+        bits = 32 if client.version == 4 else 128
+        prefixes = [str(Prefix(client.version, length, client.number >> (bits - length))) for length in lengths]
+        region = self.sites[home].region if home else ""
+        return Viewer(home, prefixes, region, f"{client.number >> (bits - _NETWORK_BITS[client.version]):x}")
+
+    def _order(self, claims: tuple[Claims, ...], home: str) -> Order:
+        order = self._orders.get(claims)
         if order is None:
-            home = match.site if match is not None else ""
             nearest = self._nearest.get(home)
             if nearest is None:
                 nearest = nearest_sites(self.sites.values(), self.sites.get(home), per_class_max=NEAREST_PER_CLASS)
                 self._nearest[home] = nearest
             if len(self._orders) >= ORDERS_MAX:
                 self._orders.clear()
-            order = self._orders[match] = order_sites(self.sites, match, nearest)
+            order = self._orders[claims] = order_sites(self.sites, claims, nearest)
         return order
 
-    def _whole_order(self, match: Match | None) -> tuple[RankedSite, ...]:
-        home = self.sites[match.site] if match is not None else None
-        nearest = nearest_sites(self.sites.values(), home, per_class_max=len(self.sites))
-        return order_sites(self.sites, match, nearest, explain=True)
+    def _whole_order(self, claims: tuple[Claims, ...], home: str) -> Order:
+        nearest = nearest_sites(self.sites.values(), self.sites.get(home), per_class_max=len(self.sites))
+        return order_sites(self.sites, claims, nearest, explain=True)
 
     def _candidates(self, site: str) -> list[Candidate]:
         now_s = monotonic_s()
+        fleet = self.settings.fleet
         candidates = []
         for entry in self.sites[site].appliance:
             member = self.fleet.members[entry.id]
-            url = member.report.delivery_urls[0].rstrip("/") if member.report is not None else ""
-            candidates.append(Candidate(entry.id, url, self.fleet.liveness(entry.id, now_s), member.held))
+            liveness = self.fleet.liveness(entry.id, now_s)
+            if member.report is None:
+                candidates.append(Candidate(entry.id, "", liveness, member.held))
+                continue
+            load = member.report.load
+            share = share_taken(load, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
+            capacity = load.link_bytes_per_s or CAPACITY_UNKNOWN
+            url = member.report.delivery_urls[0].rstrip("/")
+            candidates.append(Candidate(entry.id, url, liveness, member.held, capacity, share))
         return candidates

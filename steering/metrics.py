@@ -35,6 +35,22 @@ STEERING = (
         values=("taken", "stale", "rival", "refused"),
     ),
     Family(
+        name="steering_route_batches",
+        kind="counter",
+        unit="batches",
+        help="Batches of routes that appliances hear by BGP; after a refused one the whole table is sent.",
+        label="outcome",
+        values=("taken", "refused"),
+    ),
+    Family(
+        name="steering_routes",
+        kind="gauge",
+        unit="routes",
+        help="Routes that appliances have told of; those set aside are absurd and steer nobody.",
+        label="standing",
+        values=("counted", "set-aside"),
+    ),
+    Family(
         name="steering_demand_batches",
         kind="counter",
         unit="batches",

@@ -1,14 +1,14 @@
 """The ranking: which sources may serve this title to this client, in what order, and why the others lost.
 
 One ranking answers playback, both manifests, both steering answers and redirects. Pure: the world comes in as
-arguments. Order: class (embedded, peering, regional), the client's own prefixes first, longer prefix, distance;
-within a site well before degraded, whole ladders before partial ones, then rendezvous, so that one title lands on few
-boxes.
+arguments. Order: class (embedded, peering, regional), the client's own prefixes first, longer prefix, better path,
+distance; among the boxes of equally near sites well before degraded, whole ladders before partial ones, then
+rendezvous weighted by capacity, so that one title lands on few boxes. A box that is nearly full is set back behind all
+that are not for a growing share of networks, so that its load goes over to the next ones and none is overfull.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,21 +19,30 @@ from oca.common.messages import FillSource
 from steering.catalogue import Title
 from steering.geography import distance_km
 from steering.liveness import Liveness
-from steering.prefixes import Match
-from steering.settings import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY, Site
+from steering.load import place_of, takes
+from steering.order import Order, RankedSite
+from steering.settings import Site
+from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 
-_CLASS_RANK = {"embedded": 0, "peering": 1, "regional": 2}
 REJECTED_MAX = 200
 FILL_SOURCES_MAX = 16
 
 
 class Candidate(NamedTuple):
-    """An appliance as the decision sees it; ``held`` maps asset → revision."""
+    """An appliance as the decision sees it.
+
+    Attributes:
+        held: Asset → revision.
+        capacity: What it can send, against others; any unit.
+        share: The share of client networks that it takes, by its load (load.share_taken).
+    """
 
     appliance: str
     url: str
     liveness: Liveness
     held: Mapping[str, str]
+    capacity: float = 1.0
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,77 +87,13 @@ class Ranking:
     barred: str = ""
 
 
-class RankedSite(NamedTuple):
-    """A site in the order of one client network; ``why_not`` is empty where the site may serve it."""
-
-    site: Site
-    distance_km: float | None
-    why: str
-    why_not: str
-
-
-class NearSite(NamedTuple):
-    """A site that serves any client, and how far it is from the client's own; None where that is not known."""
-
-    site: Site
-    distance_km: float | None
-
-
-def nearest_sites(sites: Iterable[Site], home: Site | None, *, per_class_max: int) -> tuple[NearSite, ...]:
-    """The sites that serve anyone, by class, then by distance from ``home``; of each class the nearest few.
-
-    Costs a walk over all sites, but depends on the client's own site alone: callers keep the result.
-    """
-    open_sites = [NearSite(site, _distance(home, site)) for site in sites if site.class_ != "embedded"]
-    open_sites.sort(key=lambda near: (_CLASS_RANK[near.site.class_], near.distance_km or 0.0, near.site.id))
-    taken: Counter[str] = Counter()
-    nearest = []
-    for near in open_sites:
-        taken[near.site.class_] += 1
-        if taken[near.site.class_] <= per_class_max:
-            nearest.append(near)
-    return tuple(nearest)
-
-
-def order_sites(
-    sites: Mapping[str, Site], match: Match | None, nearest: Iterable[NearSite], *, explain: bool = False
-) -> tuple[RankedSite, ...]:
-    """Sites in the order in which a client with this longest match is served.
-
-    Args:
-        sites: Every site by its id.
-        match: The client's longest prefix, with the wider ones.
-        nearest: From ``nearest_sites`` for the site of ``match``.
-        explain: Append the embedded sites of other networks, with why they may not serve.
-    """
-    home = sites[match.site] if match is not None else None
-    own: dict[str, Match] = {}
-    for found in match.chain() if match is not None else ():
-        own.setdefault(found.site, found)
-    ordered = [
-        (_CLASS_RANK[sites[name].class_], 0, RankedSite(sites[name], away, _place(sites[name], away, home, mine), ""))
-        for name, mine in own.items()
-        for away in (_distance(home, sites[name]),)
-    ]
-    for site, away in nearest:
-        if site.id not in own:
-            ordered.append((_CLASS_RANK[site.class_], 1, RankedSite(site, away, _place(site, away, home, None), "")))
-    # Sorting is stable: longest prefix first among a client's own sites, nearest first among the others.
-    ranked = [entry for *_, entry in sorted(ordered, key=lambda item: item[:2])]
-    if explain:
-        elsewhere = "embedded in another network than the client's"
-        others = (site for site in sites.values() if site.class_ == "embedded" and site.id not in own)
-        ranked += [RankedSite(site, _distance(home, site), "", elsewhere) for site in others]
-    return tuple(ranked)
-
-
-def _distance(home: Site | None, site: Site) -> float | None:
-    return distance_km(home.latitude, home.longitude, site.latitude, site.longitude) if home is not None else None
-
-
-def _place(site: Site, away: float | None, home: Site | None, mine: Match | None) -> str:
-    reach = f"client in its prefix {mine.prefix}" if mine is not None else "serves any client"
-    place = f"{away:.0f} km from {home.id}" if home is not None and away is not None else "client in no prefix"
+def _place(ranked: RankedSite, client: Viewer) -> str:
+    site, away = ranked.site, ranked.distance_km
+    if ranked.claim is not None:
+        reach = f"client in its prefix {client.prefixes[ranked.reach]} {ranked.claim.path}"
+    else:
+        reach = "serves any client"
+    place = f"{away:.0f} km from {client.home}" if away is not None else "client in no prefix"
     return f"{site.class_} site {site.id}: {reach}, {place}"
 
 
@@ -162,51 +107,84 @@ def bar(title: Title, region: str, now_ns: int) -> str:
     return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is to be served.
+
+    Attributes:
+        home: The site that it belongs to; empty: none.
+        prefixes: Those that hold its address, longest first, as text.
+        region: Its region, for rights; empty: unknown.
+        network: Its network, so that those of one network are sent to the same box.
+    """
+
+    home: str = ""
+    prefixes: Sequence[str] = ()
+    region: str = ""
+    network: str = ""
+
+
+class _Fit(NamedTuple):
+    """A candidate that may serve; sorts by how it stands within its tier."""
+
+    degraded: bool
+    lacks: int
+    place: float
+    candidate: Candidate
+    ranked: RankedSite
+    holds: list[str]
+
+
 def rank(
     title: Title,
-    sites: Sequence[RankedSite],
+    order: Order,
     candidates: Callable[[str], Sequence[Candidate]],
+    viewer: Viewer,
     *,
-    region: str,
     now_ns: int,
     origin_url: str,
     appliances_max: int,
     explain: bool = False,
 ) -> Ranking:
-    """Rank every source of ``title`` for a client.
+    """Rank every source of ``title`` for a viewer.
 
     Args:
         title: What is asked for.
-        sites: From ``order_sites`` for the client's prefix.
+        order: From ``order_sites`` for the viewer's prefixes.
         candidates: A site's appliances, as they stand now.
-        region: The client's region, for rights; empty: unknown.
+        viewer: Who asks.
         now_ns: Wall clock.
         origin_url: Base URL of the last resort; empty: there is none.
         appliances_max: Appliances offered at most.
-        explain: Look at all ``sites``, to say why each lost, not only until enough are found.
+        explain: Look at all of ``order``, to say why each lost, not only until enough are found.
     """
-    if barred := bar(title, region, now_ns):
+    if barred := bar(title, viewer.region, now_ns):
         return Ranking((), (), barred)
-    pathways: list[Pathway] = []
+    chosen: list[_Fit] = []
+    set_back: list[_Fit] = []
     rejected: list[Rejected] = []
     wanted = {asset.asset: asset.revision for asset in title.assets}
     playable = frozenset(asset.asset for asset in title.media())
-    for ranked in sites:
-        if len(rejected) >= REJECTED_MAX or (len(pathways) >= appliances_max and not explain):
+    for tier in order:
+        if len(rejected) >= REJECTED_MAX or (len(chosen) >= appliances_max and not explain):
             break
         fits = []
-        for candidate in candidates(ranked.site.id):
-            holds, why_not = _consider(title, ranked, candidate, wanted, playable)
-            if why_not:
-                rejected.append(Rejected(candidate.appliance, why_not))
-            else:
-                score = rendezvous_score(title.title, candidate.appliance)
-                fits.append((candidate.liveness.degraded, -len(holds), -score, candidate, holds))
-        for *_, candidate, holds in sorted(fits, key=lambda fit: fit[:3]):
-            if len(pathways) >= appliances_max:
-                rejected.append(Rejected(candidate.appliance, f"{appliances_max} better ones are enough"))
-                continue
-            pathways.append(_pathway(ranked, candidate, holds, len(wanted), len(pathways)))
+        for ranked in tier:
+            for candidate in candidates(ranked.site.id):
+                holds, why_not = _consider(title, ranked, candidate, wanted, playable)
+                if why_not:
+                    rejected.append(Rejected(candidate.appliance, why_not))
+                else:
+                    place = place_of(title.title, candidate.appliance, candidate.capacity)
+                    fits.append(_Fit(candidate.liveness.degraded, -len(holds), place, candidate, ranked, holds))
+        for fit in sorted(fits, key=lambda fit: fit[:3]):
+            room = takes(fit.candidate.appliance, viewer.network, fit.candidate.share)
+            (chosen if room else set_back).append(fit)
+    ways = chosen + set_back
+    rejected += [
+        Rejected(fit.candidate.appliance, f"{appliances_max} better ones are enough") for fit in ways[appliances_max:]
+    ]
+    pathways = [_pathway(fit, viewer, len(wanted), before) for before, fit in enumerate(ways[:appliances_max])]
     pathways += _origins(origin_url, alone=not pathways)
     return Ranking(tuple(pathways), tuple(rejected))
 
@@ -229,16 +207,18 @@ def _consider(
     return holds, ""
 
 
-def _pathway(ranked: RankedSite, candidate: Candidate, holds: list[str], wanted: int, before: int) -> Pathway:
+def _pathway(fit: _Fit, viewer: Viewer, wanted: int, before: int) -> Pathway:
+    candidate, holds = fit.candidate, fit.holds
     share = "holds it whole" if len(holds) == wanted else f"holds {len(holds)} of its {wanted} assets"
     place = "nearest" if not before else f"number {before + 1}"
+    room = "" if candidate.share >= 1 else f"; nearly full: takes {candidate.share:.0%} of its viewers"
     return Pathway(
         pathway=candidate.appliance,
         url=candidate.url,
-        source_class=ranked.site.class_,
-        site=ranked.site.id,
-        distance_km=ranked.distance_km,
-        why=f"{place}: {ranked.why}; {share}; {candidate.liveness.why}",
+        source_class=fit.ranked.site.class_,
+        site=fit.ranked.site.id,
+        distance_km=fit.ranked.distance_km,
+        why=f"{place}: {_place(fit.ranked, viewer)}; {share}; {candidate.liveness.why}{room}",
         holds=frozenset(holds),
     )
 

@@ -21,6 +21,7 @@ from steering.api import Views, steering_app
 from steering.api_appliances import Appliances
 from steering.api_page import page_routes
 from steering.api_players import Players
+from steering.api_routes import Routes
 from steering.authorisation import Authorisation
 from steering.background import Background
 from steering.catalogue import Catalogue
@@ -95,9 +96,10 @@ class Service:
         self.first_reports = FirstReports(self.decider.site_of, wait_s_max=limit_s)
         appliances = Appliances(self.decider, self._intake, state, authorisation, self.first_reports)
         players = Players(self.decider, trusted, self.first_reports)
-        self.app = steering_app(
-            [*Views(self.decider, self.faults).routes(), *players.routes(), *appliances.routes(), *page_routes()]
-        )
+        views = Views(self.decider, self.faults)
+        routes = Routes(self.decider, authorisation)
+        parts = (views, players, appliances, routes)
+        self.app = steering_app([*(route for part in parts for route in part.routes()), *page_routes()])
         self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
         self._listener: asyncio.Server | None = None
 

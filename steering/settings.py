@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,15 +13,15 @@ from oca.common.addresses import ListenAddress
 from oca.common.jwk import PathElement
 from oca.common.log import LogTable
 from oca.common.messages import Name
+from oca.common.routes import ROUTES_MAX
 from oca.common.settings import Table, load
 from oca.common.signed_url import PATH_ELEMENT
+from steering.settings_check import contradictions
 
 PREFIX = "OCASTEERING"
 HEADING = """Settings of steering: oca-steering serve --config steering.toml
 Each key is shown with its default. Any key outside [[site]] can also be set by the environment, as
 OCASTEERING_TABLE__KEY, or by --set table.key=value. 'oca-steering config check FILE' checks a file."""
-ORIGIN_PATHWAY = "origin"
-ORIGIN_RETRY_PATHWAY = "origin-retry"
 SiteClass = Literal["embedded", "peering", "regional"]
 Url = Annotated[
     str,
@@ -100,6 +99,38 @@ class FleetTable(Table, frozen=True):
     report_grace_s: Annotated[
         float, Meta(ge=0, le=60, description="Slack for the network on top.", extra={"unit": "seconds"})
     ] = 0.5
+    shed_from_ratio: Annotated[
+        float,
+        Meta(gt=0, lt=1, description="Share of its capacity in use from which a box takes fewer new viewers."),
+    ] = 0.8
+    full_ratio: Annotated[
+        float,
+        Meta(
+            gt=0, le=1, description="Share of its capacity in use from which a box takes none; above shed_from_ratio."
+        ),
+    ] = 0.95
+
+
+class RoutesTable(Table, frozen=True):
+    """What appliances hear by BGP, and which of it may steer viewers."""
+
+    allow: Annotated[
+        Prefixes,
+        Meta(
+            description="Prefixes that count although private, reserved or far too wide: where viewers come from such "
+            "addresses.",
+            max_length=1000,
+        ),
+    ] = ()
+    appliance_routes_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=ROUTES_MAX,
+            description="Routes that one appliance may tell of; a full table has 1.2 million.",
+            extra={"unit": "routes"},
+        ),
+    ] = 2_000_000
 
 
 class PlanTable(Table, frozen=True):
@@ -221,7 +252,34 @@ class Site(Table, frozen=True):
             extra={"form": "an ISO 3166 code of two capital letters, or empty"},
         ),
     ] = ""
-    prefixes: Annotated[Prefixes, Meta(description="Prefixes of its clients.", max_length=1_000_000)] = ()
+    isp: Annotated[
+        str,
+        Meta(
+            max_length=100,
+            description="Whose network it stands in; sites of one ISP share its prefixes. Empty: a network of its own.",
+        ),
+    ] = ""
+    prefixes: Annotated[
+        Prefixes,
+        Meta(
+            description="Prefixes of its clients, beside those that its appliances hear by BGP.", max_length=1_000_000
+        ),
+    ] = ()
+    prefix_file: Annotated[
+        str,
+        Meta(
+            description="File with more of them, one a line, # begins a comment; read again when it changes. Empty: "
+            "none."
+        ),
+    ] = ""
+    within: Annotated[
+        Prefixes,
+        Meta(
+            description="What its appliances hear by BGP counts only inside these; empty: anywhere but in the prefixes "
+            "of other ISPs' sites.",
+            max_length=10_000,
+        ),
+    ] = ()
     appliance: tuple[SiteAppliance, ...] = ()
 
 
@@ -231,6 +289,7 @@ class SteeringSettings(Table, frozen=True):
     api: ApiTable = ApiTable()
     state: StateTable = StateTable()
     fleet: FleetTable = FleetTable()
+    routes: RoutesTable = RoutesTable()
     plan: PlanTable = PlanTable()
     origin: OriginTable = OriginTable()
     signing: SigningTable = SigningTable()
@@ -239,7 +298,7 @@ class SteeringSettings(Table, frozen=True):
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself across keys; the remedy follows the last semicolon."""
-        for contradiction in _contradictions(self):
+        for contradiction in contradictions(self):
             raise ValueError(contradiction)
 
 
@@ -250,43 +309,3 @@ def load_settings(path: Path | None, sets: Sequence[str] = ()) -> SteeringSettin
         ConfigError: Naming file, key, value and limit.
     """
     return load(SteeringSettings, path, environment=os.environ, prefix=PREFIX, sets=sets)
-
-
-def prefix_fault(prefix: str) -> str:
-    """Why ``prefix`` is none and what to do, or an empty string."""
-    try:
-        ipaddress.ip_network(prefix)
-    except ValueError as error:
-        if "host bits" in str(error):
-            return "has bits set beyond its length; clear those bits, or write a longer prefix"
-        return "is not an address prefix; write it like 192.0.2.0/24 or 2001:db8::/32"
-    return ""
-
-
-def _contradictions(settings: SteeringSettings) -> Iterator[str]:
-    """What is wrong although each value by itself is right."""
-    for key in ("trusted_proxies", "open_to"):
-        for prefix in getattr(settings.api, key):
-            if fault := prefix_fault(prefix):
-                yield f"api.{key}: {prefix!r} {fault}"
-    sites: set[str] = set()
-    appliances: dict[str, str] = {}
-    claims: dict[str, str] = {}
-    for site in settings.site:
-        if site.id in sites:
-            yield f"two [[site]] have the id {site.id}; give one another id"
-        sites.add(site.id)
-        for appliance in site.appliance:
-            if appliance.id in (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY):
-                yield f"site {site.id}: the appliance id {appliance.id} is reserved for the origin; give it another id"
-            if appliance.id in appliances:
-                twice = f"appliance {appliance.id} is in site {appliances[appliance.id]} and again in {site.id}"
-                yield f"{twice}; take it out of one"
-            appliances[appliance.id] = site.id
-        for prefix in site.prefixes:
-            if fault := prefix_fault(prefix):
-                yield f"site {site.id}: prefix {prefix!r} {fault}"
-                continue
-            claimed = claims.setdefault(str(ipaddress.ip_network(prefix)), site.id)
-            if claimed != site.id:
-                yield f"prefix {prefix} is in site {claimed} and in {site.id}; take it out of one"

@@ -40,6 +40,11 @@ def digest_bytes(data: bytes | bytearray | memoryview) -> bytes:
     return xxhash.xxh3_128_digest(data)
 
 
+def digest_number(data: bytes) -> int:
+    """The digest of ``data`` as a whole number."""
+    return xxhash.xxh3_128_intdigest(data)
+
+
 def revision_of(objects: list[tuple[str, str]]) -> str:
     """The revision of an asset: the digest over its (path, digest) pairs in path order.
 

@@ -144,6 +144,8 @@ class Report(Message, frozen=True):
     """Revision of the policy for signed URLs that its workers go by; empty: none."""
     keys: Annotated[list[KeyId], Meta(max_length=KEYS_MAX)] = []
     """Ids of that policy's keys."""
+    routes: HexDigest | None = None
+    """Digest of the table of routes that it has told steering of; None: it hears none by BGP."""
 
 
 class ReportAnswer(Message, frozen=True):
@@ -155,6 +157,8 @@ class ReportAnswer(Message, frozen=True):
     contents_wanted: bool
     demand_sequence: Count | None = None
     policy: SigningPolicy | None = None
+    routes_wanted: bool = False
+    """Whether steering holds another table of routes than was reported, and wants it whole."""
 
 
 # ---- steering → fill agent: GET /v1/appliances/{id}/fill-plan, GET /v1/appliances/{id}/assets/{asset} ----

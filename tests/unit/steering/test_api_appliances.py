@@ -41,7 +41,7 @@ async def test_report_brings_appliance_up(steering: Steering) -> None:
     async with await steering.report(make_report()) as response:
         assert (response.status, await response.json()) == (
             200,
-            {"contents_wanted": False, "demand_sequence": None, "policy": None},
+            {"contents_wanted": False, "demand_sequence": None, "policy": None, "routes_wanted": False},
         )
     appliance = (await steering.get("/v1/fleet"))["appliances"][0]
     assert (appliance["appliance"], appliance["up"], appliance["verdict"]) == ("metro-a", True, "ok")

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oca.common.prefix import Prefix
 from steering.catalogue import Title
 from steering.liveness import Liveness
-from steering.prefixes import PrefixTable
-from steering.ranking import FILL_SOURCES_MAX, Candidate, Ranking, bar, fill_sources, nearest_sites, order_sites, rank
-from steering.settings import Site
+from steering.order import home_of, nearest_sites, order_sites
+from steering.ranking import FILL_SOURCES_MAX, Candidate, Ranking, Viewer, bar, fill_sources, rank
+from steering.reach import Reach
+from steering.settings import RoutesTable, Site
 from tests.unit.steering.made_up import NOW_NS, ORIGIN, held, make_candidate, make_site, make_title, revision
 
 TITLE = make_title()
@@ -29,20 +32,23 @@ class World:
     candidates: dict[str, list[Candidate]] = field(default_factory=dict)
 
     def rank(self, client: str = "10.1.0.1", title: Title = TITLE, **changes: Any) -> Ranking:
-        prefixes = PrefixTable((ip_network(prefix), site.id) for site in self.sites for prefix in site.prefixes)
-        match = prefixes.longest(4, int(ip_address(client)))
+        reach = Reach(self.sites, RoutesTable())
+        number = int(ip_address(client))
+        covering = reach.claims.covering(4, number)
+        claims = [found for _, found in covering]
         options: dict[str, Any] = {
-            "region": "",
             "now_ns": NOW_NS,
             "origin_url": ORIGIN,
             "appliances_max": 4,
             **changes,
         }
         by_id = {site.id: site for site in self.sites}
-        home = by_id[match.site] if match is not None else None
-        nearest = nearest_sites(self.sites, home, per_class_max=9)
-        order = order_sites(by_id, match, nearest, explain=options.get("explain", False))
-        return rank(title, order, lambda site: self.candidates.get(site, []), **options)
+        home = home_of(claims)
+        nearest = nearest_sites(self.sites, by_id.get(home), per_class_max=9)
+        order = order_sites(by_id, claims, nearest, explain=options.get("explain", False))
+        prefixes = [str(Prefix(4, length, number >> (32 - length))) for length, _ in covering]
+        viewer = Viewer(home, prefixes, options.pop("region", ""), client.rpartition(".")[0])
+        return rank(title, order, lambda site: self.candidates.get(site, []), viewer, **options)
 
 
 def pathways(ranking: Ranking) -> list[str]:
@@ -95,8 +101,8 @@ def test_nearest_sites_are_few_of_each_class() -> None:
 def test_ranking_says_why_first_is_first() -> None:
     first = world().rank().pathways[0]
     assert first.why == (
-        "nearest: embedded site metro: client in its prefix 10.1.0.0/16, 0 km from metro; holds it whole; "
-        "report 1.0 s old, limit 4.5 s"
+        "nearest: embedded site metro: client in its prefix 10.1.0.0/16 by the site's own list, 0 km from metro; "
+        "holds it whole; report 1.0 s old, limit 4.5 s"
     )
     assert (first.source_class, first.site, first.distance_km) == ("embedded", "metro", 0.0)
 
@@ -165,10 +171,52 @@ def test_ranking_stops_at_enough_appliances() -> None:
 
 def test_ranking_bounds_reasons() -> None:
     crowd = World(
-        [make_site(f"s{number}", "regional") for number in range(3)],
+        [make_site("home", prefixes=("10.0.0.0/8",)), *(make_site(f"s{n}", "regional", latitude=n) for n in range(3))],
         {"s0": [make_candidate(f"a{number}", {}) for number in range(250)], "s1": [make_candidate("b", ALL)]},
     )
     assert pathways(crowd.rank()) == ["origin", "origin-retry"]
+
+
+def test_ranking_spreads_equally_near_sites_by_title() -> None:
+    there = World([make_site(f"s{number}", "regional") for number in range(4)])
+    firsts = set()
+    for number in range(40):
+        title = make_title(f"t{number}")
+        there.candidates = {f"s{number}": [make_candidate(f"s{number}-a", held(title))] for number in range(4)}
+        firsts.add(pathways(there.rank("192.0.2.1", title))[0])
+    assert len(firsts) == 4
+
+
+def test_ranking_sets_nearly_full_box_back_for_its_share_of_networks() -> None:
+    there = world()
+    there.candidates["metro"] = [make_candidate("metro-a", ALL)._replace(share=0.25)]
+    firsts = Counter(pathways(there.rank(f"10.1.{number}.1"))[0] for number in range(256))
+    assert firsts["metro-a"] + firsts["wide-a"] == 256
+    assert 40 <= firsts["metro-a"] <= 90
+    there.candidates["metro"] = [make_candidate("metro-a", ALL)._replace(share=0.0)]
+    ranking = there.rank()
+    assert pathways(ranking) == ["wide-a", "peer-a", "near-a", "far-a", "origin"]
+    assert lost(there.rank(appliances_max=9)) == {}
+    assert pathways(there.rank(appliances_max=9))[-2:] == ["metro-a", "origin"]
+    assert "nearly full: takes 0% of its viewers" in there.rank(appliances_max=9).pathways[-2].why
+
+
+def test_ranking_moves_only_viewers_of_box_that_goes() -> None:
+    there = World(
+        [make_site("metro", prefixes=("10.0.0.0/8",)), make_site("far", "regional")],
+        {"metro": [make_candidate(f"m-{letter}", {}) for letter in "abc"], "far": [make_candidate("f-a", {})]},
+    )
+    for number in range(60):
+        title = make_title(f"t{number}")
+        there.candidates = {
+            site: [made._replace(held=held(title), share=0.5) for made in mades]
+            for site, mades in there.candidates.items()
+        }
+        before = pathways(there.rank(f"10.0.{number}.1", title))
+        gone = before[0]
+        left = {site: [made for made in mades if made.appliance != gone] for site, mades in there.candidates.items()}
+        after = pathways(World(there.sites, left).rank(f"10.0.{number}.1", title))
+        assert after == [name for name in before if name != gone]
 
 
 def test_ranking_doubles_lone_origin() -> None:

@@ -1,0 +1,63 @@
+"""What is wrong with steering's settings although each value by itself is right. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from steering.settings import SteeringSettings
+
+ORIGIN_PATHWAY = "origin"
+ORIGIN_RETRY_PATHWAY = "origin-retry"
+
+
+def prefix_fault(prefix: str) -> str:
+    """Why ``prefix`` is none and what to do, or an empty string."""
+    try:
+        ipaddress.ip_network(prefix)
+    except ValueError as error:
+        if "host bits" in str(error):
+            return "has bits set beyond its length; clear those bits, or write a longer prefix"
+        return "is not an address prefix; write it like 192.0.2.0/24 or 2001:db8::/32"
+    return ""
+
+
+def contradictions(settings: SteeringSettings) -> Iterator[str]:
+    """Each contradiction in words; the remedy follows the last semicolon."""
+    for key, prefixes in (
+        ("api.trusted_proxies", settings.api.trusted_proxies),
+        ("api.open_to", settings.api.open_to),
+        ("routes.allow", settings.routes.allow),
+        *((f"site {site.id}: within", site.within) for site in settings.site),
+    ):
+        for prefix in prefixes:
+            if fault := prefix_fault(prefix):
+                yield f"{key}: {prefix!r} {fault}"
+    if settings.fleet.full_ratio <= settings.fleet.shed_from_ratio:
+        yield "fleet.full_ratio is not above fleet.shed_from_ratio; raise it, or lower the other"
+    yield from _twice(settings)
+
+
+def _twice(settings: SteeringSettings) -> Iterator[str]:
+    """Ids and prefixes that stand in two places."""
+    sites: set[str] = set()
+    appliances: dict[str, str] = {}
+    claims: dict[str, str] = {}
+    for site in settings.site:
+        if site.id in sites:
+            yield f"two [[site]] have the id {site.id}; give one another id"
+        sites.add(site.id)
+        for appliance in site.appliance:
+            if appliance.id in (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY):
+                yield f"site {site.id}: the appliance id {appliance.id} is reserved for the origin; give it another id"
+            if appliance.id in appliances:
+                twice = f"appliance {appliance.id} is in site {appliances[appliance.id]} and again in {site.id}"
+                yield f"{twice}; take it out of one"
+            appliances[appliance.id] = site.id
+        for prefix in site.prefixes:
+            if fault := prefix_fault(prefix):
+                yield f"site {site.id}: prefix {prefix!r} {fault}"
+            elif (claimed := claims.setdefault(str(ipaddress.ip_network(prefix)), site.id)) != site.id:
+                yield f"prefix {prefix} is in site {claimed} and in {site.id}; take it out of one"

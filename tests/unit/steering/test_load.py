@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from oca.common.messages import Load
+from steering.load import place_of, share_taken, takes, use_ratio
+
+
+def load(sent: float = 0.0, link: float = 100.0, cpu: float = 0.0) -> Load:
+    return Load(connections=0, sent_bytes_per_s=sent, link_bytes_per_s=link, cpu_ratio=cpu)
+
+
+@pytest.mark.parametrize(
+    ("found", "used"), [(load(50), 0.5), (load(0, 0), 0.0), (load(0, 0, 0.5), 0.0), (load(10, cpu=0.98), 1.0)]
+)
+def test_use_ratio_takes_link_or_cpu(found: Load, used: float) -> None:
+    assert use_ratio(found) == pytest.approx(used)
+
+
+@pytest.mark.parametrize(("sent", "share"), [(0, 1), (80, 1), (87.5, 0.5), (95, 0), (200, 0)])
+def test_share_falls_before_box_is_full(sent: float, share: float) -> None:
+    assert share_taken(load(sent), shed_from_ratio=0.8, full_ratio=0.95) == pytest.approx(share)
+
+
+def test_box_takes_its_share_of_networks_and_gives_up_no_other() -> None:
+    networks = [f"{number:x}" for number in range(4000)]
+    half = {network for network in networks if takes("a", network, 0.5)}
+    less = {network for network in networks if takes("a", network, 0.3)}
+    assert len(half) == pytest.approx(2000, abs=120)
+    assert less < half
+    assert all(takes("a", network, 1.0) for network in networks)
+    assert not any(takes("a", network, 0.0) for network in networks)
+
+
+def test_place_gives_keys_by_capacity_and_moves_only_those_of_box_that_goes() -> None:
+    capacities = {"a": 1.0, "b": 3.0, "c": 6.0}
+
+    def first(key: str, boxes: list[str]) -> str:
+        return min(boxes, key=lambda box: place_of(key, box, capacities[box]))
+
+    keys = [f"title-{number}" for number in range(10_000)]
+    all_of = {key: first(key, ["a", "b", "c"]) for key in keys}
+    counts = Counter(all_of.values())
+    assert [counts[box] / 10_000 for box in "abc"] == pytest.approx([0.1, 0.3, 0.6], abs=0.02)
+    assert all(first(key, ["a", "b"]) == box for key, box in all_of.items() if box != "c")
