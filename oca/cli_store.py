@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import difflib
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 from msgspec import Struct
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from oca.common import settings
-from oca.common.box import StoreTable
+from oca.cli_devices import add_commands
 from oca.common.clock import utc_of
-from oca.common.command import ConfigOption, JsonOption, SetOption, print_error, print_json, print_line
+from oca.common.command import ConfigOption, JsonOption, SetOption, print_json, print_line
 from oca.common.errors import StoreError
-from oca.common.log import configure_logging
 from oca.common.messages import StoreUse
 from oca.common.units import format_bytes
 from oca.store.importing import describe_folder, import_folder
-from oca.store.reader import StoreReader
 from oca.store.rebuild import rebuild
 from oca.store.records import HeldPack
-from oca.store.store import Store
-from oca.store.use import Survey, survey
 from oca.store.verify import Fault, verify
+from oca.store_command import (
+    Meter,
+    failed_of,
+    folders_of,
+    load_table,
+    opened_reader,
+    opened_store,
+    print_faults,
+    print_rows,
+    survey_of,
+)
 
 store_app = typer.Typer(help="List, verify, load and mend what this box holds.", no_args_is_help=True)
-
-
-class StoreSettings(settings.Table, frozen=True):
-    """The one table of ``appliance.toml`` that these commands need."""
-
-    store: StoreTable = StoreTable()
+add_commands(store_app)
 
 
 class Listing(Struct, frozen=True):
@@ -67,9 +61,9 @@ def import_(
     json: JsonOption = False,
 ) -> None:
     """Take a folder of files in as one asset, served at MOUNT/<relative path>; replaces an older revision."""
-    table = _table(config, sets)
+    table = load_table(config, sets)
     manifest, found = describe_folder(source, asset=asset, mount=mount)
-    with _store(table) as store, _Meter("importing", manifest.bytes) as meter:
+    with opened_store(table) as store, Meter("importing", manifest.bytes) as meter:
         held = import_folder(store, manifest, found, on_bytes=meter.advance)
     if json:
         print_json(held)
@@ -80,10 +74,10 @@ def import_(
 @store_app.command("ls")
 def list_(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """List the assets that are held whole, and how full the store is."""
-    table = _table(config, sets)
-    with _reader(table) as reader:
-        found = _survey(table, reader).require_device()
-        listing = Listing(use=found.use, assets=found.held, failed=_failed(table, found))
+    table = load_table(config, sets)
+    with opened_reader(table) as reader:
+        found = survey_of(table, reader).require_device()
+        listing = Listing(use=found.use, assets=found.held, failed=failed_of(table, found))
     if json:
         print_json(listing)
         return
@@ -98,28 +92,28 @@ def list_(config: ConfigOption = None, sets: SetOption = None, json: JsonOption 
         )
         for held in listing.assets
     ]
-    _print_rows(("ASSET", "REVISION", "SIZE", "OBJECTS", "DEVICE", "COMMITTED"), rows)
+    print_rows(("ASSET", "REVISION", "SIZE", "OBJECTS", "DEVICE", "COMMITTED"), rows)
     use = listing.use
     print_line(
         f"{use.assets} assets, {use.objects} objects, {format_bytes(use.used_bytes)} of "
         f"{format_bytes(use.capacity_bytes)}"
     )
-    _print_faults(listing.failed)
+    print_faults(listing.failed)
 
 
 @store_app.command("verify")
 def verify_(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Prove every digest; what is wrong is named, and the exit code is then 1. Runs beside a serving box."""
-    table = _table(config, sets)
-    with _reader(table) as reader:
-        with _Meter("verifying", _survey(table, reader).use.used_bytes) as meter:
+    table = load_table(config, sets)
+    with opened_reader(table) as reader:
+        with Meter("verifying", survey_of(table, reader).use.used_bytes) as meter:
             proof = verify(reader.devices(), on_bytes=meter.advance)
-        faults = [*_failed(table, reader), *proof.faults]
+        faults = [*failed_of(table, reader), *proof.faults]
     if json:
         print_json({"packs": proof.packs, "objects": proof.objects, "bytes": proof.bytes, "faults": faults})
     else:
         print_line(f"verified {proof.packs} packs, {proof.objects} objects, {format_bytes(proof.bytes)}")
-        _print_faults(faults)
+        print_faults(faults)
     if faults:
         broken = sorted({fault.asset for fault in faults if fault.asset})
         remedy = f"'oca store remove {' '.join(broken[:5])}' and fill again" if broken else "run 'oca store rebuild'"
@@ -129,7 +123,7 @@ def verify_(config: ConfigOption = None, sets: SetOption = None, json: JsonOptio
 @store_app.command("rebuild")
 def rebuild_(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Make the index anew from the packs alone; a serving box goes on meanwhile."""
-    rebuilt = [rebuild(number, folder) for number, folder in enumerate(_folders(_table(config, sets)))]
+    rebuilt = [rebuild(number, folder) for number, folder in enumerate(folders_of(load_table(config, sets)))]
     if json:
         print_json(rebuilt)
         return
@@ -147,7 +141,7 @@ def remove(
     json: JsonOption = False,
 ) -> None:
     """Remove assets; a send that runs goes on to its end."""
-    with _store(_table(config, sets)) as store:
+    with opened_store(load_table(config, sets)) as store:
         known = [held.asset for held in store.assets()]
         for asset in assets:
             if asset not in known:
@@ -160,90 +154,3 @@ def remove(
         return
     for item in removed:
         print_line(f"{item.asset}: removed, {format_bytes(item.bytes)} freed")
-
-
-class _Meter:
-    """How far a long read has come: a bar on a terminal, elsewhere a plain line at every tenth."""
-
-    def __init__(self, action: str, total: int) -> None:
-        self._action = action
-        self._total = total
-        self._done = 0
-        self._tenths = 0
-        self._bar: Progress | None = None
-        if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True))
-            self._bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
-            self._task = self._bar.add_task(action, total=total)
-
-    def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def advance(self, count: int) -> None:
-        self._done += count
-        if self._bar is not None:
-            self._bar.advance(self._task, count)
-        elif self._done * 10 // max(1, self._total) > self._tenths:
-            self._tenths = self._done * 10 // max(1, self._total)
-            print_error(f"{self._action}: {self._tenths * 10} % of {format_bytes(self._total)}")
-
-
-def _table(config: Path | None, sets: Sequence[str] | None) -> StoreTable:
-    configure_logging()
-    loaded = settings.load(
-        StoreSettings, config, environment=os.environ, prefix="OCA", sets=sets or (), only_known_tables=True
-    )
-    return loaded.store
-
-
-def _folders(table: StoreTable) -> list[Path]:
-    return [Path(device) for device in table.devices]
-
-
-@contextmanager
-def _store(table: StoreTable) -> Iterator[Store]:
-    store = Store.open(_folders(table), device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio)
-    try:
-        _print_faults(_failed(table, store))
-        yield store
-    finally:
-        store.close()
-
-
-@contextmanager
-def _reader(table: StoreTable) -> Iterator[StoreReader]:
-    reader = StoreReader.open(_folders(table))
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-def _survey(table: StoreTable, reader: StoreReader) -> Survey:
-    return survey(reader, device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio)
-
-
-def _failed(table: StoreTable, store: Store | StoreReader | Survey) -> list[Fault]:
-    return [
-        Fault(table.devices[number], "", str(error).removeprefix(f"{table.devices[number]}: "))
-        for number, error in store.failed.items()
-    ]
-
-
-def _print_rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    for row in (heads, *rows):
-        print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _print_faults(faults: Sequence[Fault]) -> None:
-    for fault in faults:
-        print_error(": ".join(part for part in (fault.where, fault.asset, fault.what) if part))

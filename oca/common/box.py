@@ -45,6 +45,25 @@ class StoreTable(Table, frozen=True):
     reserve_ratio: Annotated[
         float, Meta(ge=0, le=0.5, description="Share of the file system that assets never take.")
     ] = 0.05
+    device_errors_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=16,
+            description="A device is taken out when reads of so many of its assets have failed within an hour; at the "
+            "first error of its index or of a write it is taken out at once.",
+            extra={"unit": "assets"},
+        ),
+    ] = 3
+    device_hang_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=3600,
+            description="A device that has answered nothing for so long is taken out.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 30.0
 
 
 class SteeringTable(Table, frozen=True):

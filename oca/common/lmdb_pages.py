@@ -29,6 +29,8 @@ _NO_ROOT = 2**64 - 1
 _DEPTH_MAX = 32
 _META_BYTES = 512
 _PAGE_BYTES_MIN, _PAGE_BYTES_MAX = 512, 2**16
+UNREADABLE = "it cannot be read"
+"""Begins the reason where the device fails, rather than what lies on it."""
 LEAVES_READ_BYTES_MAX = 512 * 2**20
 """In a larger file leaves are only looked for, not read: that would take longer than a start may."""
 
@@ -51,7 +53,7 @@ def damage(path: Path, transaction: int) -> str:
     except _UnreadableError as error:
         return str(error)
     except OSError as error:
-        return f"it cannot be read: {error.strerror}"
+        return f"{UNREADABLE}: {error.strerror}"
     except struct.error:
         return "a page holds what no page does"
     finally:

@@ -33,6 +33,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     secure: int = 0
     """How many of the listeners, the last ones, speak TLS."""
     tls: Material = Material()
+    out: dict[int, bool] = {}
+    """As in ``LeaveOut``."""
 
 
 class Reload(msgspec.Struct, frozen=True, kw_only=True, tag="reload"):
@@ -68,6 +70,12 @@ class Authorise(msgspec.Struct, frozen=True, kw_only=True, tag="authorise"):
     authorisation: Authorisation
 
 
+class LeaveOut(msgspec.Struct, frozen=True, kw_only=True, tag="leave-out"):
+    """Down: the devices that are out, by number; True: what no other has may still be sent from there."""
+
+    out: dict[int, bool]
+
+
 class TurnAway(msgspec.Struct, frozen=True, kw_only=True, tag="turn-away"):
     """Down: answer so instead of serving; on connections that begin from here on, or on ``everyone``'s."""
 
@@ -98,16 +106,17 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True, tag="reloaded"):
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
     """Up, each second: a sign of life; since the last one, the demand as (asset, requests, bytes) and the quality;
-    and the numbers of the devices that do not answer reads now.
+    the numbers of the devices that do not answer reads now; and reads that failed, as (device, asset, why).
     """
 
     demand: list[tuple[str, int, int]]
     quality: list[Quality] = []
     sick: list[int] = []
+    failed: list[tuple[int, str, str]] = []
 
 
 _encode = msgspec.json.Encoder().encode
-Down = Start | Advice | Authorise | Reload | ReloadTls | TurnAway | Welcome | Drain
+Down = Start | Advice | Authorise | LeaveOut | Reload | ReloadTls | TurnAway | Welcome | Drain
 Up = Ready | Closed | Reloaded | Tick
 decode_down = msgspec.json.Decoder(Down).decode
 decode_up = msgspec.json.Decoder(Up).decode

@@ -5,7 +5,7 @@ The worker drops the kept answers when the index's version moves, which it looks
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from oca.common import clock
 from oca.common.errors import StoreError
@@ -23,6 +23,9 @@ KEPT_MAX = 16384
 
 PLAIN_PATH_BYTES = bytes(byte for byte in TARGET_BYTES if byte not in b"%?;")
 """Bytes of paths that stand in a target as they are and have no parameter, which may be a token."""
+
+FAILED_MAX = 256
+"""Failed reads that are remembered until the supervisor is told."""
 
 SPOILT_S = 60.0
 """How long a pack that failed amid a response is passed over, unless the fill changes the index before."""
@@ -75,6 +78,7 @@ class Lookup:
         self._quiet = True
         """Whether nothing failed since the last ``refresh``."""
         self._spoilt: dict[str, float] = {}
+        self._failed: list[tuple[int, str, str]] = []
         self.kept: dict[bytes, Found] = {}
         """Answers at hand, by path; the session looks here first."""
         self.quick: dict[bytes, Found] = {}
@@ -159,9 +163,23 @@ class Lookup:
                 remedy="run 'oca store verify'; the next fill brings back what 'oca store remove' takes out",
             )
         self._spoilt[asset] = clock.monotonic_s() + SPOILT_S
+        device = self._reader.device_of(asset) if self._reader is not None else None
+        if device is not None and len(self._failed) < FAILED_MAX:
+            self._failed.append((device, asset, why))
         for kept in (self.kept, self.quick):
             for key in [key for key, found in kept.items() if found.pack.asset == asset]:
                 del kept[key]
+
+    def take_failed(self) -> list[tuple[int, str, str]]:
+        """The reads that failed since the last call, as (device, asset, why)."""
+        taken, self._failed = self._failed, []
+        return taken
+
+    def leave_out(self, out: Mapping[int, bool]) -> None:
+        """Answer no more from these devices, or where the value is True only with what no other has."""
+        if self._reader is not None:
+            self._reader.leave_out(out)
+            self.refresh()
 
     def refresh(self) -> None:
         """Take up what the fill changed: call once a second. Opens the store if it could not be opened before."""

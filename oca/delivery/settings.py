@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from oca.common.addresses import ListenAddress
 from oca.common.messages import BaseUrl
@@ -184,3 +184,8 @@ class DeliveryTable(Table, frozen=True):
     def addresses(self) -> tuple[str, ...]:
         """Every address to listen on: the plain ones, then those that speak TLS."""
         return self.listen + self.tls.listen
+
+
+def for_workers(settings: DeliveryTable) -> DeliveryTable:
+    """What a worker is started with; the rest is the supervisor's alone."""
+    return structs.replace(settings, urls=(), drain_s=0)

@@ -20,7 +20,7 @@ from oca.common.quality import Quality
 from oca.common.tasks import Tasks
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.cmsd import Advice, advise, busy_ratio
-from oca.delivery.control import Authorise, Down, Drain, Reload, Start, Tick
+from oca.delivery.control import Authorise, Down, Drain, LeaveOut, Reload, Start, Tick
 from oca.delivery.counters import Totals
 from oca.delivery.demand import add
 from oca.delivery.door import Door
@@ -28,7 +28,7 @@ from oca.delivery.listeners import close_listeners, open_listeners, urls_of
 from oca.delivery.miss_settings import Turn
 from oca.delivery.process import WorkerProcess
 from oca.delivery.quality import QualityWindow
-from oca.delivery.settings import DeliveryTable
+from oca.delivery.settings import DeliveryTable, for_workers
 from oca.delivery.share_out import share_out
 from oca.delivery.shares import Shares
 from oca.delivery.slot import Slot, WorkerState
@@ -41,6 +41,7 @@ BACKOFF_S_MAX = 0.5
 STEADY_S = 30.0
 """A worker that lived so long starts again without waiting."""
 EXIT_GRACE_S = 2.0
+FAILED_MAX = 1000
 LOAD_INTERVAL_S = 1.0
 """How often it is asked whether the box has too much to send."""
 _log = get_logger("supervisor")
@@ -68,6 +69,8 @@ class Supervisor:
         self._tasks = Tasks()
         self._stopping = asyncio.Event()
         self._demand: dict[str, tuple[int, int]] = {}
+        self._failed: list[tuple[int, str, str]] = []
+        self._out: dict[int, bool] = {}
         self._quality = QualityWindow()
         self._advice = Advice()
         self._totals = Totals()
@@ -137,7 +140,7 @@ class Supervisor:
         self._log = Reload(log_level=log_level, log_format=log_format)
         before, self._settings = self._settings, settings
         faults = await self.tls.reload(settings.tls)
-        if _for_workers(before) == _for_workers(settings):
+        if for_workers(before) == for_workers(settings):
             told = await asyncio.gather(
                 *(slot.process.reload(self._log) for slot in self._slots if slot.process is not None)
             )
@@ -176,6 +179,16 @@ class Supervisor:
         if advice != self._advice:
             self._advice = advice
             self._tell(advice)
+
+    def leave_out(self, out: Mapping[int, bool]) -> None:
+        """Have the workers ask nothing of these devices, or where the value is True only for what no other has."""
+        self._out = dict(out)
+        self._tell(LeaveOut(out=self._out))
+
+    def take_failed(self) -> list[tuple[int, str, str]]:
+        """Reads of viewers that failed since the last call, as (device, asset, why)."""
+        taken, self._failed = self._failed, []
+        return taken
 
     def counters(self) -> Mapping[str, int]:
         """Every declared delivery metric (``oca.common.metrics``), summed over the workers."""
@@ -271,6 +284,7 @@ class Supervisor:
             log_format=self._log.log_format,
             secure=self._secure,
             tls=self.tls.material,
+            out=self._out,
         )
         process.tell(self._advice)
         self._processes.add(process)
@@ -299,9 +313,5 @@ class Supervisor:
 
     def _take(self, tick: Tick) -> None:
         add(self._demand, tick.demand)
+        self._failed = [*self._failed, *tick.failed][-FAILED_MAX:]
         self._quality.add(tick.quality, clock.monotonic_s())
-
-
-def _for_workers(settings: DeliveryTable) -> DeliveryTable:
-    """What a worker is started with; the rest is the supervisor's alone."""
-    return structs.replace(settings, urls=(), drain_s=0)

@@ -23,6 +23,7 @@ from oca.delivery.control import (
     Authorise,
     Closed,
     Drain,
+    LeaveOut,
     Ready,
     Reload,
     Reloaded,
@@ -65,6 +66,7 @@ class Worker:
         self._acceptors: list[Acceptor] = []
         self._draining = asyncio.Event()
         self._drain = Drain(deadline_s=start.settings.drain_s)
+        self._out = start.out
 
     async def run(self, down: asyncio.StreamReader) -> None:
         """Serve; return when drained."""
@@ -148,6 +150,8 @@ class Worker:
                     self.reload(message)
                 elif isinstance(message, TurnAway):
                     self._service.turn_away(message)
+                elif isinstance(message, LeaveOut):
+                    self._leave_out(message.out)
                 elif isinstance(message, Welcome):
                     self._service.turn_away(None)
                 elif isinstance(message, ReloadTls) and self._handshakes is not None:
@@ -164,7 +168,8 @@ class Worker:
     def _tell_demand(self) -> None:
         players = self._service.players
         quality = players.take_quality() if players is not None else []
-        self._say(Tick(demand=self._service.demand.take(), quality=quality, sick=self._service.reads.sick()))
+        reads, failed = self._service.reads, self._service.lookup.take_failed()
+        self._say(Tick(demand=self._service.demand.take(), quality=quality, sick=reads.sick(), failed=failed))
 
     def _say(self, message: Ready | Closed | Reloaded | Tick) -> None:
         if not self._up.is_closing():
@@ -180,7 +185,11 @@ class Worker:
 
     def _open_reader(self) -> StoreReader:
         devices = [Path(device) for device in self._start.devices]
-        return StoreReader.open(devices, packs_max=self._start.packs_max)
+        return StoreReader.open(devices, packs_max=self._start.packs_max, out=self._out)
+
+    def _leave_out(self, out: dict[int, bool]) -> None:
+        self._out = out
+        self._service.lookup.leave_out(out)
 
 
 def run(descriptor: int) -> None:

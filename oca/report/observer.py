@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import psutil
@@ -56,6 +56,8 @@ class Observer:
         self._cpu = Window(CPU_SPAN_S)
         self._links: list[LinkReading] = []
         self._store = inventory.read()
+        self._out: Mapping[int, bool] = {}
+        self._tell_out()
         self.snapshot = self._see()
 
     async def observe(self) -> bool:
@@ -67,11 +69,24 @@ class Observer:
         return self._store.version != before
 
     async def _look_at_store(self) -> None:
+        self._inventory.note_sick(self._sick())
+        for device, asset, why in self._delivery.take_failed():
+            self._inventory.blame(device, asset, f"{asset}: {why}")
         answer = await self._store_probe.answer(PROBE_TIMEOUT_S)
         if isinstance(answer, StoreReading):
             self._store = answer
+            self._tell_out()
         elif answer > HANG_S:
             self._mark_devices(f"has not answered for {answer:.0f} s; see the kernel log")
+
+    def _tell_out(self) -> None:
+        out = {number: outage.readable for number, outage in self._store.out.items()}
+        if out != self._out:
+            self._out = out
+            self._delivery.leave_out(out)
+
+    def _sick(self) -> list[int]:
+        return sorted({number for worker in self._delivery.workers() for number in worker.sick})
 
     def _mark_devices(self, fault: str) -> None:
         devices = [replace(device, fault=device.fault or fault) for device in self._store.devices]
@@ -100,7 +115,7 @@ class Observer:
         errors = sum(counters.get(key, 0) for key in _OWN_FAULTS)
         self._window.observe(monotonic_s(), {**counters, "responses": responses, "errors": errors})
         cpu_ratio = self._cpu_ratio()
-        sick = {number for worker in workers for number in worker.sick}
+        sick = self._sick()
         health = judge(
             Readings(
                 workers=[WorkerReading(number, one.ready, one.why) for number, one in enumerate(workers)],

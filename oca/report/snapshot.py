@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from oca.common.messages import Health, Load, StoreUse
 from oca.report.contents import Held
 from oca.report.health import REASONS_MAX, DeviceReading, LinkReading
+from oca.store.outage import Outage
 from oca.store.records import HeldPack
 
 
@@ -56,6 +57,12 @@ class Delivery(Protocol):
     def take_demand(self) -> Mapping[str, tuple[int, int]]:
         """(requests, bytes) per asset since last taken."""
 
+    def take_failed(self) -> Sequence[tuple[int, str, str]]:
+        """Failed reads as (device, asset, why) since last taken."""
+
+    def leave_out(self, out: Mapping[int, bool]) -> None:
+        """Ask nothing of these devices, or where the value is True only for what no other has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -86,6 +93,7 @@ class StoreReading:
     packs: Sequence[HeldPack]
     use: StoreUse
     devices: Sequence[DeviceReading]
+    out: Mapping[int, Outage] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct
+
+HOT_SHARE = 100
+"""An asset is hot from a hundredth of what a device has to send on average: smaller ones even out by their number."""
 
 
 class DeviceSpace(Struct, frozen=True):
@@ -39,12 +42,30 @@ def free_bytes(space: DeviceSpace, *, awaited: int, device_bytes_max: int, reser
     return max(0, capacity - space.held - space.staged - awaited)
 
 
-def choose_device(need_bytes: int, free: Sequence[int], *, preferred: int | None = None) -> int | None:
-    """The device for a pack: ``preferred`` if it fits there, else the one with the most room, else None.
+def choose_device(
+    need_bytes: int,
+    free: Mapping[int, int],
+    heat: Mapping[int, float],
+    *,
+    own_heat: float = 0.0,
+    preferred: int | None = None,
+) -> int | None:
+    """The device for a pack, by number: of those where it fits, None if it fits nowhere.
 
-    The device that holds the asset's older revision is preferred: there, one transaction replaces it.
+    The device that holds the asset's older revision is preferred: there, one transaction replaces it. Else a hot asset
+    goes where the least is expected to be sent, so that hot ones spread; any other where the most is free.
+
+    Args:
+        need_bytes: What the pack takes.
+        free: Bytes that each device may still take.
+        heat: How much of what each device holds is expected to be sent, in one unit for all.
+        own_heat: The same of this asset.
+        preferred: The device that is taken wherever it fits there.
     """
-    if preferred is not None and free[preferred] >= need_bytes:
+    fitting = [number for number, bytes_free in free.items() if bytes_free >= need_bytes]
+    if preferred in fitting:
         return preferred
-    best = max(range(len(free)), key=lambda number: free[number], default=None)
-    return best if best is not None and free[best] >= need_bytes else None
+    is_hot = own_heat * HOT_SHARE * len(free) >= sum(heat.values()) + own_heat > 0
+    if is_hot:
+        return min(fitting, key=lambda number: (heat[number], -free[number]), default=None)
+    return max(fitting, key=lambda number: free[number], default=None)

@@ -82,6 +82,14 @@ def inode(path: Path) -> int:
         return 0
 
 
+def modified_at_ns(path: Path) -> int:
+    """When the file or folder last changed, nanoseconds since 1970; 0 if it is not there or cannot be looked at."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def open_read(path: Path) -> int | None:
     """A descriptor for reading, or None if there is no such file."""
     with explained(path, "open"):
@@ -175,10 +183,15 @@ def rewrite(path: Path) -> None:
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Put ``data`` in place of what ``path`` holds: durable, readable by the owner alone, never half of it there."""
+    """As ``write_whole``, and readable by the owner alone."""
+    write_whole(path, data, mode=0o600)
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Put ``data`` in place of what ``path`` holds: durable, never half of it there."""
     fresh = path.with_name(f"{path.name}.new")
     remove(fresh)  # one that a kill left may be readable by others
-    descriptor = open_write(fresh, mode=0o600)
+    descriptor = open_write(fresh, mode=mode)
     try:
         write_at(descriptor, fresh, data, 0)
         sync(descriptor, fresh)
@@ -202,6 +215,19 @@ def sync(descriptor: int, path: Path, *, keep_cached: bool = False) -> None:
         os.fsync(descriptor)
         if not keep_cached:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def forget_cached(path: Path) -> None:
+    """Have the kernel let go of the file's clean pages, so that who reads next asks the device; a missing file is
+    none to forget.
+    """
+    descriptor = open_read(path)
+    if descriptor is not None:
+        with explained(path, "look at"):
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:

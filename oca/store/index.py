@@ -20,7 +20,7 @@ import lmdb
 import msgspec
 
 from oca.common.errors import StoreError, StoreFullError
-from oca.common.lmdb_pages import damage
+from oca.common.lmdb_pages import UNREADABLE, damage
 from oca.store import files
 from oca.store.entries import REBUILD, PackEntry, decode_pack, encode_pack, pack_of
 
@@ -97,7 +97,8 @@ class Index:
         with self._explained(), files.explained(data, "open"), self._environment.begin() as transaction:
             why = damage(data, transaction.id())
         if why:
-            raise StoreError(f"{self.folder}: the index is damaged: {why}", remedy=REBUILD)
+            cause = OSError(errno.EIO, why) if why.startswith(UNREADABLE) else None
+            raise StoreError(f"{self.folder}: the index is damaged: {why}", remedy=REBUILD) from cause
 
     # ---- reading ----
 

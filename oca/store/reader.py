@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -15,7 +15,8 @@ from oca.store.index import KEY_BYTES_MAX
 from oca.store.records import Located
 
 _GENERATION = 2**48
-"""More than the transactions an index will ever see, so that a replaced index always changes the version."""
+"""More than the transactions an index will ever see, so that a replaced index, or another set of devices, always
+changes the version."""
 
 
 PACKS_OPEN_MAX = 4096
@@ -43,17 +44,26 @@ class StoreReader:
     """Reads a store that another process may be filling. One thread at a time.
 
     A device that fails takes only its own assets with it: one that cannot be opened is left out, and ``failed`` says
-    why; one that fails later is passed over.
+    why; one that fails later is passed over, and not touched any more once ``leave_out`` has named it.
     """
 
     def __init__(
-        self, devices: dict[int, Device], failed: dict[int, StoreError], *, packs_max: int = PACKS_OPEN_MAX
+        self,
+        devices: dict[int, Device],
+        failed: dict[int, StoreError],
+        *,
+        packs_max: int = PACKS_OPEN_MAX,
+        folders: Sequence[Path] = (),
     ) -> None:
         self.failed = failed
         self.closings = 0
         """Packs closed by ``pack`` to make room for others: whoever keeps packs drops them when it moves."""
         self._packs_max = packs_max
         self._devices = devices
+        self._folders = folders
+        self._out: Mapping[int, bool] = {}
+        self._left_out: dict[int, Device] = {}
+        """Open, but not to be touched: a thread may hang in one, and LMDB may be opened once in a process."""
         self._indexes = [(device.number, device.index.get) for device in devices.values()]
         self._open: dict[tuple[int, int], OpenPack] = {}
         self._leaving: list[OpenPack] = []
@@ -62,22 +72,51 @@ class StoreReader:
         self._refreshed_at = -1
 
     @classmethod
-    def open(cls, devices: Sequence[Path], *, packs_max: int = PACKS_OPEN_MAX) -> Self:
+    def open(
+        cls, devices: Sequence[Path], *, packs_max: int = PACKS_OPEN_MAX, out: Mapping[int, bool] | None = None
+    ) -> Self:
         """Open every device that works, to keep ``packs_max`` packs open, and beyond them those being sent from.
+
+        ``out`` as for ``leave_out``; those that are not to be read are not even opened.
 
         Raises:
             StoreError: None works; the first one's reason.
         """
         working: dict[int, Device] = {}
         failed: dict[int, StoreError] = {}
+        out = out or {}
         for number, folder in enumerate(devices):
+            if not out.get(number, True):
+                continue
             try:
                 working[number] = Device.open_for_reading(number, folder)
             except StoreError as error:
                 failed[number] = error
         if not working:
             raise next(iter(failed.values()), StoreError("the store has no device", remedy="set [store] devices"))
-        return cls(working, failed, packs_max=packs_max)
+        opened = cls(working, failed, packs_max=packs_max, folders=devices)
+        opened.leave_out(out)
+        return opened
+
+    def leave_out(self, out: Mapping[int, bool]) -> None:
+        """Ask these devices for nothing more, or where the value is True only for what no other has.
+
+        Those that were left out before and are not named any more are asked again.
+        """
+        for number in [number for number in self._devices if not out.get(number, True)]:
+            self._left_out[number] = self._devices.pop(number)
+            self._leave_packs(number)
+        for number in [number for number in self._out if number not in self._devices and out.get(number, True)]:
+            try:
+                left = self._left_out.pop(number, None)
+                self._devices[number] = left or Device.open_for_reading(number, self._folders[number])
+                self.failed.pop(number, None)
+            except StoreError as error:
+                self.failed[number] = error
+        self._out = out
+        known = sorted(self._devices.values(), key=lambda device: (device.number in out, device.number))
+        self._indexes = [(device.number, device.index.get) for device in known]
+        self._generation += 1
 
     def find(self, path: bytes) -> Located | None:
         """Where the object of that URL path lies; None is a miss. One LMDB get a device.
@@ -122,6 +161,10 @@ class StoreReader:
         opened = self._open[(device, pack)] = OpenPack(descriptor, entry.asset, device)
         return opened
 
+    def device_of(self, asset: str) -> int | None:
+        """The device of the open pack that holds the asset; None if none is open."""
+        return next((opened.device for opened in self._open.values() if opened.asset == asset), None)
+
     def version(self) -> int:
         """Changes whenever any index did. Costs microseconds: ask on a timer, not per request.
 
@@ -162,7 +205,7 @@ class StoreReader:
             opened.close()
         self._open.clear()
         self._leaving.clear()
-        for device in self._devices.values():
+        for device in (*self._devices.values(), *self._left_out.values()):
             device.close()
 
     def _make_room(self) -> None:
@@ -182,5 +225,8 @@ class StoreReader:
         """Read on from the index that was put in place of the old one; its numbers mean other packs now."""
         device.index.reopen(writable=device.index.writable)
         self._generation += 1
-        for key in [key for key in self._open if key[0] == device.number]:
+        self._leave_packs(device.number)
+
+    def _leave_packs(self, device: int) -> None:
+        for key in [key for key in self._open if key[0] == device]:
             self._leaving.append(self._open.pop(key))

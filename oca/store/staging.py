@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from oca.common.clock import now_ns
@@ -12,12 +13,14 @@ from oca.common.errors import StoreError
 from oca.common.messages import AssetManifest
 from oca.store import files, pack
 from oca.store.records import HeldPack
+from oca.store.trouble import trouble_of
 
 _READ_BYTES = 1 << 20
 _SUFFIX = ".part"
 
 Admit = Callable[["StagedAsset", pack.PackTable, int], HeldPack]
 Release = Callable[["StagedAsset"], None]
+Blame = Callable[[int, StoreError], None]
 
 
 class StagedAsset:
@@ -30,13 +33,23 @@ class StagedAsset:
         pack_bytes: Length of the whole pack.
     """
 
-    def __init__(self, manifest: AssetManifest, device: int, path: Path, *, admit: Admit, release: Release) -> None:
+    def __init__(
+        self,
+        manifest: AssetManifest,
+        device: int,
+        path: Path,
+        *,
+        admit: Admit,
+        release: Release,
+        blame: Blame = lambda _device, _error: None,
+    ) -> None:
         self.manifest = manifest
         self.device = device
         self.path = path
         self.pack_bytes = pack_bytes(manifest)
         self._admit = admit
         self._release = release
+        self._blame = blame
         self._starts = pack.offsets([item.bytes for item in manifest.objects])
         self._index = 0
         self._in_object = 0
@@ -53,7 +66,8 @@ class StagedAsset:
         """
         try:
             self._resume(self._writable())
-        except BaseException:
+        except StoreError as error:
+            self._blame(self.device, error)
             self.close()
             raise
 
@@ -81,7 +95,11 @@ class StagedAsset:
         descriptor = self._writable()
         if self.whole or self._in_object + len(chunk) > self.manifest.objects[self._index].bytes:
             raise StoreError(f"{self._object()}: more bytes came than it has", remedy="leave that source")
-        files.write_at(descriptor, self.path, chunk, self._end())
+        try:
+            files.write_at(descriptor, self.path, chunk, self._end())
+        except StoreError as error:
+            self._blame(self.device, error)
+            raise
         self._hasher.update(chunk)
         self._in_object += len(chunk)
 
@@ -112,17 +130,25 @@ class StagedAsset:
         if not self.whole:
             raise StoreError(f"{self._object()}: is not here yet", remedy="write every object before the commit")
         table = pack.table_of(self.manifest, committed_at_ns=now_ns())
-        files.write_at(descriptor, self.path, pack.encode_tail(table), self._starts[-1])
-        files.cut(descriptor, self.path, self.pack_bytes)
+        try:
+            files.write_at(descriptor, self.path, pack.encode_tail(table), self._starts[-1])
+            files.cut(descriptor, self.path, self.pack_bytes)
+            self._sync(descriptor)
+            held = self._admit(self, table, self.pack_bytes)
+        except StoreError as error:
+            self._blame(self.device, error)
+            raise
+        self.close()
+        return held
+
+    def _sync(self, descriptor: int) -> None:
         try:
             files.sync(descriptor, self.path)
         except StoreError:
-            files.remove(self.path)
             self.close()
+            with suppress(StoreError):  # one that takes no removal either is removed when the store is opened next
+                files.remove(self.path)
             raise
-        held = self._admit(self, table, self.pack_bytes)
-        self.close()
-        return held
 
     def close(self) -> None:
         """Stop writing; what is here stays for the next ``Store.stage`` of the same revision."""
@@ -153,19 +179,33 @@ class StagedAsset:
         header = pack.encode_header(self.manifest.asset, self.manifest.revision)
         with files.explained(self.path, "look at"):
             size = os.fstat(descriptor).st_size
-        if files.read_at(descriptor, self.path, pack.HEADER_BYTES, 0) != header:
+        if not self._begins_with(descriptor, header):
             files.cut(descriptor, self.path, 0)
             files.write_at(descriptor, self.path, header, 0)
             files.sync_folder(self.path.parent)
             return
         while not self.whole:
             wanted = self.manifest.objects[self._index]
-            self._read_on(descriptor, min(wanted.bytes, size - self._end()))
+            try:
+                self._read_on(descriptor, min(wanted.bytes, size - self._end()))
+            except StoreError as error:
+                if trouble_of(error) is None:
+                    raise
+                self.restart_object()  # a block that cannot be read may be written: it is fetched anew
+                return
             if self._in_object < wanted.bytes:
                 break
             if not self.finish_object():
                 return
         files.cut(descriptor, self.path, self._end())
+
+    def _begins_with(self, descriptor: int, header: bytes) -> bool:
+        try:
+            return files.read_at(descriptor, self.path, len(header), 0) == header
+        except StoreError as error:
+            if trouble_of(error) is None:
+                raise
+            return False  # a block that cannot be read may be written
 
     def _read_on(self, descriptor: int, count: int) -> None:
         while count > 0:

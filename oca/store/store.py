@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from oca.common.clock import now_ns
 from oca.common.errors import StoreError, StoreFullError
 from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, StoreUse
@@ -16,9 +18,12 @@ from oca.store import capacity, files, pack
 from oca.store.device import Device, DeviceHeldError, held_on
 from oca.store.entries import decode_entry
 from oca.store.index import MAP_BYTES, PathClaimedError
+from oca.store.outage import Outage, remedy_of, sentence, take_out
+from oca.store.outages import keep, read_records
 from oca.store.records import HeldPack
 from oca.store.recovery import part_header, recover, settle
 from oca.store.staging import StagedAsset, pack_bytes, part_name
+from oca.store.trouble import trouble_of
 from oca.store.use import measure, use_of
 
 _log = get_logger("store")
@@ -27,7 +32,8 @@ _log = get_logger("store")
 class Store:
     """The store as the fill agent and the operator's commands change it. Its methods may be called from any thread.
 
-    A device that fails is left out; ``failed`` says why.
+    A device that fails, or that is known to be out, is left out; ``failed`` says why. One that fails a write is taken
+    out then and there, for the daemon, too.
     """
 
     def __init__(
@@ -37,9 +43,13 @@ class Store:
         *,
         device_bytes_max: int = 0,
         reserve_ratio: float = 0.05,
+        known: Mapping[str, Outage] | None = None,
     ) -> None:
         self.failed = failed
         self._devices = devices
+        self._known = dict(known or {})
+        self._taken_out: list[Device] = []
+        self._heat: Mapping[str, float] = {}
         self._device_bytes_max = device_bytes_max
         self._reserve_ratio = reserve_ratio
         self._staged: set[StagedAsset] = set()
@@ -68,8 +78,13 @@ class Store:
         """
         working: dict[int, Device] = {}
         failed: dict[int, StoreError] = {}
+        known = read_records(devices)
         try:
             for number, folder in enumerate(devices):
+                outage = known.get(str(folder))
+                if outage is not None and outage.out:
+                    failed[number] = StoreError(f"{folder}: {sentence(outage)}", remedy=remedy_of(outage))
+                    continue
                 try:
                     working[number] = _open_mended(number, folder, map_bytes)
                 except DeviceHeldError:  # left out, it would get second copies elsewhere of what it holds
@@ -83,7 +98,7 @@ class Store:
             raise
         if not working:
             raise next(iter(failed.values()), StoreError("the store has no device", remedy="set [store] devices"))
-        return cls(working, failed, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
+        return cls(working, failed, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio, known=known)
 
     def assets(self) -> list[HeldPack]:
         """Every asset held whole, by id."""
@@ -106,6 +121,10 @@ class Store:
         with self._guard:
             return sum(self._free().values())
 
+    def expect(self, heat: Mapping[str, float]) -> None:
+        """Tell how much of each asset is expected to be sent, in one unit for all: hot ones are spread."""
+        self._heat = heat
+
     def stage(self, manifest: AssetManifest) -> StagedAsset:
         """Begin an asset, or go on where an earlier try of the same revision was cut short.
 
@@ -125,7 +144,10 @@ class Store:
             if number is None:
                 number = self._choose_device(manifest, need_bytes)
             path = self._devices[number].staging / part_name(manifest.asset, manifest.revision)
-            staged = StagedAsset(manifest, number, path, admit=self._admit, release=self._release)
+            with self._blaming(number):
+                staged = StagedAsset(
+                    manifest, number, path, admit=self._admit, release=self._release, blame=self._blame
+                )
             self._staged.add(staged)
         staged.resume()
         return staged
@@ -138,11 +160,12 @@ class Store:
         """
         with self._guard:
             freed = 0
-            for device in self._devices.values():
-                for number, entry in device.index.packs().items():
-                    if entry.asset == asset:
-                        device.evict(number)
-                        freed += entry.bytes
+            for device in self.devices():
+                with self._blaming(device.number):
+                    for number, entry in device.index.packs().items():
+                        if entry.asset == asset:
+                            device.evict(number)
+                            freed += entry.bytes
         return freed
 
     def discard_staging(self, keep: set[str]) -> None:
@@ -160,12 +183,14 @@ class Store:
         with self._guard:
             for staged in list(self._staged):
                 staged.close()
-            for device in self._devices.values():
+            for device in (*self._devices.values(), *self._taken_out):
                 device.close()
 
     def _admit(self, staged: StagedAsset, table: pack.PackTable, size: int) -> HeldPack:
-        device = self._devices[staged.device]
         with self._guard:
+            device = self._devices.get(staged.device)
+            if device is None:
+                raise self.failed[staged.device]
             self._refuse_claimed(staged.manifest)
             number = device.index.next_number()
             target = device.pack_path(number)
@@ -181,6 +206,30 @@ class Store:
             except StoreError as error:  # the asset is in; a copy elsewhere only still takes space
                 _log.warning("an older revision goes at the next start", asset=table.asset, error=error.message)
         return HeldPack(table.asset, table.revision, entry.bytes, entry.objects, staged.device, entry.committed_at_ns)
+
+    @contextmanager
+    def _blaming(self, number: int) -> Iterator[None]:
+        """Take the device out if what the body does shows that it fails."""
+        try:
+            yield
+        except StoreError as error:
+            self._blame(number, error)
+            raise
+
+    def _blame(self, number: int, error: StoreError) -> None:
+        trouble = trouble_of(error)
+        with self._guard:
+            device = self._devices.get(number)
+            if trouble is None or device is None:
+                return
+            del self._devices[number]
+            self._taken_out.append(device)
+            self.failed[number] = error
+            folder = str(device.folder)
+            outage = take_out(self._known.get(folder), folder, trouble, error.message, now_ns=now_ns())
+            self._known[folder] = outage
+            kept = keep([other.folder for other in (*self._devices.values(), device)], outage)
+        _log.error("a device is taken out", device=folder, why=error.message, kept=kept, remedy=remedy_of(outage))
 
     def _release(self, staged: StagedAsset) -> None:
         with self._guard:
@@ -209,14 +258,19 @@ class Store:
         return found
 
     def _choose_device(self, manifest: AssetManifest, need_bytes: int) -> int:
-        numbers = list(self._devices)
+        if not self._devices:
+            raise next(iter(self.failed.values()))
         free = self._free()
-        holding = [held.device for held in self.assets() if held.asset == manifest.asset]
-        chosen = capacity.choose_device(
-            need_bytes,
-            [free[number] for number in numbers],
-            preferred=numbers.index(holding[0]) if holding else None,
-        )
+        holding = None
+        heat = dict.fromkeys(free, 0.0)
+        for held in self.assets():
+            heat[held.device] += self._heat.get(held.asset, 0.0)
+            if held.asset == manifest.asset:
+                holding = held.device
+        for staged in self._staged:
+            heat[staged.device] = heat.get(staged.device, 0.0) + self._heat.get(staged.manifest.asset, 0.0)
+        own_heat = self._heat.get(manifest.asset, 0.0)
+        chosen = capacity.choose_device(need_bytes, free, heat, own_heat=own_heat, preferred=holding)
         if chosen is None:
             raise StoreFullError(
                 f"{manifest.asset}: needs {format_bytes(need_bytes)} on one device, "
@@ -224,7 +278,7 @@ class Store:
                 remedy="evict assets first, raise [store] device_bytes_max or add a device",
                 free_bytes=free,
             )
-        return numbers[chosen]
+        return chosen
 
     def _free(self) -> dict[int, int]:
         """What a new asset may take on each device."""

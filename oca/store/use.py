@@ -44,7 +44,7 @@ class Survey(Struct, frozen=True):
         return self
 
 
-class _Contents(Struct, frozen=True):
+class DeviceContents(Struct, frozen=True):
     """One device as found; ``space`` is as if it had its file system to itself."""
 
     number: int
@@ -61,13 +61,13 @@ def survey(reader: StoreReader, *, device_bytes_max: int, reserve_ratio: float) 
     for device in reader.devices():
         try:
             device.index.require_sound()  # it is long since it was opened; a bad page must not end this process
-            found.append(_look(device))
+            found.append(look(device))
         except StoreError as error:
             failed[device.number] = error
     held = (pack for contents in found for pack in held_in(contents.number, contents.packs))
     return Survey(
         held=sorted(held, key=lambda pack: pack.asset),
-        use=_use(found, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio),
+        use=use_in(found, device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio),
         devices=len(found),
         failed=failed,
     )
@@ -75,7 +75,7 @@ def survey(reader: StoreReader, *, device_bytes_max: int, reserve_ratio: float) 
 
 def measure(devices: Iterable[Device]) -> dict[int, DeviceSpace]:
     """The space of each device now, by its number. Devices on one file system share what it has evenly."""
-    return _shared([_look(device) for device in devices])
+    return _shared([look(device) for device in devices])
 
 
 def use_of(devices: Iterable[Device], *, device_bytes_max: int, reserve_ratio: float) -> StoreUse:
@@ -84,10 +84,15 @@ def use_of(devices: Iterable[Device], *, device_bytes_max: int, reserve_ratio: f
     Raises:
         StoreError: One of them fails.
     """
-    return _use([_look(device) for device in devices], device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
+    return use_in([look(device) for device in devices], device_bytes_max=device_bytes_max, reserve_ratio=reserve_ratio)
 
 
-def _look(device: Device) -> _Contents:
+def look(device: Device) -> DeviceContents:
+    """One device as it is now.
+
+    Raises:
+        StoreError: It fails.
+    """
     total, available = files.space(device.folder)
     packs, objects = device.index.census()
     space = DeviceSpace(
@@ -96,10 +101,10 @@ def _look(device: Device) -> _Contents:
         held=sum(entry.bytes for entry in packs.values()),
         staged=sum(files.size(device.staging / name) or 0 for name in files.names(device.staging)),
     )
-    return _Contents(device.number, files.file_system(device.folder), space, packs, objects)
+    return DeviceContents(device.number, files.file_system(device.folder), space, packs, objects)
 
 
-def _shared(found: Sequence[_Contents]) -> dict[int, DeviceSpace]:
+def _shared(found: Sequence[DeviceContents]) -> dict[int, DeviceSpace]:
     sharers = Counter(contents.file_system for contents in found)
     return {
         contents.number: DeviceSpace(
@@ -112,7 +117,8 @@ def _shared(found: Sequence[_Contents]) -> dict[int, DeviceSpace]:
     }
 
 
-def _use(found: Sequence[_Contents], *, device_bytes_max: int, reserve_ratio: float) -> StoreUse:
+def use_in(found: Sequence[DeviceContents], *, device_bytes_max: int, reserve_ratio: float) -> StoreUse:
+    """Space and contents of devices that were looked at."""
     spaces = _shared(found).values()
     return StoreUse(
         capacity_bytes=sum(

@@ -33,12 +33,21 @@ class FakeDelivery:
     counts: dict[str, int] = field(default_factory=dict)
     states: list[FakeWorker] = field(default_factory=lambda: [FakeWorker()])
     demand: dict[str, tuple[int, int]] = field(default_factory=dict)
+    failed: list[tuple[int, str, str]] = field(default_factory=list)
+    out: dict[int, bool] = field(default_factory=dict)
 
     def counters(self) -> Mapping[str, int]:
         return dict(self.counts)
 
     def workers(self) -> list[FakeWorker]:
         return self.states
+
+    def take_failed(self) -> list[tuple[int, str, str]]:
+        taken, self.failed = self.failed, []
+        return taken
+
+    def leave_out(self, out: Mapping[int, bool]) -> None:
+        self.out = dict(out)
 
     def take_demand(self) -> Mapping[str, tuple[int, int]]:
         taken, self.demand = self.demand, {}

@@ -30,6 +30,8 @@ class FakeSupervisor:
         self.counters = delivery.counters
         self.workers = delivery.workers
         self.take_demand = delivery.take_demand
+        self.take_failed = delivery.take_failed
+        self.leave_out = delivery.leave_out
         self.load: Load | None = None
         self.advised = asyncio.Event()
         self.started = asyncio.Event()

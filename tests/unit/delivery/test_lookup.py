@@ -118,6 +118,8 @@ def test_lookup_passes_over_spoilt_asset_for_a_while(tmp_path: Path, monkeypatch
     assert desk.lookup.find(b"/h/a.m4s") is not None
     desk.lookup.spoil("harbour/v", "its device fails")
     assert desk.lookup.kept == {}
+    assert desk.lookup.take_failed() == [(0, "harbour/v", "its device fails")]
+    assert desk.lookup.take_failed() == []
     assert desk.lookup.find(b"/h/a.m4s") is None
     now[0] += module.SPOILT_S
     desk.lookup.refresh()

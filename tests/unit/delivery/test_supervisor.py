@@ -149,6 +149,44 @@ async def test_supervisor_knows_while_a_device_does_not_answer_the_reads_of_a_wo
         await supervisor.stop(0)
 
 
+FAILING = """
+import errno, os
+from oca.delivery import device_read
+def fail(*range):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+device_read.read_in = device_read.read_anew = fail
+"""
+
+
+async def test_supervisor_hears_of_failed_reads_and_has_device_left_out_by_later_workers_too(
+    device: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(FAILING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=1), [device], appliance="fra1-a")
+    await supervisor.start()
+    try:
+        url = supervisor.urls[0]
+        make_cold(device)
+        assert (await fetch(url, b"small.m3u8"))[0] == 404
+        await until(lambda: bool(supervisor._failed))
+        assert supervisor.take_failed() == [(0, "harbour/v", "its device fails")]
+        supervisor.leave_out({0: False})
+        misses = supervisor.counters()["delivery_misses:content"]
+        async with asyncio.timeout(10):
+            while supervisor.counters()["delivery_misses:content"] == misses:
+                await fetch(url, b"large.m4s")
+        os.kill(supervisor.workers()[0].pid, signal.SIGKILL)
+        await until(lambda: supervisor.workers()[0].restarts == 1 and supervisor.workers()[0].ready)
+        assert (await fetch(url, b"small.m3u8"))[0] == 404
+        supervisor.leave_out({})
+        async with asyncio.timeout(10):
+            while supervisor.counters()["delivery_probes:device"] < 2:  # it asks the device again
+                await fetch(url, b"small.m3u8")
+    finally:
+        await supervisor.stop(0)
+
+
 async def test_supervisor_has_players_told_to_step_down_by_new_workers_too(device: Path) -> None:
     cmsd = CmsdTable(enabled=True, shed_from_ratio=0.5, shed_highest_mbits_per_s=8, shed_lowest_mbits_per_s=2)
     settings = DeliveryTable(listen=("127.0.0.1:0",), workers=1, cmsd=cmsd)

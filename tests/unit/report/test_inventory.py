@@ -1,7 +1,9 @@
 import errno
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +11,12 @@ from oca.common.box import StoreTable
 from oca.common.digest import digest_hex, revision_of
 from oca.common.errors import StoreError
 from oca.common.messages import AssetManifest, ObjectDescription
+from oca.report import inventory as inventories
 from oca.report.inventory import Inventory
+from oca.store import files
+from oca.store import outages as outages_module
+from oca.store.outage import bring_back, take_out
+from oca.store.outages import keep
 from oca.store.rebuild import rebuild
 from oca.store.store import Store
 
@@ -64,7 +71,7 @@ def test_inventory_tells_device_that_vanished(tmp_path: Path) -> None:
     device.mkdir()
     inventory = Inventory(StoreTable(devices=(str(device),)))
     device.rename(tmp_path / "b")
-    (reading,) = inventory.devices()
+    (reading,) = inventory.read().devices
     assert "No such file" in reading.fault
     inventory.close()
 
@@ -100,31 +107,170 @@ def test_inventory_blames_damaged_index_on_its_own_device(
     inventory.close()
 
 
-def test_inventory_finds_out_by_writing_that_device_is_read_only(
-    devices: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inventory = Inventory(StoreTable(devices=tuple(map(str, devices))))
-    write = os.pwrite
-
-    def refuse(descriptor: int, data: bytes, offset: int) -> int:
-        if Path(f"/proc/self/fd/{descriptor}").readlink().parent == devices[1]:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        return write(descriptor, data, offset)
-
-    monkeypatch.setattr(os, "pwrite", refuse)
-    assert [device.read_only for device in inventory.read().devices] == ["", ""]
-    monkeypatch.setattr(inventory, "_measure_at", 0.0)
-    good, bad = inventory.read().devices
-    assert (good.fault, good.read_only, bad.fault) == ("", "", "")
-    assert "cannot write: Read-only file system" in bad.read_only
-    monkeypatch.undo()
-    inventory._measure_at = 0.0
-    assert [device.read_only for device in inventory.read().devices] == ["", ""]
-    inventory.close()
-
-
 def test_inventory_refuses_store_without_device(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         Inventory(StoreTable(devices=(str(tmp_path / "gone"),)))
     assert str(tmp_path / "gone") in caught.value.message
     assert caught.value.remedy
+
+
+def make_inventory(devices: list[Path], **settings: Any) -> Inventory:
+    return Inventory(StoreTable(devices=tuple(map(str, devices)), **settings))
+
+
+def seen(inventory: Inventory) -> tuple[list[str], dict[int, str]]:
+    """The assets held, and why each device that is out is."""
+    found = inventory.read()
+    return [pack.asset for pack in found.packs], {number: outage.cause for number, outage in found.out.items()}
+
+
+def fail_writes(monkeypatch: pytest.MonkeyPatch, device: Path, number: int) -> None:
+    write = os.pwrite
+
+    def refuse(descriptor: int, data: bytes, offset: int) -> int:
+        if device in Path(f"/proc/self/fd/{descriptor}").readlink().parents:
+            raise OSError(number, os.strerror(number))
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+
+
+@pytest.mark.parametrize(("number", "cause"), [(errno.EIO, "io-error"), (errno.EROFS, "read-only")])
+def test_inventory_takes_out_device_that_takes_no_writes(
+    devices: list[Path], monkeypatch: pytest.MonkeyPatch, number: int, cause: str
+) -> None:
+    inventory = make_inventory(devices)
+    version = inventory.read().version
+    fail_writes(monkeypatch, devices[1], number)
+    inventory._measure_at_s = 0.0
+    assert seen(inventory) == (["film/video-0"], {1: cause})
+    assert inventory.read().version != version
+    assert inventory.read().use.assets == 1
+    good, out = inventory.devices()
+    assert good.fault == ""
+    assert "taken out" in out.fault
+    assert os.strerror(number) in out.fault
+    assert inventory.out()[1].readable == (cause == "read-only")
+    inventory.close()
+    again = make_inventory(devices)  # it still fails: reason and time are those of before
+    assert seen(again) == (["film/video-0"], {1: cause})
+    assert again.out() == inventory.out()
+    again.close()
+    monkeypatch.undo()
+    mended = make_inventory(devices)
+    assert seen(mended) == (["film/video-0", "film/video-1"], {})
+    mended.close()
+
+
+def test_inventory_takes_out_device_whose_index_cannot_be_read(
+    devices: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = make_inventory(devices)
+    read = os.pread
+
+    def fail(descriptor: int, count: int, offset: int) -> bytes:
+        if Path(f"/proc/self/fd/{descriptor}").readlink() == devices[1] / "index" / "data.mdb":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(descriptor, count, offset)
+
+    monkeypatch.setattr(os, "pread", fail)
+    inventory._measure_at_s = 0.0
+    assert seen(inventory) == (["film/video-0"], {1: "io-error"})
+    inventory.close()
+
+
+def test_inventory_takes_out_device_after_failed_reads_of_several_assets(devices: list[Path]) -> None:
+    inventory = make_inventory(devices, device_errors_max=2)
+    for _ in range(5):
+        inventory.blame(1, "film/video-1", "film/video-1: its device fails")
+    inventory.blame(7, "film/x", "no such device")
+    assert seen(inventory)[1] == {}
+    inventory.blame(1, "film/other", "film/other: its device fails")
+    assert seen(inventory)[1] == {1: "io-error"}
+    assert [error.said for error in inventory.out()[1].errors] == [
+        "film/video-1: its device fails",
+        "film/other: its device fails",
+    ]
+    inventory.close()
+
+
+def test_inventory_takes_out_device_that_hangs_and_goes_on_with_others(
+    devices: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = make_inventory(devices, device_hang_s=1.0)
+    gate, space = threading.Event(), files.space
+
+    def hang(folder: Path) -> tuple[int, int]:
+        if folder == devices[1]:
+            gate.wait(20)
+        return space(folder)
+
+    monkeypatch.setattr(files, "space", hang)
+    monkeypatch.setattr(inventories, "HANG_S", 0.1)
+    assert seen(inventory) == (["film/video-0", "film/video-1"], {})
+    assert "has not answered" in inventory.devices()[1].fault
+    commit([devices[0]], "film/new")
+    held, out = seen(inventory)
+    assert "film/new" in held
+    while not out:
+        held, out = seen(inventory)
+    assert (held, out) == (["film/new", "film/video-0"], {1: "hang"})
+    gate.set()
+    inventory.close()
+
+
+def test_inventory_takes_out_device_that_does_not_answer_workers(
+    devices: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(inventories, "monotonic_s", lambda: now[0])
+    inventory = make_inventory(devices)
+    for at_s, sick in ((100, [0]), (110, []), (111, [0]), (140, [0])):
+        now[0] = at_s
+        inventory.note_sick(sick)
+        assert seen(inventory)[1] == {}
+    now[0] = 141
+    inventory.note_sick([0])
+    assert seen(inventory)[1] == {0: "hang"}
+    inventory.close()
+
+
+def test_inventory_starts_without_device_that_hangs(devices: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, require = threading.Event(), files.require_folder
+
+    def hang(folder: Path) -> None:
+        if folder == devices[0]:
+            gate.wait(20)
+        require(folder)
+
+    monkeypatch.setattr(files, "require_folder", hang)
+    monkeypatch.setattr(inventories, "FIRST_ANSWER_S", 0.3)
+    monkeypatch.setattr(outages_module, "ANSWER_S", 0.3)
+    inventory = make_inventory(devices)
+    assert seen(inventory) == (["film/video-1"], {0: "hang"})
+    gate.set()
+    inventory.close()
+
+
+def test_inventory_takes_up_what_others_write_down(devices: list[Path]) -> None:
+    inventory = make_inventory(devices)
+    folder = str(devices[1])
+    record = take_out(None, folder, "operator", "to be replaced", now_ns=5)
+    keep(devices, record)
+    assert seen(inventory) == (["film/video-0"], {1: "operator"})
+    inventory.close()
+    again = make_inventory(devices)  # what an operator took out is not tried at a start
+    assert seen(again) == (["film/video-0"], {1: "operator"})
+    keep(devices, bring_back(record, "new", now_ns=6))
+    seen(again)
+    assert seen(again) == (["film/video-0", "film/video-1"], {})
+    again.close()
+
+
+def test_inventory_keeps_on_when_every_device_is_out(devices: list[Path]) -> None:
+    for device in devices:
+        keep(devices, take_out(None, str(device), "operator", "why", now_ns=5))
+    inventory = make_inventory(devices)
+    assert seen(inventory) == ([], {0: "operator", 1: "operator"})
+    assert inventory.read().use.capacity_bytes == 0
+    inventory.close()

@@ -55,4 +55,32 @@ def test_free_bytes_never_touch_reserve_or_limit(available: int, held: int, limi
     ],
 )
 def test_device_is_chosen_by_room(need: int, free: list[int], preferred: int | None, chosen: int | None) -> None:
-    assert choose_device(need, free, preferred=preferred) == chosen
+    room = dict(enumerate(free))
+    assert choose_device(need, room, dict.fromkeys(room, 0.0), preferred=preferred) == chosen
+
+
+@pytest.mark.parametrize(
+    ("own_heat", "free", "heat", "chosen"),
+    [
+        (5.0, {0: 30, 1: 20}, {0: 50.0, 1: 40.0}, 1),  # hot: where the least is sent
+        (5.0, {0: 30, 1: 9}, {0: 50.0, 1: 40.0}, 0),  # unless it does not fit there
+        (5.0, {0: 20, 1: 30}, {0: 40.0, 1: 40.0}, 1),  # equally busy: where more is free
+        (0.1, {0: 30, 1: 20}, {0: 50.0, 1: 40.0}, 0),  # not hot: where the most is free
+        (5.0, {0: 20, 1: 30}, {0: 0.0, 1: 0.0}, 1),  # the first hot one
+        (5.0, {4: 9}, {4: 0.0}, None),
+    ],
+)
+def test_device_of_hot_asset_is_chosen_by_load(
+    own_heat: float, free: dict[int, int], heat: dict[int, float], chosen: int | None
+) -> None:
+    assert choose_device(10, free, heat, own_heat=own_heat) == chosen
+
+
+@given(st.lists(st.floats(5, 10), min_size=20, max_size=60), st.integers(2, 8))
+def test_devices_share_load_of_hot_assets(heats: list[float], devices: int) -> None:
+    free, heat = dict.fromkeys(range(devices), 10**6), dict.fromkeys(range(devices), 0.0)
+    for own in sorted(heats, reverse=True):
+        chosen = choose_device(1, free, heat, own_heat=own)
+        assert chosen is not None
+        heat[chosen] += own
+    assert max(heat.values()) - min(heat.values()) <= max(heats)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,58 @@ def test_reader_leaves_no_descriptor_behind(store: Store, device: Path) -> None:
     body_of(reader, PATH)
     reader.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_reader_leaves_out_device_and_takes_it_back(make_device: Callable[[str], Path]) -> None:
+    devices = [make_device("one"), make_device("two")]
+    for number, device in enumerate(devices):
+        store = Store.open([device])
+        hold(store, f"a/{number}")
+        store.close()
+    paths = [f"/a/{number}/seg-00000.m4s".encode() for number in range(2)]
+    with closing(StoreReader.open(devices)) as reader:
+        opened = reader.pack(0, 1)
+        version = reader.version()
+        reader.leave_out({0: False})
+        assert (reader.find(paths[0]), reader.find(paths[1]) is None) == (None, False)
+        assert reader.pack(0, 1) is None
+        assert reader.version() != version
+        reader.refresh()
+        assert opened is not None
+        assert opened.descriptor == -1
+        assert [device.number for device in reader.devices()] == [1]
+        reader.leave_out({})
+        assert reader.find(paths[0]) is not None
+        assert reader.pack(0, 1) is not None
+
+
+def test_reader_opens_device_that_was_out_at_start_once_it_is_back(make_device: Callable[[str], Path]) -> None:
+    devices = [make_device("one"), make_device("two")]
+    store = Store.open(devices[:1])
+    hold(store, "a/0")
+    store.close()
+    with closing(StoreReader.open(devices, out={0: False})) as reader:
+        assert reader.find(b"/a/0/seg-00000.m4s") is None
+        devices[0].rename(devices[0].with_name("away"))
+        reader.leave_out({})
+        assert "No such file" in reader.failed[0].message
+        devices[0].with_name("away").rename(devices[0])
+        reader.leave_out({0: False})
+        reader.leave_out({})
+        assert reader.failed == {}
+        assert reader.find(b"/a/0/seg-00000.m4s") is not None
+
+
+def test_reader_asks_device_that_is_read_only_last(make_device: Callable[[str], Path]) -> None:
+    devices = [make_device("one"), make_device("two")]
+    for seed, device in enumerate(devices):
+        store = Store.open([device])
+        hold(store, "a/same", seed=seed)
+        if not seed:
+            hold(store, "a/only-here")
+        store.close()
+    with closing(StoreReader.open(devices, out={0: True})) as reader:
+        found = reader.find(b"/a/same/seg-00000.m4s")
+        assert found is not None
+        assert found.device == 1
+        assert reader.find(b"/a/only-here/seg-00000.m4s") is not None

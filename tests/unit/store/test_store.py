@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from oca.common.errors import StoreError, StoreFullError
 from oca.store import files
 from oca.store.device import DeviceHeldError
 from oca.store.index import Index
+from oca.store.outages import outages
 from oca.store.staging import pack_bytes
 from oca.store.store import Store
 from oca.store.verify import verify
@@ -248,3 +252,83 @@ def test_store_names_what_to_do_about_damaged_index(store: Store, device: Path) 
     with pytest.raises(StoreError, match="index is damaged") as caught:
         Store.open([device])
     assert "oca store rebuild" in caught.value.remedy
+
+
+def fail_writes(monkeypatch: pytest.MonkeyPatch, device: Path, call: str, number: int) -> None:
+    """Let ``os.<call>`` fail for what lies on that device."""
+    done = getattr(os, call)
+
+    def fail(descriptor: int, *arguments: object) -> object:
+        if device in Path(f"/proc/self/fd/{descriptor}").readlink().parents:
+            raise OSError(number, os.strerror(number))
+        return done(descriptor, *arguments)
+
+    monkeypatch.setattr(os, call, fail)
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fsync"])
+@pytest.mark.parametrize(("number", "cause"), [(errno.EIO, "io-error"), (errno.EROFS, "read-only")])
+def test_store_takes_out_device_that_fails_a_write_and_goes_on_with_the_other(
+    make_device: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, call: str, number: int, cause: str
+) -> None:
+    devices = [make_device("nvme0"), make_device("nvme1")]
+    with closing(Store.open(devices)) as store:
+        store.expect({ASSET: 1.0, "a/before": 1.0})
+        hold(store, "a/before")
+        (first,) = store.assets()
+        bad = devices[1 - first.device]
+        fail_writes(monkeypatch, bad, call, number)
+        with pytest.raises(StoreError, match=os.strerror(number)):
+            hold(store)  # hot: it goes to the other device
+        assert [held.device for held in store.assets()] == [first.device]
+        assert hold(store).device == first.device
+        assert os.strerror(number) in store.failed[1 - first.device].message
+    monkeypatch.undo()
+    assert [(n, outage.cause) for n, outage in outages(devices).items()] == [(1 - first.device, cause)]
+    with closing(Store.open(devices)) as store:
+        assert "taken out" in store.failed[1 - first.device].message
+        assert {held.device for held in store.assets()} == {first.device}
+
+
+def test_store_without_any_device_left_says_why(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Store.open([device])) as store:
+        fail_writes(monkeypatch, device / "staging", "pwrite", errno.EIO)
+        for _ in range(2):
+            with pytest.raises(StoreError, match="Input/output error"):
+                hold(store)
+    with pytest.raises(StoreError, match="taken out"):
+        Store.open([device])
+
+
+def test_store_fetches_anew_what_cannot_be_read_of_a_part(
+    store: Store, device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = make_contents()
+    staged = store.stage(make_manifest(contents))
+    for body in list(contents.values())[:2]:
+        staged.write(body)
+        assert staged.finish_object()
+    staged.close()
+    read = os.pread
+
+    def fail(descriptor: int, count: int, offset: int) -> bytes:
+        if offset == 4096 + 2 * 4096 and count > 64:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(descriptor, count, offset)
+
+    monkeypatch.setattr(os, "pread", fail)
+    staged = store.stage(make_manifest(contents))
+    assert staged.position() == (1, 0)
+    monkeypatch.undo()
+    fill(staged, contents).commit()
+    assert verify(store.devices()).faults == []
+    assert outages([device]) == {}
+
+
+def test_store_spreads_hot_assets_over_devices(make_device: Callable[[str], Path]) -> None:
+    devices = [make_device(f"nvme{number}") for number in range(3)]
+    with closing(Store.open(devices, device_bytes_max=10_000_000)) as store:
+        hold(store, "cold/one", objects=40)
+        store.expect({f"hot/{number}": 10.0 - number for number in range(6)} | {"cold/one": 0.01})
+        placed = [hold(store, f"hot/{number}").device for number in range(6)]
+    assert sorted(placed) == [0, 0, 1, 1, 2, 2]
