@@ -22,7 +22,7 @@ RECORD_BYTES_MAX = 16384
 it."""
 CHUNK_BYTES = 128 * 1024
 """Read from the pack and encrypted by one call."""
-TURN_BYTES = 512 * 1024
+TURN_BYTES = 2**20
 """Most that is encrypted for one connection before the others have their turn."""
 _WANTS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _KTLS_BYTES = DELIVERY_SLOTS["delivery_tls_sent_bytes:ktls"]
@@ -75,11 +75,12 @@ class UserspaceTlsTransport(Transport):
     """Where OpenSSL encrypts in this process: bodies are read from the pack and written record by record."""
 
     scheme = b"https"
-    __slots__ = ("_joined", "_write")
+    __slots__ = ("_joined", "_set_option", "_write")
 
     def __init__(self, connection: TlsConnection, *parts: Any, **more: Any) -> None:
         super().__init__(connection, *parts, **more)
         self._write = connection.write
+        self._set_option = connection.setsockopt
         self._joined = b""
         self._send = self._take
         self._move = self._encrypt
@@ -99,11 +100,24 @@ class UserspaceTlsTransport(Transport):
     def _encrypt(self, descriptor: int, offset: int, length: int) -> int:
         """As ``sendfile``: how much of the body is in the kernel's hands; 0 where the pack ends.
 
+        OpenSSL hands the kernel each record by itself; ``TCP_CORK`` has them leave together.
+        """
+        if length + len(self._joined) <= RECORD_BYTES_MAX:
+            return self._encrypt_records(descriptor, offset, length)
+        self._set_option(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        try:
+            return self._encrypt_records(descriptor, offset, min(length, TURN_BYTES))
+        finally:
+            with contextlib.suppress(OSError):  # the connection is lost: what comes next on it says so
+                self._set_option(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    def _encrypt_records(self, descriptor: int, offset: int, length: int) -> int:
+        """Read and write until all of ``length`` is with the kernel, or it takes no more.
+
         A write that would block has to be repeated with the same bytes at least (SSL_write(3)), which a pack always
         gives again; where in memory does not matter (``SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER``, which ``ssl`` sets).
         """
         moved, joined = 0, self._joined
-        length = min(length, TURN_BYTES)
         while moved < length:
             before = len(joined)
             got = os.preadv(descriptor, [_view[before : before + length - moved]], offset + moved)
