@@ -23,6 +23,7 @@ from oca.common.settings import Key, keys, toml
 from oca.delivery.metrics import DELIVERY
 from oca.report.metrics import APPLIANCE
 from oca.settings import ApplianceSettings
+from oca.store.scrub_messages import SCRUB
 from steering.metrics import STEERING
 from steering.settings import SteeringSettings
 
@@ -62,7 +63,7 @@ def metrics_page() -> str:
     """Every metric that an appliance and steering show."""
     lines = ["# Metrics", "", GENERATED]
     for shown_by, families in (
-        ("An appliance shows these at `GET /metrics` of its admin API.", (*APPLIANCE, *DELIVERY)),
+        ("An appliance shows these at `GET /metrics` of its admin API.", (*APPLIANCE, *DELIVERY, *SCRUB)),
         ("Steering shows these at `GET /metrics`.", STEERING),
     ):
         lines += ["", shown_by, ""]

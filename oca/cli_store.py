@@ -17,8 +17,8 @@ from oca.common.messages import StoreUse
 from oca.common.units import format_bytes
 from oca.store.importing import describe_folder, import_folder
 from oca.store.rebuild import rebuild
-from oca.store.records import HeldPack
-from oca.store.verify import Fault, verify
+from oca.store.records import Fault, HeldPack
+from oca.store.verify import verify
 from oca.store_command import (
     Meter,
     failed_of,
@@ -41,6 +41,16 @@ class Listing(Struct, frozen=True):
     use: StoreUse
     assets: list[HeldPack]
     failed: list[Fault]
+
+
+class Verified(Struct, frozen=True):
+    """What ``verify --json`` prints; ``quarantined`` names the assets that were taken out of service."""
+
+    packs: int
+    objects: int
+    bytes: int
+    faults: list[Fault]
+    quarantined: list[str]
 
 
 class Removed(Struct, frozen=True):
@@ -102,22 +112,42 @@ def list_(config: ConfigOption = None, sets: SetOption = None, json: JsonOption 
 
 
 @store_app.command("verify")
-def verify_(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
-    """Prove every digest; what is wrong is named, and the exit code is then 1. Runs beside a serving box."""
+def verify_(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Change nothing: leave what is wrong in service.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Prove every digest on the devices themselves; what is wrong is named, and the exit code is then 1.
+
+    A bad pack is quarantined: out of service until the next fill mends it. Runs beside a serving box.
+    """
     table = load_table(config, sets)
     with opened_reader(table) as reader:
         with Meter("verifying", survey_of(table, reader).use.used_bytes) as meter:
-            proof = verify(reader.devices(), on_bytes=meter.advance)
+            proof = verify(reader.devices(), on_bytes=meter.advance, quarantine=not report_only)
         faults = [*failed_of(table, reader), *proof.faults]
     if json:
-        print_json({"packs": proof.packs, "objects": proof.objects, "bytes": proof.bytes, "faults": faults})
+        print_json(Verified(proof.packs, proof.objects, proof.bytes, faults, proof.quarantined))
     else:
         print_line(f"verified {proof.packs} packs, {proof.objects} objects, {format_bytes(proof.bytes)}")
         print_faults(faults)
     if faults:
-        broken = sorted({fault.asset for fault in faults if fault.asset})
-        remedy = f"'oca store remove {' '.join(broken[:5])}' and fill again" if broken else "run 'oca store rebuild'"
-        raise StoreError(f"the store has {len(faults)} faults", remedy=remedy)
+        raise StoreError(f"the store has {len(faults)} faults", remedy=_remedy(faults, proof.quarantined))
+
+
+def _remedy(faults: list[Fault], quarantined: list[str]) -> str:
+    """What an operator does next, by the gravest of what was found."""
+    if any(fault.kind == "device" for fault in faults):
+        return "see 'oca store devices' and the kernel log"
+    if any(fault.kind == "index" for fault in faults):
+        return "run 'oca store rebuild'"
+    if quarantined:
+        assets = " and ".join(quarantined) if len(quarantined) < 3 else f"{len(quarantined)} assets"
+        return f"{assets} out of service; the next fill mends that, 'oca-fill run' at once"
+    return "run it without --report-only to take the bad packs out of service"
 
 
 @store_app.command("rebuild")

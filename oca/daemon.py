@@ -43,8 +43,10 @@ from oca.report.metrics import APPLIANCE, appliance_values
 from oca.report.observer import Observer
 from oca.report.reporter import Reporter
 from oca.report.snapshot import Snapshot
+from oca.scrubbing import Scrubbing
 from oca.settings import ApplianceSettings
 from oca.signing import SigningState
+from oca.store.scrub_messages import SCRUB
 from oca.succession import Successor, legacy
 
 OBSERVE_INTERVAL_S = 1.0
@@ -82,7 +84,10 @@ class Daemon:
         self._hurry = asyncio.Event()
         self._phase: Serving = "serving"
         hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.addresses]
-        self._observer = Observer(supervisor, inventory, hosts=hosts, read_links=read_links)
+        self._scrubbing = Scrubbing(settings.store, inventory.blame)
+        self._observer = Observer(
+            supervisor, inventory, hosts=hosts, read_links=read_links, suspect=self._scrubbing.suspect
+        )
         self._drain = Drain(Path(settings.store.devices[0]), drain_s_max=settings.drain.duration_s_max)
         self._signing = SigningState(
             settings.delivery.authorisation, Path(settings.store.devices[0]), supervisor.authorise
@@ -182,6 +187,8 @@ class Daemon:
                 self._admin = await self._open_admin()
             self._inheritance.refuse_rest()
             self._tasks.keep_up(self._watch, name="observer", pause_s=RESTART_S)
+            if self._scrubbing.is_on:
+                self._tasks.keep_up(self._scrubbing.run, name="scrub", pause_s=RESTART_S)
             if predecessor is not None:
                 predecessor.tell()
                 self._tasks.start(self._lifecycle.follow(predecessor), name="predecessor")
@@ -276,6 +283,7 @@ class Daemon:
             verdict = self.snapshot.health.verdict
             contents_changed = await self._observer.observe()
             self._signing.look()
+            self._scrubbing.leave_out(self.snapshot.store.out)
             self._supervisor.advise(self.snapshot.load)
             drained = self._drain.observe(self.snapshot.load.connections)
             self._tell_delivery()
@@ -291,6 +299,7 @@ class Daemon:
         registry = CollectorRegistry()
         registry.register(FamilyCollector(DELIVERY, self._supervisor.counters))
         registry.register(FamilyCollector(APPLIANCE, self._values))
+        registry.register(FamilyCollector(SCRUB, self._scrubbing.counters))
         app = admin_app(self, registry, self._settings.admin.host_names)
         return await AdminServer.start(app, endpoint, self._inheritance.take(endpoint))
 

@@ -22,9 +22,9 @@ from oca.common.units import format_bytes
 from oca.store.outage import remedy_of, sentence
 from oca.store.outages import outages
 from oca.store.reader import StoreReader
+from oca.store.records import Fault
 from oca.store.store import Store
 from oca.store.use import Survey, survey
-from oca.store.verify import Fault
 
 
 class StoreSettings(settings.Table, frozen=True):

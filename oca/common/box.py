@@ -26,6 +26,32 @@ class ApplianceTable(Table, frozen=True):
     site: Annotated[Name, Meta(description="The rack it stands in, as steering knows it.", examples=["fra1"])]
 
 
+class ScrubTable(Table, frozen=True):
+    """The scrub: re-reads what is held, in the background at the lowest priority, and takes out of service what is bad.
+
+    The next fill brings that back.
+    """
+
+    rate_bytes_per_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10**11,
+            description="How fast each device is read, at most; 0: no scrub. 8 TB take three days at the default.",
+            extra={"unit": "bytes per second"},
+        ),
+    ] = 32 * 2**20
+    interval_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=366 * 86400,
+            description="Time from the end of one pass over a device to the start of the next.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 7 * 86400.0
+
+
 class StoreTable(Table, frozen=True):
     """Where assets live: one folder per device, each with packs and index of its own."""
 
@@ -64,6 +90,7 @@ class StoreTable(Table, frozen=True):
             extra={"unit": "seconds"},
         ),
     ] = 30.0
+    scrub: ScrubTable = ScrubTable()
 
 
 class SteeringTable(Table, frozen=True):

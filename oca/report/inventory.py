@@ -136,7 +136,13 @@ class Inventory:
         table = self._table
         use = use_in(contents, device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio)
         return StoreReading(
-            version=self._version, held=self._held, packs=self._packs, use=use, devices=self.devices(), out=out
+            version=self._version,
+            held=self._held,
+            packs=self._packs,
+            use=use,
+            devices=self.devices(),
+            out=out,
+            quarantined=sum(each.quarantined for each in contents),
         )
 
     def _device(self, number: int, outage: Outage | None) -> DeviceReading:

@@ -45,6 +45,18 @@ APPLIANCE: tuple[Family, ...] = (
         unit="devices",
         help="Devices that cannot be read or written, or hang; /health names them.",
     ),
+    Family(
+        name="store_devices_out",
+        kind="gauge",
+        unit="devices",
+        help="Devices that were taken out, by whomever; 'oca store devices' tells why.",
+    ),
+    Family(
+        name="store_quarantined_packs",
+        kind="gauge",
+        unit="packs",
+        help="Bad packs that are out of service until the next fill mends them.",
+    ),
     Family(name="links_down", kind="gauge", unit="links", help="Links of delivery addresses that are down."),
     Family(
         name="steering_connected",
@@ -78,6 +90,8 @@ def appliance_values(snapshot: Snapshot, serving: Serving, steering: SteeringLin
         "store_objects": store.use.objects,
         "store_devices": len(store.devices),
         "store_devices_failed": sum(bool(device.fault) for device in store.devices),
+        "store_devices_out": len(store.out),
+        "store_quarantined_packs": store.quarantined,
         "links_down": sum(not link.up for link in snapshot.links),
         "steering_connected": int(steering is not None and steering.connected is True),
         "reports:taken": steering.reports_taken if steering is not None else 0,

@@ -38,6 +38,7 @@ class Observer:
         *,
         hosts: Sequence[str],
         read_links: Callable[[], Sequence[Link]],
+        suspect: Callable[[int, str], None] = lambda _device, _asset: None,
     ) -> None:
         """Take the first look at the store, which may block.
 
@@ -46,10 +47,12 @@ class Observer:
             inventory: The store.
             hosts: IP addresses that delivery listens on.
             read_links: Asks the kernel for its links; blocks.
+            suspect: Told the device and asset of each read of a viewer that failed.
         """
         self._delivery = delivery
         self._inventory = inventory
         self._hosts = hosts
+        self._suspect = suspect
         self._store_probe = Probe(inventory.read, name="store-probe")
         self._link_probe = Probe(read_links, name="link-probe")
         self._window = Window(RATE_SPAN_S)
@@ -72,6 +75,7 @@ class Observer:
         self._inventory.note_sick(self._sick())
         for device, asset, why in self._delivery.take_failed():
             self._inventory.blame(device, asset, f"{asset}: {why}")
+            self._suspect(device, asset)
         answer = await self._store_probe.answer(PROBE_TIMEOUT_S)
         if isinstance(answer, StoreReading):
             self._store = answer

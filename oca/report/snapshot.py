@@ -94,6 +94,7 @@ class StoreReading:
     use: StoreUse
     devices: Sequence[DeviceReading]
     out: Mapping[int, Outage] = field(default_factory=dict)
+    quarantined: int = 0
 
 
 @dataclass(slots=True)

@@ -95,6 +95,8 @@ def bring_back(before: Outage, said: str, *, now_ns: int) -> Outage:
 
 def remedy_of(outage: Outage) -> str:
     """What an operator does about a device that is out."""
+    if outage.cause == "operator":
+        return f"'oca store bring-back {outage.device}' uses it again"
     return f"see the kernel log, mend or replace it, then 'oca store bring-back {outage.device}'"
 
 

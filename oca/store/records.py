@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 PULLED = "pulled.object"
@@ -51,3 +53,22 @@ class HeldPack(Struct, frozen=True, gc=False):
     objects: int
     device: int
     committed_at_ns: int
+
+
+FaultKind = Literal["damaged", "unreadable", "gone", "index", "device"]
+
+
+PACK_FAULTS: frozenset[FaultKind] = frozenset({"damaged", "unreadable", "gone"})
+
+
+class Fault(Struct, frozen=True):
+    """Something that is not as promised. ``asset`` is empty where none can be named.
+
+    Kinds: a pack is *damaged* (its bytes or the index's word are wrong), *unreadable* (the device fails) or *gone*;
+    the *index* is wrong; the *device* cannot be looked at. The first three tell against the pack itself.
+    """
+
+    where: str
+    asset: str
+    what: str
+    kind: FaultKind = "device"

@@ -10,6 +10,7 @@ from msgspec import Struct
 from oca.store import files, pack
 from oca.store.device import Device
 from oca.store.index import PathClaimedError
+from oca.store.quarantine import repair
 
 
 class Mending(Struct, frozen=True):
@@ -67,6 +68,7 @@ def recover(device: Device) -> Recovered:
         except (pack.PackDamagedError, PathClaimedError) as error:
             files.remove(path)
             removed.append(f"removed {path}: {error.message.removeprefix(f'{path}: ')}")
+    removed += repair(device)
     removed += [
         _remove_file(device.staging / name) for name in files.names(device.staging) if part_header(device, name) is None
     ]

@@ -14,6 +14,7 @@ from oca.store import files
 from oca.store.capacity import DeviceSpace, capacity_bytes
 from oca.store.device import Device, held_in
 from oca.store.entries import PackEntry
+from oca.store.quarantine import held_bytes
 from oca.store.reader import StoreReader
 from oca.store.records import HeldPack
 
@@ -52,6 +53,8 @@ class DeviceContents(Struct, frozen=True):
     space: DeviceSpace
     packs: Mapping[int, PackEntry]
     objects: int
+    quarantined: int = 0
+    """Packs that are set aside; the fill turns them into parts, so they count as staged."""
 
 
 def survey(reader: StoreReader, *, device_bytes_max: int, reserve_ratio: float) -> Survey:
@@ -95,13 +98,14 @@ def look(device: Device) -> DeviceContents:
     """
     total, available = files.space(device.folder)
     packs, objects = device.index.census()
+    quarantined, quarantined_bytes = held_bytes(device)
     space = DeviceSpace(
         total=total,
         available=available,
         held=sum(entry.bytes for entry in packs.values()),
-        staged=sum(files.size(device.staging / name) or 0 for name in files.names(device.staging)),
+        staged=quarantined_bytes + sum(files.size(device.staging / name) or 0 for name in files.names(device.staging)),
     )
-    return DeviceContents(device.number, files.file_system(device.folder), space, packs, objects)
+    return DeviceContents(device.number, files.file_system(device.folder), space, packs, objects, quarantined)
 
 
 def _shared(found: Sequence[DeviceContents]) -> dict[int, DeviceSpace]:

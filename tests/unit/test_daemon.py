@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from oca import daemon as daemons
-from oca.common.box import AdminTable, ApplianceTable, SteeringTable, StoreTable
+from oca.common.box import AdminTable, ApplianceTable, ScrubTable, SteeringTable, StoreTable
 from oca.common.errors import ConfigError, OcaError
 from oca.common.log import configure_logging
 from oca.common.messages import Load, Report
@@ -20,6 +20,8 @@ from oca.delivery.authorisation import Authorisation
 from oca.delivery.settings import DeliveryTable
 from oca.report.inventory import Inventory
 from oca.settings import ApplianceSettings, DrainTable
+from oca.store.store import Store
+from tests.unit.store.made_up import flip_byte, hold
 
 
 class FakeSupervisor:
@@ -70,11 +72,19 @@ def free_port() -> int:
 class Rig:
     """A daemon put together from a real store, a made-up delivery and a steering of the test's own."""
 
-    def __init__(self, folder: Path, delivery: Any, url: str = "", *, drain: DrainTable = DrainTable()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        folder: Path,
+        delivery: Any,
+        url: str = "",
+        *,
+        drain: DrainTable = DrainTable(),  # noqa: B008
+        scrub_bytes_per_s: int = 0,
+    ) -> None:
         self.settings = ApplianceSettings(
             appliance=ApplianceTable(id="box", site="here"),
             delivery=DeliveryTable(listen=("127.0.0.1:8080",), drain_s=20),
-            store=StoreTable(devices=(str(folder),)),
+            store=StoreTable(devices=(str(folder),), scrub=ScrubTable(rate_bytes_per_s=scrub_bytes_per_s)),
             admin=AdminTable(listen=f"127.0.0.1:{free_port()}"),
             steering=SteeringTable(url=url, report_interval_s=300),
             drain=drain,
@@ -113,6 +123,34 @@ async def test_daemon_serves_until_told_to_stop(rig: Rig) -> None:
         await running
     assert rig.supervisor.stops == [20, 0]
     assert rig.daemon.serving == "drained"
+
+
+async def test_daemon_reports_asset_lost_that_its_scrub_finds_bad(tmp_path: Path, delivery: Any) -> None:
+    store = Store.open([tmp_path])
+    hold(store, "film/bad")
+    hold(store, "film/good")
+    store.close()
+    flip_byte(tmp_path / "packs" / "00000001.pack", 5000)
+    rig = Rig(tmp_path, delivery, scrub_bytes_per_s=10**9)
+    digest = rig.daemon.snapshot.store.held.digest
+    running = run(rig)
+    async with asyncio.timeout(30):
+        await rig.supervisor.started.wait()
+        while rig.daemon.snapshot.store.quarantined == 0:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+        assert [pack.asset for pack in rig.daemon.snapshot.store.packs] == ["film/good"]
+        assert rig.daemon.snapshot.store.held.digest != digest
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://{rig.settings.admin.listen}/metrics") as got,
+        ):
+            shown = await got.text()
+        assert 'oca_scrub_faults_total{kind="damaged"} 1.0' in shown
+        assert "oca_store_quarantined_packs 1.0" in shown
+        rig.daemon.stop()
+        rig.supervisor.drained.set()
+        await running
+    rig.inventory.close()
 
 
 async def test_daemon_does_not_inflate_what_its_admin_is_sent(rig: Rig) -> None:

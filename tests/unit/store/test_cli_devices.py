@@ -44,7 +44,7 @@ def test_device_is_taken_out_listed_and_brought_back(
         [str(devices[0]), "good", "1"],
         [str(devices[1]), "out", "0"],
     ]
-    assert "an operator took it out: SMART says it wears out; see the kernel log" in lines[3]
+    assert "an operator took it out: SMART says it wears out; 'oca store bring-back" in lines[3]
     assert "SMART says it wears out" in lines[4]
     assert run("ls", *options) == 0
     captured = capsys.readouterr()

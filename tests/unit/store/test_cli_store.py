@@ -85,9 +85,27 @@ def test_verify_fails_and_names_damaged_object(config: Path, source: Path, devic
     assert run("verify", "--config", config) == 1
     captured = capsys.readouterr()
     assert "harbour/all: /harbour/seg-1.m4s: its bytes do not match its digest" in captured.err
-    assert captured.err.splitlines()[-1] == "oca: the store has 1 faults; 'oca store remove harbour/all' and fill again"
-    assert run("verify", "--json", "--config", config) == 1
-    assert printed(capsys)["faults"][0]["asset"] == "harbour/all"
+    assert captured.err.splitlines()[-1] == (
+        "oca: the store has 1 faults; harbour/all out of service; the next fill mends that, 'oca-fill run' at once"
+    )
+    assert run("verify", "--json", "--config", config) == 0  # what is out of service is not promised any more
+    assert run("ls", "--json", "--config", config) == 0
+    assert "harbour/all" not in capsys.readouterr().out
+
+
+def test_verify_changes_nothing_if_told_to_report_only(
+    config: Path, source: Path, device: Path, capsys: Capture
+) -> None:
+    run_import(config, source)
+    flip_byte(device / "packs" / "00000001.pack", 100_000)
+    capsys.readouterr()
+    for _ in range(2):
+        assert run("verify", "--json", "--report-only", "--config", config) == 1
+        captured = capsys.readouterr()
+        told = json.loads(captured.out)
+        assert [(fault["asset"], fault["kind"]) for fault in told["faults"]] == [("harbour/all", "damaged")]
+        assert told["quarantined"] == []
+        assert "run it without --report-only" in captured.err
 
 
 def test_rebuild_reports_what_it_found(config: Path, source: Path, device: Path, capsys: Capture) -> None:

@@ -27,7 +27,9 @@ def test_outage_tells_since_when_why_and_what_to_do() -> None:
     assert sentence(outage) == (
         "taken out 2023-11-14 22:13:20Z, it answers with errors: cannot read: Input/output error"
     )
+    assert remedy_of(outage).startswith("see the kernel log")
     assert "oca store bring-back /srv/nvme1" in remedy_of(outage)
+    assert remedy_of(take_out(outage, "/d", "operator", "x", now_ns=1)) == "'oca store bring-back /d' uses it again"
     assert (outage.out, outage.times) == (True, 1)
     assert [error.said for error in outage.errors] == ["cannot read: Input/output error"]
 

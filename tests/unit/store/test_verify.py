@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from oca.common.errors import StoreError
 from oca.store import files
+from oca.store.direct import DirectReader
 from oca.store.entries import encode_entry
 from oca.store.index import Index
 from oca.store.reader import StoreReader
+from oca.store.records import Fault
 from oca.store.store import Store
-from oca.store.verify import Fault, verify
+from oca.store.verify import verify
 from tests.unit.store.made_up import flip_byte, hold
 
 ASSET = "harbour/video-240p"
@@ -87,16 +90,15 @@ def test_verify_names_pack_that_index_does_not_name(store: Store, pack: Path, de
 def test_verify_passes_over_asset_evicted_meanwhile(
     store: Store, pack: Path, device: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_at = files.read_at
+    read = DirectReader.parts
 
-    def evict_first(descriptor: int, path: Path, count: int, offset: int) -> bytes:
-        if path == pack and offset == 4096:
-            monkeypatch.undo()
+    def evict_first(reader: DirectReader, offset: int, length: int) -> Iterator[memoryview]:
+        if reader._path == pack:
             store.evict(ASSET)
-            return b""
-        return read_at(descriptor, path, count, offset)
+            return iter(())
+        return read(reader, offset, length)
 
-    monkeypatch.setattr(files, "read_at", evict_first)
+    monkeypatch.setattr(DirectReader, "parts", evict_first)
     proof = verify(store.devices())
     assert (proof.packs, proof.faults) == (1, [])
 
