@@ -55,8 +55,11 @@ wheel: .venv/.demo-ready ## dist/*.whl, with the page's player inside
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
 
+deb: .venv/.demo-ready ## dist/*.deb for Debian 12: its own Python packages, users, folders, units; the same bytes every time
+	@$(BIN)/python -m debian $(DEB)
+
 lock: .venv/.dev-ready ## pin the newest versions that pyproject.toml allows
-	@for set in demo dev; do extras="--extra demo"; [ $$set = demo ] || extras="$$extras --extra dev"; \
+	@for set in package demo dev; do extras=""; [ $$set = package ] || extras="--extra demo"; [ $$set != dev ] || extras="$$extras --extra dev"; \
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 $$extras --generate-hashes --upgrade \
 	--no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$set.lock; done
 
@@ -86,4 +89,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit floods fuzz lint bench bench-delivery bench-cold bench-players wheel lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit floods fuzz lint bench bench-delivery bench-cold bench-players wheel deb lock debian debian-bench clean

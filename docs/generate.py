@@ -24,6 +24,7 @@ from oca.delivery.metrics import DELIVERY
 from oca.report.metrics import APPLIANCE
 from oca.settings import ApplianceSettings
 from oca.store.scrub_messages import SCRUB
+from oca.turnup.kernel import sysctl_file
 from steering.metrics import STEERING
 from steering.settings import SteeringSettings
 
@@ -44,6 +45,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     for _, app, file, _, _ in PROGRAMS:
         printed = CliRunner().invoke(app, ["config", "print"], catch_exceptions=False)
         yield Path("config", file), printed.stdout
+    yield Path("config/sysctl.conf"), sysctl_file()
 
 
 def settings_page() -> str:

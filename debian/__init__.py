@@ -1,0 +1,1 @@
+"""Makes the Debian package: ``python -m debian``, or ``make deb``."""

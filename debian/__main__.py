@@ -1,0 +1,52 @@
+"""``python -m debian``: the Debian package of this tree, for the Python of Debian 12, under ``dist/``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from debian.stage import MACHINES, Stage
+from oca import __version__
+from oca.common.units import format_bytes
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> int:
+    """Build, and say what was built."""
+    parser = argparse.ArgumentParser(prog="make deb", description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the package")
+    parser.add_argument("--version", default=f"{__version__}-1", help="version of the package")
+    parser.add_argument("--wheels", type=Path, default=ROOT / ".demo" / "wheels", help="where downloads are kept")
+    wanted = parser.parse_args()
+    machine = output("dpkg", "--print-architecture")
+    if machine not in MACHINES:
+        print(f"no wheels for {machine}: build on {' or '.join(MACHINES)}", file=sys.stderr)
+        return 1
+    wanted.out.mkdir(parents=True, exist_ok=True)
+    package = wanted.out / f"open-appliance_{wanted.version}_{machine}.deb"
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Stage(ROOT, Path(folder) / "stage", version=wanted.version, machine=machine, built_at_s=commit_time())
+        stage.fill(wanted.wheels)
+        stage.pack(package)
+    digest = hashlib.sha256(package.read_bytes()).hexdigest()
+    print(f"{package}  {format_bytes(package.stat().st_size)}\nsha256 {digest}")
+    return 0
+
+
+def commit_time() -> int:
+    """When the tree's last commit was made, seconds since 1970: the time of every file in the package."""
+    return int(output("git", "-C", str(ROOT), "log", "-1", "--format=%ct"))
+
+
+def output(*command: str) -> str:
+    """What a command prints."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
