@@ -13,6 +13,7 @@ from oca import __version__
 from oca.admin.client import ask_quality, ask_status, change_serving, renew
 from oca.admin.quality import ROWS_SHOWN, ROWS_SHOWN_MAX, By, quality_lines
 from oca.admin.screen import renewal_text, status_lines
+from oca.cli_routes import routes_app
 from oca.cli_store import store_app
 from oca.cli_token import token_app
 from oca.common.command import (
@@ -48,6 +49,7 @@ def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
 
 
 app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
+app.add_typer(routes_app, name="routes")
 app.add_typer(store_app, name="store")
 app.add_typer(token_app, name="token")
 

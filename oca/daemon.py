@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from oca import __version__
 from oca.admin.api import admin_app
 from oca.admin.quality import By, QualityPage, quality_page
+from oca.admin.routes import RoutesPage, routes_page
 from oca.admin.screen import service_line
 from oca.admin.server import AdminServer
 from oca.admin.status import (
@@ -42,6 +43,7 @@ from oca.report.inventory import Inventory
 from oca.report.metrics import APPLIANCE, appliance_values
 from oca.report.observer import Observer
 from oca.report.reporter import Reporter
+from oca.report.route_watch import watch_routes
 from oca.report.snapshot import Snapshot
 from oca.scrubbing import Scrubbing
 from oca.settings import ApplianceSettings
@@ -92,12 +94,15 @@ class Daemon:
         self._signing = SigningState(
             settings.delivery.authorisation, Path(settings.store.devices[0]), supervisor.authorise
         )
+        self._boot_id = secrets.token_hex(16)
+        self._routes = watch_routes(settings.routes, boot_id=self._boot_id)
         self._reporter = self._make_reporter() if settings.steering.url else None
 
     @property
     def snapshot(self) -> Snapshot:
         """What was seen last; an operator's drain is among the reasons of its health."""
-        return self._observer.snapshot.explained(self._signing.reason).explained(self._drain.reason)
+        seen = self._observer.snapshot.explained(self._routes.reason if self._routes is not None else "")
+        return seen.explained(self._signing.reason).explained(self._drain.reason)
 
     @property
     def serving(self) -> Serving:
@@ -147,6 +152,10 @@ class Daemon:
         is_on = self._settings.delivery.cmcd.quality
         return quality_page(self._supervisor.quality(), is_on=is_on, window_s=QUALITY_WINDOW_S, by=by, limit=limit)
 
+    def routes(self, after: str, limit: int) -> RoutesPage:
+        """What is heard by BGP."""
+        return routes_page(self._routes, socket=self._settings.routes.bird_socket, after=after, limit=limit)
+
     def status(self) -> Status:
         """The appliance at a glance."""
         snapshot = self._observer.snapshot
@@ -195,6 +204,8 @@ class Daemon:
                 await self._lifecycle.alone.wait()
             if self._reporter is not None:
                 self._tasks.keep_up(self._reporter.run, name="reporter", pause_s=RESTART_S)
+            if self._routes is not None:
+                self._routes.start(self._tasks, self._reporter, pause_s=RESTART_S)
             notify("READY=1")
             _log.info(
                 "serving", urls=list(self._supervisor.urls), admin=self._settings.admin.listen, state=self.serving
@@ -261,11 +272,12 @@ class Daemon:
         return Reporter(
             self._settings.appliance,
             self._settings.steering,
-            boot_id=secrets.token_hex(16),
+            boot_id=self._boot_id,
             delivery=self._supervisor,
             observe=lambda: (self.snapshot, self.serving),
             chance=secrets.SystemRandom().random,
             signing=self._signing,
+            routes=self._routes,
         )
 
     def _tell_delivery(self) -> None:

@@ -17,6 +17,7 @@ from oca.common.errors import ConfigError
 from oca.common.log import LogTable
 from oca.common.settings import Table
 from oca.delivery.settings import DeliveryTable
+from oca.network.route_settings import RoutesTable
 
 PREFIX = "OCA"
 HEADING = """Settings of an appliance: oca serve --config appliance.toml
@@ -55,6 +56,7 @@ class ApplianceSettings(Table, frozen=True):
     admin: AdminTable = AdminTable()
     steering: SteeringTable = SteeringTable()
     drain: DrainTable = DrainTable()
+    routes: RoutesTable = RoutesTable()
     log: LogTable = LogTable()
 
     def __post_init__(self) -> None:

@@ -23,21 +23,28 @@ from oca.common.config_command import config_app
 from steering.cli_catalogue import publish, titles
 from steering.cli_keys import keys_app
 from steering.cli_plan import demand_app, plan
+from steering.cli_routes import routes_app
 from steering.settings import HEADING, PREFIX, SteeringSettings, load_settings
 
 app = new_app("oca-steering", __version__, "Steer viewers to the nearest appliance that holds what they watch.")
 
 
 def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
-    from steering.service import read_tokens  # noqa: PLC0415 - the other commands start without its parts
+    from steering.prefix_files import read_prefix_file  # noqa: PLC0415 - the other commands start without its parts
+    from steering.service import read_tokens  # noqa: PLC0415
 
-    read_tokens(load_settings(file, sets))
+    settings = load_settings(file, sets)
+    read_tokens(settings)
+    for site in settings.site:
+        if site.prefix_file:
+            read_prefix_file(site.prefix_file)
     return []
 
 
 app.add_typer(config_app(SteeringSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
 app.add_typer(demand_app, name="demand")
 app.add_typer(keys_app, name="keys")
+app.add_typer(routes_app, name="routes")
 app.command()(publish)
 app.command()(titles)
 app.command()(plan)

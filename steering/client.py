@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeVar
 
 import aiohttp
 import msgspec
@@ -10,12 +11,13 @@ import msgspec
 from oca.common.errors import SteeringError
 from oca.common.messages import Problem
 from steering.answer import Explanation
+from steering.route_audit import AuditView
 from steering.settings import ApiTable
 
 ANSWER_BYTES_MAX = 16 * 2**20
 TIMEOUT_S = 10.0
-_explanations = msgspec.json.Decoder(Explanation)
 _problems = msgspec.json.Decoder(Problem)
+Answer = TypeVar("Answer")
 
 
 def ask_explanation(api: ApiTable, *, title: str, client: str) -> Explanation:
@@ -24,10 +26,23 @@ def ask_explanation(api: ApiTable, *, title: str, client: str) -> Explanation:
     Raises:
         SteeringError: It does not answer, or refuses.
     """
-    return asyncio.run(_ask(f"http://{api.listen}/v1/explain", {"title": title, "client": client}))
+    return _ask(api, "/v1/explain", {"title": title, "client": client}, Explanation)
 
 
-async def _ask(url: str, query: dict[str, str]) -> Explanation:
+def ask_route_audit(api: ApiTable) -> AuditView:
+    """``GET /v1/routes/audit``.
+
+    Raises:
+        SteeringError: It does not answer, or refuses.
+    """
+    return _ask(api, "/v1/routes/audit", {}, AuditView)
+
+
+def _ask(api: ApiTable, path: str, query: dict[str, str], kind: type[Answer]) -> Answer:
+    return asyncio.run(_get(f"http://{api.listen}{path}", query, msgspec.json.Decoder(kind)))
+
+
+async def _get(url: str, query: dict[str, str], decoder: msgspec.json.Decoder[Answer]) -> Answer:
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
@@ -40,7 +55,7 @@ async def _ask(url: str, query: dict[str, str]) -> Explanation:
                 raise SteeringError(
                     f"steering answered {response.status}: {why}", remedy=problem.remedy or "correct it"
                 )
-            return _explanations.decode(body)
+            return decoder.decode(body)
     except (aiohttp.ClientError, TimeoutError) as error:
         reason = str(error) or f"no answer within {TIMEOUT_S:.0f} s"
         raise SteeringError(

@@ -87,7 +87,8 @@ class Reach:
             whole table is wanted.
         """
         heard = self.heard[appliance]
-        if batch.after == heard.digest_hex and not batch.begins and not batch.ends:
+        repeated = batch.after == heard.digest_hex != batch.before and not batch.begins
+        if repeated and not (batch.ends and heard.fresh is not None):
             return  # its acknowledgement was lost
         if batch.begins:
             heard.stale = heard.stale or heard.routes > 0

@@ -32,6 +32,7 @@ from steering.intake import Intake
 from steering.liveness import first_reports_limit_s
 from steering.metrics import Counts
 from steering.nightly import NightlyPlans
+from steering.prefix_files import PrefixFiles
 from steering.settings import SteeringSettings
 from steering.signing import Signing
 from steering.state.embedded import open_state
@@ -40,6 +41,7 @@ from steering.state.store import StateStore
 BACKLOG = 1024
 CATALOGUE_INTERVAL_S = 0.25
 KEYS_INTERVAL_S = 0.5
+PREFIX_FILES_INTERVAL_S = 2.0
 ALIVE_INTERVAL_S = 1.0
 STOP_S_MAX = 5.0
 PLAN_RETRY_S = 60.0
@@ -86,6 +88,7 @@ class Service:
         self._counts = Counts()
         self._signing = Signing(settings.signing, state)
         self.decider = Decider(settings, self._catalogue, self._counts, self._signing)
+        self._prefix_files = PrefixFiles(settings.site, self.decider.reach)
         self._plans = NightlyPlans(state, settings, self._counts)
         self._intake = Intake(state, known=lambda: self._catalogue.assets, now_ns=now_ns)
         trusted = Trust(settings.api.trusted_proxies)
@@ -137,6 +140,7 @@ class Service:
         """Begin what goes on beside answering."""
         self._background.repeat(self._intake.write_next, name="demand")
         self._background.repeat(self._follow_catalogue, name="catalogue")
+        self._background.repeat(self._follow_prefix_files, name="prefix files")
         self._background.repeat(self._follow_keys, name="signing keys")
         self._background.repeat(self._tell_manager, name="service manager")
         self._background.repeat(self._plans.look, name="nightly plans", retry_s=PLAN_RETRY_S)
@@ -163,6 +167,11 @@ class Service:
         """Say that this loop turns, and what is amiss."""
         await asyncio.sleep(ALIVE_INTERVAL_S)
         notify_alive("; ".join(self.faults()) or f"{len(self._catalogue.titles)} titles")
+
+    async def _follow_prefix_files(self) -> None:
+        """Take up prefixes that an operator lists anew."""
+        await asyncio.sleep(PREFIX_FILES_INTERVAL_S)
+        await self._prefix_files.look()
 
     async def _follow_catalogue(self) -> None:
         """Take up what ``oca-steering publish`` writes beside us."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oca.admin.guard import refusal
 from oca.admin.quality import BYS, ROWS_SHOWN, ROWS_SHOWN_MAX, By, QualityPage
+from oca.admin.routes import ROUTES_SHOWN, ROUTES_SHOWN_MAX, RoutesPage
 from oca.admin.status import Renewal, Status, asset_page, serving_change
 from oca.common.problem import Refusal, json_response, problem_response, problems
 from oca.common.routing import mount
@@ -26,6 +28,7 @@ ENDPOINTS = {
     "GET /metrics": "for Prometheus",
     "GET /v1/status": "the appliance at a glance",
     "GET /v1/assets": "assets held, by id; ?after=ID&limit=N",
+    "GET /v1/routes": "what is heard by BGP, and what is wrong with it; ?after=PREFIX&limit=N",
     "GET /v1/quality": "what viewers had of late, worst first; ?by=prefix|asset|both&limit=N",
     "POST /v1/drain": "send no new viewers here, who plays is moved or finishes",
     "POST /v1/undrain": "serve again",
@@ -46,6 +49,9 @@ class Appliance(Protocol):
 
     def quality(self, by: By, limit: int) -> QualityPage:
         """What viewers had of late."""
+
+    def routes(self, after: str, limit: int) -> RoutesPage:
+        """What is heard by BGP; may take a second where that is a full table."""
 
     def drain(self) -> bool:
         """Begin to drain; false where that is so already."""
@@ -70,6 +76,7 @@ def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Col
         web.get("/metrics", api.metrics),
         web.get("/v1/status", api.status),
         web.get("/v1/assets", api.assets),
+        web.get("/v1/routes", api.routes),
         web.get("/v1/quality", api.quality),
         web.post("/v1/drain", api.drain),
         web.post("/v1/undrain", api.undrain),
@@ -118,6 +125,11 @@ class _Api:
         store = self._appliance.snapshot.store
         devices = [device.path for device in store.devices]
         return json_response(asset_page(store.packs, devices, after=request.query.get("after", ""), limit=limit))
+
+    async def routes(self, request: web.Request) -> web.Response:
+        limit = _limit(request, ROUTES_SHOWN, ROUTES_SHOWN_MAX)
+        after = request.query.get("after", "")
+        return json_response(await asyncio.to_thread(self._appliance.routes, after, limit))
 
     async def quality(self, request: web.Request) -> web.Response:
         wanted = request.query.get("by", "prefix")

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from oca.admin.quality import By, QualityPage
+from oca.admin.routes import RoutesPage
 from oca.admin.status import Renewal, ServingChange, Status
 from oca.common.addresses import parse_listen
 from oca.common.errors import OcaError
@@ -36,6 +37,15 @@ def ask_quality(listen: str, by: By, limit: int) -> QualityPage:
         OcaError: It does not run, or does not answer as it should.
     """
     return _ask(listen, "GET", f"/v1/quality?by={by}&limit={limit}", QualityPage)
+
+
+def ask_routes(listen: str, limit: int) -> RoutesPage:
+    """What is heard by BGP.
+
+    Raises:
+        OcaError: It does not run, or does not answer as it should.
+    """
+    return _ask(listen, "GET", f"/v1/routes?limit={limit}", RoutesPage)
 
 
 def change_serving(listen: str, wanted: str) -> ServingChange:

@@ -6,7 +6,6 @@ Nothing here is needed to serve: while steering is away the appliance serves wha
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,13 +19,13 @@ from oca.common.errors import SteeringError
 from oca.common.jwk import SigningPolicy
 from oca.common.log import get_logger
 from oca.common.messages import Misses, Report, ReportAnswer, Serving
-from oca.common.refusal import read_refusal
 from oca.common.token import read_token
 from oca.report.demand import DemandLedger
+from oca.report.exchange import post
+from oca.report.route_watch import RouteWatch
 from oca.report.schedule import next_report_in_s
 from oca.report.snapshot import Delivery, Snapshot, SteeringLink
 
-ANSWER_BYTES_MAX = 64 * 1024
 LAST_REPORTS_MAX = 3
 """One for a batch whose answer was cut off, one for the demand since, one to spare."""
 _log = get_logger("reporter")
@@ -58,6 +57,7 @@ class Reporter:
         observe: Callable[[], tuple[Snapshot, Serving]],
         chance: Callable[[], float],
         signing: Signing,
+        routes: RouteWatch | None = None,
     ) -> None:
         """Make ready to report.
 
@@ -69,6 +69,7 @@ class Reporter:
             observe: What to report now.
             chance: A number in [0, 1) on each call, to spread reports.
             signing: Takes up what steering says of signed URLs.
+            routes: What is heard by BGP; None: nothing is.
 
         Raises:
             ConfigError: The token file cannot be used.
@@ -81,9 +82,13 @@ class Reporter:
         self._observe = observe
         self._chance = chance
         self._signing = signing
+        self._routes = routes
         self._ledger = DemandLedger(boot_id, started_at_ns=now_ns())
-        self._token = read_token(steering.token_file, setting="steering.token_file")
-        self._url = f"{steering.url.rstrip('/')}/v1/appliances/{appliance.id}/report"
+        self.token = read_token(steering.token_file, setting="steering.token_file")
+        self.timeout_s = steering.timeout_s
+        base = f"{steering.url.rstrip('/')}/v1/appliances/{appliance.id}"
+        self._url = f"{base}/report"
+        self.routes_url = f"{base}/routes"
         self._wanted = asyncio.Event()
         self._sequence = 0
         self._listed_wanted = ""
@@ -138,6 +143,9 @@ class Reporter:
         self._ledger.acknowledge(answer.demand_sequence)
         self._listed_wanted = report.contents.digest if answer.contents_wanted else ""
         self.link.reports_taken += 1
+        # Where a batch went out since, the answer is about a table that is no more.
+        if answer.routes_wanted and self._routes is not None and self._routes.ledger.digest == report.routes:
+            self._routes.nudge()
         if answer.policy is not None:
             self._signing.take(answer.policy)
             if self._signing.policy is answer.policy:
@@ -169,28 +177,11 @@ class Reporter:
             ),
             policy=policy.revision if policy is not None else "",
             keys=[key.kid for key in policy.keys] if policy is not None else [],
+            routes=self._routes.ledger.digest if self._routes is not None else None,
         )
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> ReportAnswer:
-        headers = {"Content-Type": "application/json"}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        try:
-            async with session.post(self._url, data=body, headers=headers, allow_redirects=False) as response:
-                raw = await _read_bounded(response)
-                if response.status != 200:
-                    raise _refused(response.status, raw)
-        except TimeoutError:
-            raise SteeringError(
-                f"{self._url}: no answer within {self._steering.timeout_s:g} s",
-                remedy="check that steering runs and can be reached",
-            ) from None
-        except aiohttp.ClientError as error:
-            told = isinstance(error, aiohttp.ClientConnectorError) and os.strerror(error.errno or 0)
-            raise SteeringError(
-                f"{self._url}: {told or error or type(error).__name__}",
-                remedy="check [steering] url, and that steering runs and can be reached",
-            ) from None
+        raw = await post(session, self._url, body, token=self.token, timeout_s=self.timeout_s)
         try:
             return _decode(raw)
         except msgspec.DecodeError as error:
@@ -209,31 +200,3 @@ class Reporter:
             _log.warning("steering does not take reports; serving goes on", why=why)
         self.link.connected = connected
         self.link.why = why
-
-
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    raw = bytearray()
-    async for chunk in response.content.iter_any():
-        raw += chunk
-        if len(raw) > ANSWER_BYTES_MAX:
-            raise SteeringError(
-                f"steering's answer is larger than {ANSWER_BYTES_MAX} bytes",
-                remedy="check that [steering] url is right",
-            )
-    return bytes(raw)
-
-
-def _refused(status: int, raw: bytes) -> SteeringError:
-    refused = read_refusal(raw)
-    return SteeringError(
-        f"steering answered {status} to the report" + (f": {refused.said}" if refused.said else ""),
-        remedy=refused.remedy or _REMEDIES.get(status, "look at steering's log"),
-    )
-
-
-_REMEDIES = {
-    401: "put the token that steering expects into [steering] token_file",
-    403: "enrol this appliance's id in steering.toml, or correct [appliance] id and [steering] token_file",
-    404: "check [steering] url",
-    413: "steering takes no report this large; upgrade it",
-}

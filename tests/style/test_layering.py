@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "oca/network": ("oca.network", "oca.common"),
     "oca/delivery": ("oca.delivery", "oca.http1", "oca.store", "oca.common"),
     "oca/report": ("oca.report", "oca.network", "oca.store", "oca.common"),
-    "oca/admin": ("oca.admin", "oca.report", "oca.store", "oca.common"),
+    "oca/admin": ("oca.admin", "oca.report", "oca.network", "oca.store", "oca.common"),
     "oca/turnup": ("oca.turnup", "oca.admin", "oca.network", "oca.report", "oca.store", "oca.common"),
     "oca": ("oca",),
     "fill": ("fill", "oca.common", "oca.store"),

@@ -32,7 +32,7 @@ def test_oca_prints_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["serve", "status", "quality", "drain", "undrain", "reload", "upgrade", "config", "store"]
+    "command", ["serve", "status", "quality", "drain", "undrain", "reload", "upgrade", "config", "store", "routes"]
 )
 def test_oca_explains_every_command(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from oca.admin.api import ENDPOINTS, admin_app
 from oca.admin.quality import By, QualityPage, quality_page
+from oca.admin.routes import RoutesPage
 from oca.admin.status import Renewal, Status
 from oca.common.messages import Health, Serving
 from oca.common.metrics import FamilyCollector
@@ -33,6 +34,9 @@ class FakeAppliance:
     def quality(self, by: By, limit: int) -> QualityPage:
         sums = [Quality("film/video", f"192.0.{net}.0/24", 4, starved=net) for net in range(3)]
         return quality_page(sums, is_on=True, window_s=900, by=by, limit=limit)
+
+    def routes(self, after: str, limit: int) -> RoutesPage:
+        return RoutesPage(socket=f"after {after}", why="", routes=limit)
 
     def drain(self) -> bool:
         changed = self.state != "draining"
@@ -122,6 +126,14 @@ async def test_assets_refuse_limit_out_of_bounds(client: Client, limit: str) -> 
     async with client.get("/v1/assets", params={"limit": limit}) as response:
         assert response.status == 400
         assert (await response.json())["field"] == "limit"
+
+
+async def test_routes_come_from_where_asked(client: Client) -> None:
+    async with client.get("/v1/routes?after=45.1.0.0/16&limit=3") as response:
+        page = await response.json()
+        assert (response.status, page["socket"], page["routes"]) == (200, "after 45.1.0.0/16", 3)
+    async with client.get("/v1/routes?limit=0") as response:
+        assert response.status == 400
 
 
 async def test_quality_comes_by_what_is_asked_worst_first(client: Client) -> None:

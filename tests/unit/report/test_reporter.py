@@ -13,7 +13,8 @@ from oca.common.box import ApplianceTable, SteeringTable
 from oca.common.jwk import SigningPolicy
 from oca.common.log import configure_logging
 from oca.common.messages import Report, ReportAnswer
-from oca.report.reporter import ANSWER_BYTES_MAX, Reporter
+from oca.report.exchange import ANSWER_BYTES_MAX
+from oca.report.reporter import Reporter
 from oca.report.snapshot import Snapshot
 from oca.store.records import HeldPack
 from tests.unit.common.signing_keys import ES
