@@ -40,10 +40,13 @@ lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 
-bench: bench-delivery bench-cold bench-players ## every benchmark, with its ratios and bars
+bench: bench-delivery bench-profile bench-cold bench-players ## every benchmark, with its ratios and bars
 
 bench-delivery: .venv/.dev-ready debian-bench ## the delivery worker beside nginx in the same run
 	@$(BIN)/python -m benchmarks.delivery $(DELIVERY)
+
+bench-profile: .venv/.dev-ready debian-bench ## where the CPU of a request goes, by perf: ours, nginx, a bare loop
+	@$(BIN)/python -m benchmarks.profile $(PROFILE)
 
 bench-cold: .venv/.dev-ready debian-bench ## viewers of what is in memory while others ask for what is not
 	@$(BIN)/python -m benchmarks.cold $(COLD)
@@ -89,4 +92,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit floods fuzz lint bench bench-delivery bench-cold bench-players wheel deb lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit floods fuzz lint bench bench-delivery bench-profile bench-cold bench-players wheel deb lock debian debian-bench clean

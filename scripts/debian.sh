@@ -3,7 +3,7 @@
 # of the benchmarks too: the other servers, and a compiler for the programs in C.
 set -eu
 packages=(chromium nginx-light wrk strace qemu-system-x86 busybox-static e2fsprogs systemd debootstrap)
-[ "${1:-}" != bench ] || packages+=(varnish trafficserver h2o gcc libc6-dev openssl)
+[ "${1:-}" != bench ] || packages+=(varnish trafficserver h2o gcc libc6-dev openssl linux-perf)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
