@@ -23,7 +23,10 @@ def settings_files(places: Places, *, films_bytes: Sequence[int], workers: int) 
             folder / "appliance.toml",
             _appliance(places, appliance, folder, appliance.store_bytes(films_bytes), workers),
         )
-        yield folder / "fill.toml", '[box]\nconfig = "appliance.toml"\n\n[fill]\nprogress_interval_s = 0.25\n'
+        yield (
+            folder / "fill.toml",
+            '[box]\nconfig = "appliance.toml"\n\n[fill]\nprogress_interval_s = 0.25\n\n[ladder]\nlook_interval_s = 1\n',
+        )
 
 
 def _steering(places: Places) -> str:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
 from fill.asset import AssetFetch, Fetcher
-from fill.diff import Fetch, FillDiff, Held, diff_plan, room_on_one_device
+from fill.diff import FillDiff, Held, diff_plan, room_on_one_device
+from fill.rank import SourceRank
 from fill.schedule import in_order
-from fill.settings import FillTable
+from fill.settings import FillTable, LadderTable
 from fill.sources import SourceLadder
 from fill.steering_client import SteeringClient, SteeringRefusalError
+from fill.steps import reach
 from fill.tracker import FillTracker
+from fill.turns import Turn, Turns
+from oca.common import clock
 from oca.common.errors import OcaError, SteeringError, StoreError, StoreFullError
 from oca.common.log import get_logger
-from oca.common.messages import AssetManifest, FillPlan
+from oca.common.messages import AssetManifest, FillPlan, FillSource
 from oca.common.tasks import Tasks
 from oca.store.records import HeldPack
 from oca.store.staging import StagedAsset, pack_bytes
@@ -46,6 +49,8 @@ class FillAgent:
         tracker: FillTracker,
         settings: FillTable,
         *,
+        ladder: LadderTable,
+        rank: SourceRank,
         dice: Callable[[], float],
     ) -> None:
         self._store = store
@@ -53,6 +58,8 @@ class FillAgent:
         self._fetcher = fetcher
         self._tracker = tracker
         self._settings = settings
+        self._waits = ladder
+        self._rank = rank
         self._dice = dice
         self._store_thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._staging = asyncio.Lock()
@@ -89,9 +96,9 @@ class FillAgent:
         self._may_go = [*diff.evictions, *diff.spare]
         self._full = bool(skips)
         brought_before = len(self._brought)
-        queue = deque(fetches)
+        turns = Turns(fetches, look_interval_s=self._waits.look_interval_s)
         side_by_side = min(self._settings.parallel_assets, len(fetches))
-        await asyncio.gather(*(tasks.start(self._work(queue), name=f"fill-{n}") for n in range(side_by_side)))
+        await asyncio.gather(*(tasks.start(self._work(turns), name=f"fill-{n}") for n in range(side_by_side)))
         return self._full and len(self._brought) > brought_before and not self._steering_gone
 
     async def _diff(self, plan: FillPlan) -> FillDiff:
@@ -104,51 +111,81 @@ class FillAgent:
             in_order(plan.assets), map(held_asset, held), free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES
         )
 
-    async def _work(self, queue: deque[Fetch]) -> None:
-        while queue:
-            await self._fill_asset(queue.popleft())
+    async def _work(self, turns: Turns) -> None:
+        while (turn := turns.next(clock.monotonic_s())) is not None:
+            if isinstance(turn, Turn):
+                await self._take_turn(turn, turns)
+            else:
+                await asyncio.sleep(turn)
 
-    async def _fill_asset(self, fetch: Fetch) -> None:
-        asset = fetch.planned.asset
+    async def _take_turn(self, turn: Turn, turns: Turns) -> None:
+        """Fetch the asset from those that may be asked by now, or leave it for later if more may be then."""
+        planned = turn.fetch.planned
         try:
-            manifest = await self._manifest(asset)
-            staged = await self._stage(manifest)
+            manifest = await self._manifest(planned.asset)
+            now_s = clock.monotonic_s()
+            found = reach(manifest.sources, master=manifest.master, waited_s=now_s - turn.since_s, waits=self._waits)
+            why = await self._fetch_asset(manifest, found.sources) if found.sources or found.more_in_s is None else ""
         except StoreFullError as full:
             self._full = True
-            self._tracker.failed(asset, fetch.planned.bytes, str(full))
+            self._tracker.failed(planned.asset, planned.bytes, str(full))
             return
         except OcaError as error:
-            self._fail(asset, fetch.planned.bytes, str(error))
+            self._fail(planned.asset, planned.bytes, str(error))
             return
+        if found.more_in_s is not None and planned.asset not in self._brought:
+            self._tracker.waiting(planned.asset, f"{why}; {found.why}" if why else found.why)
+            turns.put_back(turn, clock.monotonic_s(), more_in_s=found.more_in_s)
+        elif why:
+            self._fail(planned.asset, manifest.bytes, why)
+
+    async def _fetch_asset(self, manifest: AssetManifest, sources: Sequence[FillSource]) -> str:
+        """Bring the asset in whole; why not, if no source could, or the device fails.
+
+        Raises:
+            StoreError: The store has no room for it, or refuses its manifest.
+        """
+        self._tracker.verifying(manifest.asset, bytes_total=manifest.bytes)
+        staged = await self._stage(manifest)
         try:
-            self._tracker.fetching(asset, bytes_total=manifest.bytes, bytes_done=staged.bytes_done)
-            why = await self._fetch(manifest, staged)
-            if not why:
-                await self._on_store(partial(self._commit, staged))
-                self._tracker.committed_asset(asset)
-                _log.info("asset committed", asset=asset, bytes=manifest.bytes)
+            return await self._bring(manifest, sources, staged)
         except StoreError as error:
-            why = str(error)
+            return str(error)
         finally:
             await self._on_store(staged.close)
-        if why:
-            self._fail(asset, manifest.bytes, why)
+
+    async def _bring(self, manifest: AssetManifest, sources: Sequence[FillSource], staged: StagedAsset) -> str:
+        self._tracker.fetching(manifest.asset, bytes_done=staged.bytes_done)
+        why = await self._fetch(manifest, sources, staged)
+        if not why:
+            self._tracker.verifying(manifest.asset, bytes_total=manifest.bytes)
+            await self._on_store(partial(self._commit, staged))
+            self._tracker.committed_asset(manifest.asset)
+            _log.info("asset committed", asset=manifest.asset, bytes=manifest.bytes)
+        return why
 
     def _fail(self, asset: str, size: int, why: str) -> None:
         self._barred.add(asset)
         self._tracker.failed(asset, size, why)
         _log.warning("asset failed", asset=asset, why=why)
 
-    async def _fetch(self, manifest: AssetManifest, staged: StagedAsset) -> str:
+    async def _fetch(self, manifest: AssetManifest, sources: Sequence[FillSource], staged: StagedAsset) -> str:
         ladder = SourceLadder(
-            manifest.sources,
+            self._rank.ordered(sources, clock.monotonic_s()),
             rounds_max=self._settings.rounds_max,
             backoff_s=self._settings.backoff_s,
             backoff_s_max=self._settings.backoff_s_max,
         )
-        return await AssetFetch(
-            manifest, staged, ladder=ladder, fetcher=self._fetcher, watcher=self._tracker, dice=self._dice
-        ).run()
+        fetch = AssetFetch(
+            manifest,
+            staged,
+            ladder=ladder,
+            fetcher=self._fetcher,
+            watcher=self._tracker,
+            rank=self._rank,
+            dice=self._dice,
+        )
+        return await fetch.run()
 
     async def _manifest(self, asset: str) -> AssetManifest:
         """The manifest, asked for again while steering is away; once it stays away, no more is asked of it."""
@@ -180,7 +217,7 @@ class FillAgent:
                 for held in giving_way:
                     self._may_go.remove(held)
                     if await self._on_store(partial(self._evict, held)):
-                        self._tracker.evicted()
+                        self._tracker.evicted(held.bytes)
                         _log.info("asset evicted", asset=held.asset, why=f"makes room for {manifest.asset}")
 
     # These two run on the store's thread, one after the other: what has been brought anew must not be taken for the

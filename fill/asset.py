@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from fill.fetch import Sink
+from fill.rank import SourceRank
 from fill.sources import Fault, GivenUp, SourceLadder
+from oca.common import clock
 from oca.common.log import get_logger
-from oca.common.messages import AssetManifest, FillSource, ObjectDescription
+from oca.common.messages import AssetManifest, FillSource, ObjectDescription, SourceKind
 
 _log = get_logger("fetch")
 
@@ -40,6 +43,9 @@ class Watcher(Protocol):
     def asked(self, asset: str, source: str) -> None:
         """``source`` is asked for the next object."""
 
+    def came(self, kind: SourceKind, count: int) -> None:
+        """So many bytes came from a source of this kind."""
+
     def moved(self, asset: str, bytes_done: int) -> None:
         """So many bytes of the asset are staged."""
 
@@ -53,6 +59,7 @@ class AssetFetch:
         ladder: Its sources.
         fetcher: Talks to them.
         watcher: Is told of every step.
+        rank: Is told of every fault.
         dice: Draws from 0 to 1.
     """
 
@@ -64,6 +71,7 @@ class AssetFetch:
         ladder: SourceLadder,
         fetcher: Fetcher,
         watcher: Watcher,
+        rank: SourceRank,
         dice: Callable[[], float],
     ) -> None:
         self._manifest = manifest
@@ -71,6 +79,7 @@ class AssetFetch:
         self._ladder = ladder
         self._fetcher = fetcher
         self._watcher = watcher
+        self._rank = rank
         self._dice = dice
         self._before = 0
         self._done = 0
@@ -105,7 +114,7 @@ class AssetFetch:
                 await asyncio.sleep(step.wait_s)
             self._watcher.asked(self._manifest.asset, step.source.url)
             had = self._done
-            fault = await self._fetcher.fetch(step.source, wanted, had, self._take)
+            fault = await self._fetcher.fetch(step.source, wanted, had, partial(self._take, step.source))
             if self._done > had:
                 givers.add(step.source.url)
             if fault is None:
@@ -124,8 +133,10 @@ class AssetFetch:
                 "source left", asset=self._manifest.asset, path=wanted.path, source=step.source.url, why=fault.why
             )
             self._ladder.failed(step.source, fault)
+            self._rank.failed(step.source.url, clock.monotonic_s(), lasting=fault.lasting)
 
-    def _take(self, chunk: bytes) -> None:
+    def _take(self, source: FillSource, chunk: bytes) -> None:
         self._staged.write(chunk)
         self._done += len(chunk)
+        self._watcher.came(source.kind, len(chunk))
         self._watcher.moved(self._manifest.asset, self._before + self._done)

@@ -15,6 +15,7 @@ from yarl import URL
 
 from fill.http import failure
 from fill.pace import Pacer
+from fill.rank import SourceRank
 from fill.rate import PaceFloor
 from fill.settings import FillTable
 from fill.sources import Fault
@@ -34,10 +35,11 @@ _HELD_UP = Fault("held-up", "the fill is to fetch nothing now", lasting=False)
 class ObjectFetcher:
     """Fetches objects within the time-outs of the settings and as fast as the pacer grants, which all fetches share."""
 
-    def __init__(self, session: aiohttp.ClientSession, settings: FillTable, pacer: Pacer) -> None:
+    def __init__(self, session: aiohttp.ClientSession, settings: FillTable, pacer: Pacer, rank: SourceRank) -> None:
         self._session = session
         self._settings = settings
         self._pacer = pacer
+        self._rank = rank
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s)
 
     async def fetch(self, source: FillSource, wanted: ObjectDescription, offset: int, sink: Sink) -> Fault | None:
@@ -80,9 +82,12 @@ class ObjectFetcher:
             return Fault("not-http", f"does not speak HTTP as it should: {said[:100]}", lasting=True)
 
     async def _fetch(self, source: FillSource, wanted: ObjectDescription, offset: int, sink: Sink) -> Fault | None:
+        asked_at = clock.monotonic_s()
         response = await self._ask(
             URL(source.url.rstrip("/") + source.token_path + wanted.path, encoded=True), wanted, offset
         )
+        now_s = clock.monotonic_s()
+        self._rank.answered(source.url, now_s - asked_at, now_s)
         async with response:
             if (fault := _refusal(response)) or (fault := _mismatch(response, wanted.bytes, offset)):
                 response.close()

@@ -16,6 +16,7 @@ from fill.governor import Governor
 from fill.http import new_session
 from fill.pace import Pacer
 from fill.progress import Display, summary
+from fill.rank import SourceRank
 from fill.settings import Configuration
 from fill.steering_client import SteeringClient
 from fill.tracker import FillTracker
@@ -57,6 +58,8 @@ class FillService:
         self._ignore_window = ignore_window
         self._wait = wait
         self._dice = secrets.SystemRandom().random
+        ladder = configuration.own.ladder
+        self._rank = SourceRank(half_life_s=ladder.fault_half_life_s, slow_answer_s=ladder.slow_answer_s)
         self._said = ""
         self._failures = 0
         self._stop = asyncio.Event()
@@ -152,8 +155,17 @@ class FillService:
             governor = Governor(session, listen, pacer, busy, self._rate_now)
             await governor.look()
             async with self._shown(tracker, client, governor):
-                fetcher = ObjectFetcher(session, self._settings, pacer)
-                agent = FillAgent(store, client, fetcher, tracker, self._settings, dice=self._dice)
+                fetcher = ObjectFetcher(session, self._settings, pacer, self._rank)
+                agent = FillAgent(
+                    store,
+                    client,
+                    fetcher,
+                    tracker,
+                    self._settings,
+                    ladder=self._configuration.own.ladder,
+                    rank=self._rank,
+                    dice=self._dice,
+                )
                 await agent.fill(plan, urgent_only=urgent)
 
     def _open_store(self) -> Store:

@@ -171,6 +171,59 @@ class FillTable(Table, frozen=True):
     ] = 900.0
 
 
+class LadderTable(Table, frozen=True):
+    """From whom an asset is fetched: peers of the cluster, then other clusters (tier), then the origin. Steering
+    names a few appliances of a cluster an asset's fill masters; the others wait for these to bring it.
+    """
+
+    peer_wait_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="An appliance that is not the asset's master waits so long for a peer to have it.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 1800.0
+    tier_wait_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="Then so long for another cluster to have it, before the origin is asked; masters, too.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 0.0
+    look_interval_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=3600,
+            description="How often an asset that waits is looked at again, at most; less often where many wait.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 5.0
+    fault_half_life_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="A source that failed or was slow goes behind others of its step; after so long that counts "
+            "half.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 600.0
+    slow_answer_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=600,
+            description="A source that takes longer to begin an answer is slow.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 2.0
+
+
 class BusyTable(Table, frozen=True):
     """Viewers come first: while the box serves, a fill slows down from the first ratio on and stands still at the
     second, by the most pressed of processors and links, as the daemon's own status tells it.
@@ -204,6 +257,7 @@ class FillSettings(Table, frozen=True):
     fill: FillTable = FillTable()
     window: WindowTable = WindowTable()
     day_window: Annotated[tuple[DayWindowTable, ...], Meta(max_length=50)] = ()
+    ladder: LadderTable = LadderTable()
     busy: BusyTable = BusyTable()
     log: LogTable = LogTable()
 

@@ -28,12 +28,15 @@ from steering.decision import Decider
 from steering.first_reports import FirstReports
 from steering.fleet import delivery_url_fault
 from steering.intake import Intake
+from steering.masters import is_master, may_bring
 from steering.plan import mark_urgent
-from steering.planner import compute_plans, stored_plan
-from steering.ranking import fill_sources
+from steering.planner import compute_plans, planned_at_ns, plans_asset, stored_plan
+from steering.sources import fill_sources, has_room
 from steering.state.store import StateReader
 
 PROGRESS_BYTES_MAX = 2**20
+_ABLE = ("up", "draining")
+"""Who may serve other appliances."""
 _reports = msgspec.json.Decoder(Report)
 _progress = msgspec.json.Decoder(FillProgress)
 _log = get_logger("fleet")
@@ -135,6 +138,7 @@ class Appliances:
                 modified_at_ns=stored.modified_at_ns,
                 objects=stored.objects,
                 sources=self._sources(appliance, stored, title),
+                master=self._is_master(appliance, stored.asset),
             )
         )
 
@@ -184,21 +188,38 @@ class Appliances:
             )
         return plan
 
+    def _is_master(self, appliance: str, asset: str) -> bool:
+        fleet, now_s = self._decider.fleet, monotonic_s()
+        planned_at = planned_at_ns(self._state)
+        others = (
+            entry.id
+            for entry in self._decider.sites[self._decider.site_of[appliance]].appliance
+            if fleet.liveness(entry.id, now_s).standing in _ABLE
+            and plans_asset(self._state, entry.id, asset)
+            and may_bring(fleet.members[entry.id].fill, planned_at_ns=planned_at, now_ns=now_ns())
+        )
+        return is_master(appliance, asset, others, masters=self._decider.settings.plan.fill_masters)
+
     def _sources(self, appliance: str, stored: StoredAsset, title: Title) -> list[FillSource]:
         fleet = self._decider.fleet
         now_s = monotonic_s()
 
         def url_of(name: str) -> str:
             report = fleet.members[name].report
-            able = report is not None and fleet.liveness(name, now_s).standing in ("up", "draining")
+            able = report is not None and fleet.liveness(name, now_s).standing in _ABLE
             return report.delivery_urls[0].rstrip("/") if report is not None and able else ""
+
+        def fit(name: str) -> bool:
+            report = fleet.members[name].report
+            return report is not None and not fleet.liveness(name, now_s).degraded and has_room(report.load)
 
         sources = fill_sources(
             self._decider.sites,
             self._decider.site_of,
             appliance,
             fleet.holders.names(fleet.holders.of(stored.asset, stored.revision)),
-            url_of,
+            url_of=url_of,
+            fit=fit,
             asset=stored.asset,
             origin_url=self._decider.origin_of(title),
         )

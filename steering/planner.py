@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from oca.common.messages import FillPlan
 from steering.catalogue import AssetSummary, Title, read_titles
 from steering.demand import daily_bytes, drop_before
+from steering.masters import is_packed, packed
 from steering.plan import Offer, plan_appliance, plan_digest
 from steering.popularity import smoothed_bytes_per_day
 from steering.settings import PlanTable, Site, SteeringSettings
@@ -38,6 +39,7 @@ def make_plans(state: StateStore, settings: SteeringSettings, *, now_ns: int) ->
         since_ns = now_ns - planned_at_ns(transaction)
         for appliance, plan in plans.items():
             transaction.put(f"plan/{appliance}", _encode(plan))
+            transaction.put(f"planned/{appliance}", packed(item.asset for item in plan.assets))
         transaction.put(_MADE_KEY, str(now_ns).encode())
         if since_ns <= _GAP_NS_MAX:
             drop_before(transaction, oldest)
@@ -144,6 +146,11 @@ def stored_plan(state: StateReader, appliance: str, published: Mapping[str, Asse
         if item.asset in published
     ]
     return replace(plan, assets=assets, plan=plan_digest(appliance, plan.capacity_bytes, assets))
+
+
+def plans_asset(state: StateReader, appliance: str, asset: str) -> bool:
+    """Whether the appliance's plan of last night names the asset."""
+    return is_packed(state.get(f"planned/{appliance}") or b"", asset)
 
 
 def planned_at_ns(state: StateReader) -> int:

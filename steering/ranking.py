@@ -9,23 +9,18 @@ that are not for a growing share of networks, so that its load goes over to the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from oca.common.digest import rendezvous_score
-from oca.common.messages import FillSource
 from steering.catalogue import Title
-from steering.geography import distance_km
 from steering.liveness import Liveness
 from steering.load import place_of, takes
 from steering.order import Order, RankedSite
-from steering.settings import Site
 from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 
 REJECTED_MAX = 200
-FILL_SOURCES_MAX = 16
 
 
 class Candidate(NamedTuple):
@@ -232,45 +227,3 @@ def _origins(url: str, *, alone: bool) -> list[Pathway]:
         return [origin]
     again = "the origin once more: players give up without a second pathway"
     return [origin, Pathway(ORIGIN_RETRY_PATHWAY, url, "fallback", "", None, again, None)]
-
-
-def fill_sources(
-    sites: Mapping[str, Site],
-    site_of: Mapping[str, str],
-    appliance: str,
-    holders: Iterable[str],
-    url_of: Callable[[str], str],
-    *,
-    asset: str,
-    origin_url: str,
-) -> list[FillSource]:
-    """Where ``appliance`` should fetch an asset: its site's peers, then other sites by distance, then the origin.
-
-    Args:
-        sites: Site id → site.
-        site_of: Appliance → site id.
-        appliance: Who asks.
-        holders: Those that hold the asset's present revision.
-        url_of: Base URL of a holder, or an empty string if it is not up; asked of the nearest ones only.
-        asset: Spreads fetches over equally near holders, by rendezvous.
-        origin_url: The last source; empty: none.
-    """
-    home = sites[site_of[appliance]]
-    places: dict[str, list[str]] = {}
-    for name in holders:
-        if name != appliance:
-            places.setdefault(site_of[name], []).append(name)
-    rings: dict[tuple[bool, float], list[str]] = {}
-    for place, names in places.items():
-        site = sites[place]
-        away = distance_km(home.latitude, home.longitude, site.latitude, site.longitude)
-        rings.setdefault((site is not home, away), []).extend(names)
-    sources: list[FillSource] = []
-    for ring in sorted(rings):
-        if len(sources) >= FILL_SOURCES_MAX:
-            break
-        kind: Literal["peer", "tier"] = "tier" if ring[0] else "peer"
-        reachable = [(name, url) for name in rings[ring] if (url := url_of(name))]
-        reachable.sort(key=lambda found: -rendezvous_score(f"{asset}\0{appliance}", found[0]))
-        sources += [FillSource(kind=kind, url=url, appliance=name) for name, url in reachable]
-    return sources[:FILL_SOURCES_MAX] + ([FillSource(kind="origin", url=origin_url)] if origin_url else [])

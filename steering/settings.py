@@ -157,6 +157,15 @@ class PlanTable(Table, frozen=True):
     capacity_ratio: Annotated[
         float, Meta(gt=0, le=1, description="Share of an appliance's capacity that a plan fills.")
     ] = 0.98
+    fill_masters: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="So many appliances of a site fetch an asset from other sites or the origin; the others wait "
+            "for these and fetch from them.",
+        ),
+    ] = 1
     urgent_s: Annotated[
         float,
         Meta(

@@ -42,6 +42,9 @@ Text = Annotated[str, Meta(max_length=400)]
 
 Verdict = Literal["ok", "degraded", "failed"]
 Serving = Literal["serving", "draining", "drained"]
+AssetState = Literal["queued", "waiting", "fetching", "verifying", "committed", "failed"]
+"""Of an asset in a fill; ``waiting`` for a peer to have it, ``verifying`` what an earlier run left of it."""
+SourceKind = Literal["peer", "tier", "origin"]
 
 ASSETS_MAX = 1_000_000
 OBJECTS_MAX = 100_000
@@ -202,7 +205,7 @@ class ObjectDescription(Message, frozen=True):
 class FillSource(Message, frozen=True):
     """Where an asset can be had. An object's URL is ``url`` + ``token_path`` + its path."""
 
-    kind: Literal["peer", "tier", "origin"]
+    kind: SourceKind
     url: BaseUrl
     appliance: Name | None = None
     token_path: Annotated[str, Meta(pattern=r"\A(/[A-Za-z0-9._~-]+/[A-Za-z0-9._-]+)?\Z", max_length=4200)] = ""
@@ -210,7 +213,10 @@ class FillSource(Message, frozen=True):
 
 
 class AssetManifest(Message, frozen=True):
-    """An asset's objects, in the order they are laid into its pack, and its sources, best first."""
+    """An asset's objects, in the order they are laid into its pack, and its sources, best first.
+
+    ``master``: this appliance is to bring the asset to its cluster; the others wait for those that are.
+    """
 
     asset: AssetId
     revision: HexDigest
@@ -218,6 +224,7 @@ class AssetManifest(Message, frozen=True):
     modified_at_ns: Nanoseconds
     objects: Annotated[list[ObjectDescription], Meta(min_length=1, max_length=OBJECTS_MAX)]
     sources: Annotated[list[FillSource], Meta(max_length=50)]
+    master: bool = True
 
 
 # ---- fill agent → steering: POST /v1/appliances/{id}/fill-progress ----
@@ -227,7 +234,7 @@ class AssetProgress(Message, frozen=True):
     """One asset on its way."""
 
     asset: AssetId
-    state: Literal["queued", "fetching", "committed", "failed"]
+    state: AssetState
     bytes: Count
     bytes_done: Count
     source: Text = ""
@@ -249,6 +256,9 @@ class FillProgress(Message, frozen=True):
     assets_failed: Count
     assets_evicted: Count
     current: Annotated[list[AssetProgress], Meta(max_length=100)]
+    bytes_evicted: Count = 0
+    bytes_by_source: dict[SourceKind, Count] = {}
+    """What came over the network in this fill, refetched bytes included."""
     reason: Text = ""
 
 

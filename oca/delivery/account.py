@@ -46,6 +46,8 @@ class Account:
             count = found.count
             count.requests += 1
             count.bytes += found.size
+        else:
+            timings.filled(found.size)
         if self._logged and (log := self._log) is not None:
             took_us = took_ns // 1000
             path = found.shown
@@ -69,9 +71,12 @@ class Account:
         timings.whole(took_ns)
         if request is not None:
             timings.count(request.method)
-            if found is not None and length and not request.fields.fill:
-                found.count.requests += 1
-                found.count.bytes += length
+            if found is not None and length:
+                if request.fields.fill:
+                    timings.filled(length)
+                else:
+                    found.count.requests += 1
+                    found.count.bytes += length
         self._write(status, found, length, took_ns, took_ns)
 
     def begin(self, status: int, found: Found | None, length: int, *, first_out: bool) -> None:
@@ -96,7 +101,9 @@ class Account:
         timings.last(took_ns)
         found, self._found = self._found, None
         self._begun_ns = 0
-        if found is not None and self.request is not None and not self.request.fields.fill:
+        if found is not None and self.request is not None and self.request.fields.fill:
+            timings.filled(self._bytes)
+        elif found is not None and self.request is not None:
             # What ``found`` counts into may be gone with the index of then.
             count = self._demand.of(found.pack.asset)
             count.requests += 1
@@ -111,7 +118,10 @@ class Account:
         took_ns = monotonic_ns() - self._begun_ns
         found, self._found = self._found, None
         self._begun_ns = 0
-        self._write(self._status, found, max(0, self._bytes - left), self._first_ns, took_ns)
+        sent = max(0, self._bytes - left)
+        if found is not None and self.request is not None and self.request.fields.fill:
+            self._timings.filled(sent)
+        self._write(self._status, found, sent, self._first_ns, took_ns)
 
     def failed(self) -> None:
         """What has just begun was cut before it did."""

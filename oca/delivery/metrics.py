@@ -165,6 +165,18 @@ DELIVERY: tuple[Family, ...] = (
         label="cause",
         values=("overload", "drained"),
     ),
+    Family(
+        name="delivery_fill_requests",
+        kind="counter",
+        unit="requests",
+        help="Responses to other appliances' fills and pulls, which count as no demand of viewers.",
+    ),
+    Family(
+        name="delivery_fill_sent_bytes",
+        kind="counter",
+        unit="bytes",
+        help="Bytes of these, in delivery_sent_bytes too.",
+    ),
     Family(name="delivery_sent_bytes", kind="counter", unit="bytes", help="Bytes of bodies handed to the network."),
     Family(name="delivery_sendfile_calls", kind="counter", unit="calls", help="Calls of sendfile that moved bytes."),
     Family(

@@ -15,6 +15,7 @@ _METHODS: dict[Method, int] = {
     "HEAD": DELIVERY_SLOTS["delivery_requests:HEAD"],
     "OPTIONS": DELIVERY_SLOTS["delivery_requests:OPTIONS"],
 }
+_FILL_REQUESTS, _FILL_BYTES = DELIVERY_SLOTS["delivery_fill_requests"], DELIVERY_SLOTS["delivery_fill_sent_bytes"]
 
 
 class Histogram:
@@ -56,6 +57,11 @@ class Timings:
     def count(self, method: Method) -> None:
         """One request."""
         self._counts[_METHODS[method]] += 1
+
+    def filled(self, count: int) -> None:
+        """A response of so many bytes went to another appliance."""
+        self._counts[_FILL_REQUESTS] += 1
+        self._counts[_FILL_BYTES] += count
 
     def first(self, took_ns: int) -> None:
         """The first byte of a response left."""

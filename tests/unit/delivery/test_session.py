@@ -235,6 +235,8 @@ async def test_session_counts_no_demand_of_fill(benches: Benches) -> None:
     writer.write(b"GET /h/small.m3u8 HTTP/1.1\r\nHost: a\r\nUser-Agent: oca-fill/0.1.0\r\nRange: bytes=8-15\r\n\r\n")
     assert (await read_reply(reader))[0] == 206
     assert bench.service.demand.take() == []
+    assert bench.count("delivery_fill_requests") == 3
+    assert bench.count("delivery_fill_sent_bytes") == 128 + LARGE_BYTES + 8
     writer.close()
 
 

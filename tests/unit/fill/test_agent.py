@@ -14,7 +14,8 @@ from aiohttp import web
 from fill.agent import FillAgent, held_asset
 from fill.fetch import ObjectFetcher
 from fill.pace import Pacer
-from fill.settings import FillTable
+from fill.rank import SourceRank
+from fill.settings import FillTable, LadderTable
 from fill.steering_client import SteeringClient
 from fill.tracker import FillTracker
 from oca.common.messages import FillPlan
@@ -45,13 +46,17 @@ class Filler:
         self.steering = steering
         self.session = session
         self.tracker = FillTracker("fra1-a", started_at_ns=1)
+        self.rank = SourceRank(half_life_s=600, slow_answer_s=2)
+        self.ladder = LadderTable(look_interval_s=0.1)
 
     def agent(self, **changes: int) -> FillAgent:
         self.tracker = FillTracker("fra1-a", started_at_ns=1)
         client = SteeringClient(self.session, self.steering.url, appliance="fra1-a", token="")
         table = msgspec.structs.replace(QUICK, **changes)
-        fetcher = ObjectFetcher(self.session, table, Pacer())
-        return FillAgent(self.store, client, fetcher, self.tracker, table, dice=lambda: 0.5)
+        fetcher = ObjectFetcher(self.session, table, Pacer(), self.rank)
+        return FillAgent(
+            self.store, client, fetcher, self.tracker, table, ladder=self.ladder, rank=self.rank, dice=lambda: 0.5
+        )
 
     async def fill(self, plan: FillPlan, **changes: int) -> dict[str, str]:
         await self.agent(**changes).fill(plan)
@@ -375,3 +380,41 @@ async def test_fill_evicts_no_revision_that_was_committed_meanwhile(filler: Fill
     agent._commit(staged)  # queued on the store's thread before the eviction that was decided on earlier
     assert not agent._evict(was_to_go)
     assert filler.held == {"t/a": make_manifest("t/a", new, []).revision}
+
+
+async def test_fill_waits_for_peer_where_it_is_no_master(filler: Filler, new_source: NewSource) -> None:
+    origin, peer = await new_source(ALL), await new_source(ALL)
+    waiting = msgspec.structs.replace(make_manifest("t/a", FILES["t/a"], [origin.as_source()]), master=False)
+    own = make_manifest("t/b", FILES["t/b"], [origin.as_source()])
+    filling = asyncio.get_running_loop().create_task(filler.fill(filler.steering.offer(waiting, own)))
+    while "t/b" not in filler.held:
+        await asyncio.wait({filling}, timeout=0.01)
+        assert not filling.done()
+    assert {path for path, _ in origin.requests} == {"/t/b/seg-0.m4s", "/t/b/seg-2.m4s"}
+    shown = {entry.asset: entry for entry in filler.tracker.snapshot(9).current}
+    assert shown["t/a"].state == "waiting"
+    assert shown["t/a"].reason.startswith("waits for a peer to bring it, ")
+    sources = [peer.as_source("peer"), origin.as_source()]
+    filler.steering.manifests["t/a"] = msgspec.structs.replace(waiting, sources=sources)
+    assert await filling == {}
+    assert {path for path, _ in peer.requests} == {"/t/a/seg-0.m4s", "/t/a/seg-2.m4s"}
+    assert len(origin.requests) == 2
+
+
+async def test_fill_waits_no_longer_than_set(filler: Filler, new_source: NewSource) -> None:
+    origin = await new_source(ALL)
+    waiting = msgspec.structs.replace(make_manifest("t/a", FILES["t/a"], [origin.as_source()]), master=False)
+    filler.ladder = LadderTable(peer_wait_s=0.2, tier_wait_s=0.2, look_interval_s=0.1)
+    started = asyncio.get_running_loop().time()
+    assert await filler.fill(filler.steering.offer(waiting)) == {}
+    assert asyncio.get_running_loop().time() - started >= 0.4
+    assert len(origin.requests) == 2
+
+
+async def test_fill_goes_on_elsewhere_when_its_peer_fails(filler: Filler, new_source: NewSource) -> None:
+    origin, peer = await new_source(ALL), await new_source({})
+    manifest = make_manifest("t/a", FILES["t/a"], [peer.as_source("peer"), origin.as_source()])
+    filler.ladder = LadderTable(peer_wait_s=0.1, look_interval_s=0.1)
+    plan = filler.steering.offer(msgspec.structs.replace(manifest, master=False))
+    assert await filler.fill(plan) == {}
+    assert (len(peer.requests), len(origin.requests)) == (2, 2), "the peer is asked once at each look"

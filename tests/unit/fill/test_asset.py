@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from fill.asset import AssetFetch
 from fill.fetch import Sink
+from fill.rank import SourceRank
 from fill.sources import Fault, SourceLadder
-from oca.common.messages import AssetManifest, FillSource, ObjectDescription
+from oca.common import clock
+from oca.common.messages import AssetManifest, FillSource, ObjectDescription, SourceKind
 
 from .conftest import make_files, make_manifest
 
@@ -60,9 +63,13 @@ class Seen:
     def __init__(self) -> None:
         self.moves: list[int] = []
         self.sources: list[str] = []
+        self.bytes_by_kind: Counter[SourceKind] = Counter()
 
     def asked(self, asset: str, source: str) -> None:
         self.sources.append(source)
+
+    def came(self, kind: SourceKind, count: int) -> None:
+        self.bytes_by_kind[kind] += count
 
     def moved(self, asset: str, bytes_done: int) -> None:
         self.moves.append(bytes_done)
@@ -92,10 +99,18 @@ def absent(wanted: ObjectDescription, offset: int, sink: Sink) -> Fault:
     return Fault("absent", "does not have it (404)", lasting=True)
 
 
-async def run(staged: MemoryStaging, fetcher: ScriptedFetcher, seen: Seen | None = None) -> str:
+async def run(
+    staged: MemoryStaging, fetcher: ScriptedFetcher, seen: Seen | None = None, rank: SourceRank | None = None
+) -> str:
     ladder = SourceLadder(MANIFEST.sources, rounds_max=3, backoff_s=1e-6, backoff_s_max=1e-6)
     return await AssetFetch(
-        MANIFEST, staged, ladder=ladder, fetcher=fetcher, watcher=seen or Seen(), dice=lambda: 0.5
+        MANIFEST,
+        staged,
+        ladder=ladder,
+        fetcher=fetcher,
+        watcher=seen or Seen(),
+        rank=rank or SourceRank(half_life_s=600, slow_answer_s=2),
+        dice=lambda: 0.5,
     ).run()
 
 
@@ -162,3 +177,12 @@ async def test_asset_climbs_again_to_sources_that_may_have_mended() -> None:
     assert await run(staged, fetcher) == ""
     assert [offset for _, _, offset in fetcher.asked[:4]] == [0, 0, 40, 80]
     assert staged.done == list(FILES.values())
+
+
+async def test_asset_blames_source_beyond_itself_and_counts_where_bytes_came_from() -> None:
+    rank, seen = SourceRank(half_life_s=600, slow_answer_s=2), Seen()
+    assert await run(MemoryStaging(MANIFEST), ScriptedFetcher(peer=stalls, origin=good), seen, rank) == ""
+    now_s = clock.monotonic_s()
+    assert rank.penalty(PEER.url, now_s) > 0.9
+    assert rank.penalty(ORIGIN.url, now_s) == 0
+    assert seen.bytes_by_kind == {"peer": 40, "origin": 110}

@@ -15,6 +15,7 @@ from msgspec import structs
 from fill.busy import ALL, Share
 from fill.fetch import REDIRECTS_MAX, ObjectFetcher
 from fill.pace import Pacer
+from fill.rank import SourceRank
 from fill.settings import FillTable
 from fill.sources import Fault
 from oca.common import clock
@@ -27,6 +28,7 @@ BODY = bytes(number * 13 % 251 for number in range(300_000))
 PATH = "/harbour/video-240p/seg-1.m4s"
 WANTED = ObjectDescription(path=PATH, bytes=len(BODY), digest=digest_hex(BODY), media_type="video/mp4")
 QUICK = FillTable(connect_timeout_s=0.5, stall_timeout_s=0.3, source_rate_bytes_per_s_min=0)
+RANK = SourceRank(half_life_s=600, slow_answer_s=60)
 NewSource = Callable[[Mapping[str, bytes]], Awaitable[Source]]
 
 
@@ -37,9 +39,12 @@ async def fetch(
     offset: int = 0,
     table: FillTable = QUICK,
     pacer: Pacer | None = None,
+    rank: SourceRank | None = None,
 ) -> tuple[Fault | None, bytes]:
     got = bytearray()
-    fault = await ObjectFetcher(session, table, pacer or Pacer()).fetch(source, WANTED, offset, got.extend)
+    fault = await ObjectFetcher(session, table, pacer or Pacer(), rank or RANK).fetch(
+        source, WANTED, offset, got.extend
+    )
     return fault, bytes(got)
 
 
@@ -368,10 +373,19 @@ async def test_fetch_stands_still_and_goes_on_where_it_was(
             asyncio.get_running_loop().call_later(0.05, pacer.allow, 0, ALL, 1.0)
         got.extend(chunk)
 
-    fault = await ObjectFetcher(session, QUICK, pacer).fetch(source.as_source(), WANTED, 0, take)
+    fault = await ObjectFetcher(session, QUICK, pacer, RANK).fetch(source.as_source(), WANTED, 0, take)
     assert (fault, bytes(got)) == (None, BODY)
     assert [path for path, _ in source.requests] == [PATH, PATH]
     assert source.requests[1][1].startswith("bytes=")
+
+
+async def test_fetch_tells_how_long_a_source_took_to_answer(
+    session: aiohttp.ClientSession, new_source: NewSource
+) -> None:
+    source = await new_source({PATH: BODY})
+    rank = SourceRank(half_life_s=600, slow_answer_s=1e-9)
+    assert (await fetch(session, source.as_source(), rank=rank))[0] is None
+    assert rank.penalty(source.url, clock.monotonic_s()) > 0
 
 
 TOKEN_PATH = "/t/SECRET.x.y"

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as replace_message
 from structlog.testing import capture_logs
 
 import steering.api_appliances as appliances_module
@@ -228,6 +229,30 @@ async def test_manifest_names_objects_and_sources_as_they_rank_now(steering: Ste
     assert [source["kind"] for source in sources] == ["tier", "origin"]
     status, _ = await steering.problem("GET", "/v1/appliances/metro-a/assets/harbour/none")
     assert status == 404
+
+
+async def masters_of(steering: Steering, *appliances: str) -> list[bool]:
+    path = "/v1/appliances/{}/assets/harbour/video-240p"
+    return [(await steering.get(path.format(name)))["master"] for name in appliances]
+
+
+async def test_manifest_names_one_master_a_site_among_those_that_plan_the_asset(
+    steering: Steering, package: Path
+) -> None:
+    steering.publish(package)
+    for name, site in (("metro-a", "metro"), ("metro-b", "metro"), ("region-a", "region")):
+        await steering.report(make_report(name, site))
+    assert await masters_of(steering, "metro-a", "metro-b") == [True, True], "none but itself is known to plan it"
+    make_plans(steering.state, make_settings(), now_ns=now_ns())
+    chosen = await masters_of(steering, "metro-a", "metro-b")
+    assert sorted(chosen) == [False, True]
+    assert await masters_of(steering, "region-a") == [True]
+    master, other = ("metro-a", "metro-b") if chosen[0] else ("metro-b", "metro-a")
+    done = replace_message(make_progress(master), state="done", started_at_ns=now_ns())
+    path = f"/v1/appliances/{master}/fill-progress"
+    async with steering.client.post(path, data=msgspec.json.encode(done), headers=JSON) as response:
+        assert response.status == 204
+    assert await masters_of(steering, other) == [True], "the master's fill has ended without it"
 
 
 async def test_fill_progress_shows_in_the_fleet(steering: Steering) -> None:

@@ -13,7 +13,7 @@ from oca.common.prefix import Prefix
 from steering.catalogue import Title
 from steering.liveness import Liveness
 from steering.order import home_of, nearest_sites, order_sites
-from steering.ranking import FILL_SOURCES_MAX, Candidate, Ranking, Viewer, bar, fill_sources, rank
+from steering.ranking import Candidate, Ranking, Viewer, bar, rank
 from steering.reach import Reach
 from steering.settings import RoutesTable, Site
 from tests.unit.steering.made_up import NOW_NS, ORIGIN, held, make_candidate, make_site, make_title, revision
@@ -270,51 +270,3 @@ def test_ranking_never_names_an_appliance_that_may_not_serve(
             assert made.liveness.takes_viewers
             assert set(made.held) - {"harbour/manifests"}
             assert site in embedded or pathway.source_class != "embedded"
-
-
-def url_of(name: str) -> str:
-    return f"http://{name}.example"
-
-
-def test_fill_sources_go_from_peers_over_tiers_to_origin() -> None:
-    sites = {
-        "metro": make_site("metro", latitude=50),
-        "near": make_site("near", latitude=51),
-        "far": make_site("far", latitude=10),
-    }
-    site_of = {"m-a": "metro", "m-b": "metro", "n-a": "near", "f-a": "far"}
-    holders = ["f-a", "n-a", "m-a", "m-b"]
-    sources = fill_sources(sites, site_of, "m-a", holders, url_of, asset="t/v", origin_url=ORIGIN)
-    assert [(source.kind, source.appliance) for source in sources] == [
-        ("peer", "m-b"),
-        ("tier", "n-a"),
-        ("tier", "f-a"),
-        ("origin", None),
-    ]
-    assert fill_sources(sites, site_of, "m-a", [], url_of, asset="t/v", origin_url="") == []
-
-
-def test_fill_sources_ask_only_the_nearest_how_they_stand() -> None:
-    sites = {f"site-{number}": make_site(f"site-{number}", latitude=number / 10) for number in range(100)}
-    site_of = {f"{site}-{letter}": site for site in sites for letter in "ab"}
-    asked: list[str] = []
-
-    def url_of_some(name: str) -> str:
-        asked.append(name)
-        return url_of(name) if name != "site-1-a" else ""
-
-    sources = fill_sources(sites, site_of, "site-0-a", site_of, url_of_some, asset="t/v", origin_url="")
-    assert len(sources) == FILL_SOURCES_MAX
-    assert len(asked) <= FILL_SOURCES_MAX + 2
-    assert [source.appliance for source in sources[:1]] == ["site-0-b"]
-    assert {source.appliance for source in sources[1:4]} == {"site-1-b", "site-2-a", "site-2-b"}
-
-
-def test_fill_sources_spread_over_equally_near_sites() -> None:
-    sites = {f"site-{number}": make_site(f"site-{number}") for number in range(4)}
-    site_of = {f"{site}-a": site for site in sites}
-    firsts = {
-        fill_sources(sites, site_of, "site-0-a", site_of, url_of, asset=f"t/{asset}", origin_url="")[0].appliance
-        for asset in range(30)
-    }
-    assert firsts == set(site_of) - {"site-0-a"}

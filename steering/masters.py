@@ -1,0 +1,44 @@
+"""Which appliances of a cluster bring an asset from afar, so that it travels there once. Pure."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+
+from oca.common.digest import rendezvous_score
+from oca.common.messages import FillProgress
+
+PROGRESS_AGE_NS_MAX = 60 * 10**9
+"""A fill that runs tells every second; one that has not for so long was killed, or cannot reach steering."""
+
+
+def packed(assets: Iterable[str]) -> bytes:
+    """A set of assets, eight bytes each, in which ``is_packed`` finds one without unpacking the rest."""
+    return array("Q", sorted(rendezvous_score(asset, "") for asset in assets)).tobytes()
+
+
+def is_packed(assets: bytes, asset: str) -> bool:
+    """Whether ``asset`` is in a packed set."""
+    scores = memoryview(assets).cast("Q")
+    score = rendezvous_score(asset, "")
+    place = bisect_left(scores, score)
+    return place < len(scores) and scores[place] == score
+
+
+def is_master(appliance: str, asset: str, others: Iterable[str], *, masters: int) -> bool:
+    """Whether ``appliance`` is one of the ``masters`` that bring ``asset``, among itself and ``others`` that could."""
+    own = rendezvous_score(asset, appliance)
+    return sum(rendezvous_score(asset, other) > own for other in others if other != appliance) < masters
+
+
+def may_bring(fill: FillProgress | None, *, planned_at_ns: int, now_ns: int) -> bool:
+    """Whether an appliance that lacks an asset may bring it tonight, by what it last told of its fill.
+
+    One whose fill has ended since the plans were made does without the asset: its plan is another, or it failed.
+    """
+    if fill is None:
+        return True
+    if fill.state == "running":
+        return now_ns - fill.updated_at_ns <= PROGRESS_AGE_NS_MAX
+    return fill.started_at_ns <= planned_at_ns
