@@ -34,9 +34,8 @@ def fill_sources(
 ) -> list[FillSource]:
     """Where ``appliance`` should fetch an asset: its site's peers, then other sites, then the origin.
 
-    Of other sites those that serve anyone and those of the same ISP come first, by distance: an embedded one's way out is
-    another network's.
-    Among equally near holders those that are well and have room come first.
+    Of other sites those that serve anyone and those of the same ISP come first, by distance: the way out of other
+    embedded ones is another network's. Among equally near holders those that are well and have room come first.
 
     Args:
         sites: Site id → site.
