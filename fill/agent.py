@@ -12,10 +12,10 @@ from fill.asset import AssetFetch, Fetcher
 from fill.diff import FillDiff, Held, diff_plan, room_on_one_device
 from fill.rank import SourceRank
 from fill.schedule import in_order
-from fill.settings import FillTable, LadderTable
 from fill.sources import SourceLadder
 from fill.steering_client import SteeringClient, SteeringRefusalError
 from fill.steps import reach
+from fill.tables import FillTable, LadderTable
 from fill.tracker import FillTracker
 from fill.turns import Turn, Turns
 from oca.common import clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from fill.settings import BusyTable
+from fill.tables import BusyTable
 from oca.common.messages import Load
 from oca.common.units import format_rate
 

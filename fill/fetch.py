@@ -17,8 +17,8 @@ from fill.http import failure
 from fill.pace import Pacer
 from fill.rank import SourceRank
 from fill.rate import PaceFloor
-from fill.settings import FillTable
 from fill.sources import Fault
+from fill.tables import FillTable
 from oca.common import clock
 from oca.common.messages import FillSource, ObjectDescription
 

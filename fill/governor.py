@@ -11,7 +11,7 @@ import msgspec
 from fill.busy import share_of
 from fill.http import read_body
 from fill.pace import Pacer
-from fill.settings import BusyTable
+from fill.tables import BusyTable
 from oca.common import clock
 from oca.common.addresses import parse_listen
 from oca.common.log import get_logger

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from fill.settings import LadderTable
+from fill.tables import LadderTable
 from oca.common.messages import FillSource
 
 

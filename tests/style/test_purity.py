@@ -24,7 +24,7 @@ ALLOWED = {"pathlib.PurePath", "pathlib.PurePosixPath"}
 CONVERSIONS = {"socket.AF_INET", "socket.AF_INET6", "socket.inet_ntop", "socket.inet_pton"}
 """Addresses to text and back: no socket is opened."""
 CALLS = {"open", "print", "input", "__import__", "exec", "eval", "compile"}
-DECLARING = {"fill/settings.py", "oca/common/metrics.py", "steering/catalogue.py", "steering/settings.py"}
+DECLARING = {"oca/common/metrics.py", "steering/catalogue.py", "steering/settings.py"}
 """Modules with effects that also declare what pure ones decide about: their Structs and constants may be imported."""
 
 

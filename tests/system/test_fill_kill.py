@@ -23,7 +23,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from fill.settings import FillTable
+from fill.tables import FillTable
 from oca.common.digest import digest_hex, revision_of
 from oca.common.messages import (
     AssetManifest,

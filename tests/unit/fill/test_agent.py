@@ -15,8 +15,8 @@ from fill.agent import FillAgent, held_asset
 from fill.fetch import ObjectFetcher
 from fill.pace import Pacer
 from fill.rank import SourceRank
-from fill.settings import FillTable, LadderTable
 from fill.steering_client import SteeringClient
+from fill.tables import FillTable, LadderTable
 from fill.tracker import FillTracker
 from oca.common.messages import FillPlan
 from oca.store.reader import StoreReader

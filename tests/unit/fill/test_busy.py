@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fill.busy import ALL, RESUMED_SHARE_MIN, share_of
-from fill.settings import BusyTable
+from fill.tables import BusyTable
 from oca.common.messages import Load
 
 LIMITS = BusyTable(

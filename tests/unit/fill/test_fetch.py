@@ -16,8 +16,8 @@ from fill.busy import ALL, Share
 from fill.fetch import REDIRECTS_MAX, ObjectFetcher
 from fill.pace import Pacer
 from fill.rank import SourceRank
-from fill.settings import FillTable
 from fill.sources import Fault
+from fill.tables import FillTable
 from oca.common import clock
 from oca.common.digest import digest_hex
 from oca.common.messages import FillSource, ObjectDescription

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from fill.governor import Governor
 from fill.pace import Pacer
-from fill.settings import BusyTable
+from fill.tables import BusyTable
 
 
 class Daemon:

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from fill.progress import LogDisplay
 from fill.service import FillService
-from fill.settings import Configuration, FillSettings, FillTable
+from fill.settings import Configuration, FillSettings
+from fill.tables import FillTable
 from fill.window import Blackout, Span, Window, every_day
 from oca.common import clock
 from oca.common.box import ApplianceTable, Box, SteeringTable, StoreTable

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fill.settings import LadderTable
 from fill.steps import reach
+from fill.tables import LadderTable
 from oca.common.messages import FillSource, SourceKind
 
 WAITS = LadderTable(peer_wait_s=60.0, tier_wait_s=30.0)
