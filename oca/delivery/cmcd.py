@@ -20,7 +20,8 @@ DATA_BYTES_MAX = 2048
 _KEYS = rb"(b[lrs]|mtp|rtp|su)"
 _ENCODED = re.compile(rb"%2C" + _KEYS + rb"(?:%3D(?:\(|%28)?([0-9]{1,9}))?(?=%2C|%3B|%20|\)|%29|;|\Z)").findall
 _PLAIN = re.compile(rb",[ \t]*" + _KEYS + rb"(?:=\(?([0-9]{1,9}))?(?=[,; \t)]|\Z)").findall
-_WELL_FORMED = re.compile(rb'(?:[ \t]*[a-z][a-z0-9_.*-]*(?:=(?:"[^"]*"|\([^)]*\)|[^,"()]+))?[ \t]*(?:,|\Z))+')
+# Possessive: a bare value takes the blanks behind it for good, so that no data has two readings to be tried in turn.
+_WELL_FORMED = re.compile(rb'(?:[ \t]*+[a-z][a-z0-9_.*-]*+(?:=(?:"[^"]*+"|\([^)]*+\)|[^,"()]++))?[ \t]*+(?:,|\Z))++')
 
 
 class Told(Struct, frozen=True, gc=False):

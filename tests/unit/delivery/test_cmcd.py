@@ -1,5 +1,7 @@
 """Vectors: what npm's @svta/cml-cmcd 2.7.0 writes, the library inside hls.js and Shaka; and our own players."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +107,13 @@ def test_cmcd_reads_encoded_data(data: bytes, told: Told | None) -> None:
 @pytest.mark.parametrize("query", [b"", b"a=1", b"xCMCD=rtp%3D1", b"cmcd=rtp%3D1", b"CMCD=", b"CMCD=&rtp=1"])
 def test_cmcd_finds_nothing_in_other_queries(query: bytes) -> None:
     assert data_of(query) == b""
+
+
+@pytest.mark.parametrize("data", [b"a=b   ," * 12 + b"(", b"a=" + b" " * 2040 + b'"', b"a=b" + b" \t" * 1000 + b"("])
+def test_cmcd_refuses_ambiguous_blanks_in_bounded_time(data: bytes) -> None:
+    began = time.process_time()
+    assert told_plain(data) is None
+    assert time.process_time() - began < 0.02
 
 
 @given(st.binary(max_size=300) | st.text('brtpsulm=%2C3D,;()"1 ', max_size=80).map(str.encode))
