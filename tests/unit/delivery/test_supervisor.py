@@ -307,7 +307,7 @@ async def test_supervisor_spares_worker_that_spoke_while_it_stood_still(
     await supervisor.stop(0)
 
 
-@pytest.mark.parametrize("deadly", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("deadly", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2])
 async def test_supervisor_alone_ends_workers(running: Supervisor, deadly: signal.Signals) -> None:
     before = running.workers()
     for state in before:
