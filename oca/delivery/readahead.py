@@ -13,7 +13,7 @@ from functools import partial
 from oca.common import clock
 from oca.common.log import get_logger
 from oca.common.threads import Crew
-from oca.delivery.device_read import PROBE_BYTES, read_anew, read_in
+from oca.delivery.device_read import BLOCK_BYTES, PROBE_BYTES, read_anew, read_in
 from oca.delivery.lane import Ended, Lane, Outcome, Read, Refusal, Waiter
 from oca.delivery.metrics import DELIVERY_SLOTS, labelled
 from oca.delivery.reads_metrics import READ_WAITS_MS
@@ -27,6 +27,8 @@ SLICE_BYTES = 4 * 2**20
 """Most that is looked for, read, and sent at a time: any usual segment whole, and the most that Linux buffers for a
 socket by default (``tcp_wmem``); a smaller slice costs a segment of 2.5 MB one more call and two changes of what epoll
 watches."""
+RUN_BYTES = BLOCK_BYTES
+"""Read ahead at least, of objects in a row that a player does take in a row: small ones then cost a read in many."""
 FOLLOWED_MAX = 4096
 """Reads ahead that are remembered until a viewer comes to them."""
 EPOCH_S = 1.0
@@ -112,7 +114,7 @@ class Reads:
     def follow(self, pack: OpenPack, offset: int, length: int, *, at_hand: bool) -> None:
         """An object is sent to its end: read the next one ahead, if this one had to be read or was read ahead itself.
 
-        Players ask for the objects of a pack in order.
+        Players ask for the objects of a pack in order. For one that came to what was read ahead a run of them is read.
         """
         ahead = min(length, self._settings.ahead_bytes_max)
         followed = self._followed.pop((pack, offset), False)
@@ -121,6 +123,8 @@ class Reads:
                 del self._followed[next(iter(self._followed))]
             following = page_end(offset + length)
             self._followed[(pack, following)] = True
+            if followed and not self._page_cache.holds(pack.descriptor, following, 1):
+                ahead = max(ahead, min(RUN_BYTES, self._settings.ahead_bytes_max))
             self.ahead(pack, following, ahead)
 
     def fetch(self, pack: OpenPack, offset: int, length: int, done: Waiter, *, begun: bool = False) -> Wait | Refusal:

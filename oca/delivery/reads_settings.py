@@ -45,8 +45,8 @@ class ReadsTable(Table, frozen=True):
         Meta(
             ge=0,
             le=64 * 2**20,
-            description="How much is read of the object that follows one that had to be read, in the same pack: the "
-            "one a player asks for next; 0: nothing.",
+            description="How much is read of what follows an object that had to be read, in the same pack: the next "
+            "object, and for a player that came to it 2 MiB at a time; 0: nothing.",
             extra={"unit": "bytes"},
         ),
     ] = 4 * 2**20

@@ -87,6 +87,21 @@ async def test_next_objects_are_read_before_players_ask(benches: Benches, device
     assert bench.count("delivery_probes:device") == 1
 
 
+async def test_player_that_takes_objects_in_a_row_has_many_read_at_a_time(
+    benches: Benches, devices: tuple[Path, Path]
+) -> None:
+    bench = open_bench(benches, devices, ahead_bytes_max=2**20)
+    assert (await get(bench, "/cold/0.m4s"))[0] == 200
+    await until(lambda: bench.count("delivery_read_ahead_bytes") == len(COLD))
+    assert (await get(bench, "/cold/1.m4s"))[0] == 200
+    await until(lambda: bench.count("delivery_read_ahead_bytes") > 3 * len(COLD))  # both others, the table behind them
+    read = bench.count("delivery_read_ahead_bytes")
+    for number in (2, 3):
+        assert (await get(bench, f"/cold/{number}.m4s"))[:2] == (200, COLD)
+    assert bench.count("delivery_read_ahead_bytes") == read
+    assert bench.count("delivery_probes:device") == 1
+
+
 async def test_hung_device_costs_only_its_own_requests(
     benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
