@@ -16,6 +16,7 @@ from oca.admin.screen import renewal_text, status_lines
 from oca.cli_routes import routes_app
 from oca.cli_store import store_app
 from oca.cli_token import token_app
+from oca.cli_turnup import check, init
 from oca.common.command import (
     EXIT_FAILED,
     ConfigOption,
@@ -48,6 +49,8 @@ def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
     return [*check_tls(settings.delivery.tls), *absent_devices(settings.store.devices)]
 
 
+app.command()(init)
+app.command()(check)
 app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
 app.add_typer(routes_app, name="routes")
 app.add_typer(store_app, name="store")
