@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import fill.cli
 import oca.cli
 import steering.cli
+from docs.examples import with_examples
 from fill.settings import FillSettings
 from oca.common.metrics import Family
 from oca.common.settings import Key, keys, toml
@@ -46,6 +47,8 @@ def pages() -> Iterator[tuple[Path, str]]:
         printed = CliRunner().invoke(app, ["config", "print"], catch_exceptions=False)
         yield Path("config", file), printed.stdout
     yield Path("config/sysctl.conf"), sysctl_file()
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        yield path.relative_to(ROOT), with_examples(path.read_text())
 
 
 def settings_page() -> str:

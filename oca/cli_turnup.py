@@ -27,6 +27,10 @@ from oca.turnup.finding import Finding, report, report_lines
 STANDARD = Path("/etc/oca/appliance.toml")
 STORES = Path("/var/lib/oca")
 OWNER = "oca"
+FILL_TEXT = """# Settings of the fill agent; all stay as they come until changed here. All there are: oca-fill config print.
+[box]
+config = "appliance.toml"
+"""
 
 
 def init(
@@ -63,6 +67,9 @@ def init(
         token_file=token_file,
     )
     _write(out, settings_text(answers))
+    fill = out.with_name("fill.toml")
+    if not fill.exists():
+        fill.write_text(FILL_TEXT)
     for folder in answers.devices:
         _make_device(Path(folder))
     print_line(f"{out} written; next:")
@@ -112,6 +119,7 @@ def _wanted(settings: ApplianceSettings, *, measure: bool) -> Wanted:
         certificates=certificates,
         owner=OWNER if _account() is not None else pwd.getpwuid(os.getuid()).pw_name,
         measure=measure,
+        routes=settings.routes,
     )
 
 

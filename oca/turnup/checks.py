@@ -10,11 +10,13 @@ from typing import NamedTuple
 from oca.common.box import Box
 from oca.common.errors import OcaError
 from oca.network.addressing import Link, links_of
+from oca.network.bird import Bird
 from oca.network.links import read_links
+from oca.network.route_settings import RoutesTable
 from oca.turnup import judge, system
 from oca.turnup.devices import read_device
 from oca.turnup.finding import Finding
-from oca.turnup.remote import check_daemon, check_origin, check_steering
+from oca.turnup.remote import check_daemon, check_origin, check_prefixes, check_steering
 
 
 class Wanted(NamedTuple):
@@ -29,6 +31,7 @@ class Wanted(NamedTuple):
     certificates: Sequence[tuple[str, float]]
     owner: str
     measure: bool
+    routes: RoutesTable
 
 
 def run_checks(wanted: Wanted) -> Iterator[Finding]:
@@ -49,6 +52,7 @@ def run_checks(wanted: Wanted) -> Iterator[Finding]:
     except OcaError as error:
         yield Finding(name="links", state="fail", why=error.message, mend=error.remedy)
     yield from judge.judge_devices_together(devices, links)
+    yield from _bgp(wanted.routes, wanted.admin)
     if wanted.measure:
         cores = wanted.workers or len(os.sched_getaffinity(0))
         yield judge.judge_throughput(system.sending_rate(), cores, links)
@@ -56,3 +60,14 @@ def run_checks(wanted: Wanted) -> Iterator[Finding]:
     yield check_steering(wanted.box)
     if wanted.origin_url:
         yield check_origin(wanted.origin_url)
+
+
+def _bgp(routes: RoutesTable, admin: str) -> Iterator[Finding]:
+    if not routes.bird_socket:
+        return
+    try:
+        bird = Bird(routes.bird_socket, routes.tables, routes_max=routes.routes_max)
+        yield from judge.judge_sessions(bird.sessions())
+    except OcaError as error:
+        yield Finding(name="BGP", state="fail", why=error.message, mend=error.remedy)
+    yield from check_prefixes(admin)

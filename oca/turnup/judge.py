@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from oca.common.units import format_bytes, format_duration, format_rate
 from oca.network.addressing import Link
+from oca.network.bird_output import Session
 from oca.turnup.finding import Finding
 from oca.turnup.kernel import KERNEL, MODULES, is_met
 
@@ -115,6 +116,31 @@ def judge_missing_address(host: str) -> Finding:
     """An address to listen on that no link has."""
     mend = f"ip address add {host}/… dev …, or correct [delivery] listen"
     return Finding(name=f"address {host}", state="fail", why="no link has it", mend=mend)
+
+
+def judge_sessions(sessions: Sequence[Session]) -> Iterator[Finding]:
+    """The BGP sessions of BIRD."""
+    if not sessions:
+        mend = "add a protocol bgp to /etc/bird/bird.conf, then: birdc configure"
+        yield Finding(name="BGP", state="fail", why="BIRD has no BGP session", mend=mend)
+    for session in sessions:
+        name, peer = f"BGP {session.name}", f"AS{session.neighbour_as}"
+        if not session.established:
+            mend = f"birdc show protocols all {session.name}; is the ISP's side up, and port 179 open?"
+            yield Finding(name=name, state="fail", why=f"{session.state} with {peer}", mend=mend)
+        else:
+            yield Finding(name=name, state="pass", why=f"established with {peer}")
+
+
+def judge_routes(routes: int, wrong: Sequence[tuple[str, int]]) -> Iterator[Finding]:
+    """What the daemon hears over those sessions; ``wrong`` says what its audit found, and in how many prefixes."""
+    if not routes:
+        mend = "have the ISP announce its viewers' prefixes to this box; birdc show route"
+        yield Finding(name="prefixes", state="warn", why="none is heard", mend=mend)
+    else:
+        yield Finding(name="prefixes", state="pass", why=f"{routes} heard")
+    for why, prefixes in wrong:
+        yield Finding(name="prefixes", state="warn", why=f"{prefixes}: {why}", mend="oca routes audit")
 
 
 def judge_kernel(found: Mapping[str, str | None], loaded: Mapping[str, bool]) -> Iterator[Finding]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import msgspec
 
-from oca.admin.client import ask_status
+from oca.admin.client import ask_routes, ask_status
 from oca.common.box import Box
 from oca.common.errors import OcaError
 from oca.common.messages import Problem
 from oca.common.refusal import PROBLEM_BYTES_MAX
 from oca.common.token import read_token
 from oca.turnup.finding import Finding, State
+from oca.turnup.judge import judge_routes
 
 TIMEOUT_S = 5.0
 
@@ -64,6 +67,13 @@ def check_daemon(listen: str) -> tuple[Finding, int]:
     state: State = "fail" if status.health.verdict == "failed" else "warn"
     said = f"{why}: {'; '.join(status.health.reasons)}"
     return Finding(name="daemon", state=state, why=said, mend="oca status"), worker
+
+
+def check_prefixes(listen: str) -> Iterator[Finding]:
+    """What the daemon hears by BGP; nothing where it does not run, which is told already."""
+    with suppress(OcaError):
+        page = ask_routes(listen, 1)
+        yield from judge_routes(page.routes, [(found.why, found.prefixes) for found in page.findings])
 
 
 def _ask(url: str, method: str, headers: dict[str, str]) -> tuple[int, str]:

@@ -21,7 +21,7 @@ TASKS = ("oca/common/tasks.py",)
 CLOCK = ("oca/common/clock.py",)
 DURABLE = ("oca/store/files.py",)
 SENDS = ("oca/delivery/transport.py",)
-SENDS_AND_READS = (*SENDS, "oca/delivery/device_read.py")
+SENDS_AND_READS = (*SENDS, "oca/delivery/device_read.py", "oca/turnup/system.py")  # the last measures it
 CHANCE = ("oca/common/new_key.py", "oca/daemon.py", "fill/service.py")
 """Composition roots: they draw, and hand what they drew or the dice to the rest."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from oca.turnup.kernel import KERNEL, MODULES
 from tests.system.test_reload import Manager, is_gone
 from tests.system.test_serve import WAIT_S, wait_until
 from tests.system.test_units import Unit
@@ -30,18 +31,9 @@ INCLUDED = "python3.11,libpython3.11-stdlib,systemd,systemd-sysv,dbus,iproute2,p
 HOST = "127.0.76.11"
 MANAGER = "\0oca-package-test"
 """Its name is found inside and outside."""
-SETTINGS = f"""
-[appliance]
-id = "box"
-site = "here"
-[delivery]
-listen = ["{HOST}:80"]
-workers = 2
-[admin]
-listen = "{HOST}:8088"
-[store]
-devices = ["/var/lib/oca/nvme0"]
-"""
+INIT = ("oca", "init", "--id", "box", "--site", "here", "--device", "/var/lib/oca/nvme0", "--listen", f"{HOST}:80")
+LACKING = {"clock", "daemon", "file limit", "link lo", "device /var/lib/oca/nvme0 health"}
+"""What such a place lacks: a time service, a link of its own, a device that SMART knows; and what is not started yet."""
 BODY = os.urandom(1000) * 3000
 KEPT = ("etc/oca", "etc/oca-steering", "etc/security/limits.d", "var/lib/oca", "var/lib/oca-steering", "var/log/oca")
 """What ``remove`` promises to keep."""
@@ -86,9 +78,6 @@ class Debian:
         done = subprocess.run(self.command(*words, user=user), capture_output=True, text=True, check=False)
         assert done.returncode == 0 or not succeeds, done.stdout + done.stderr
         return done
-
-    def write(self, path: str, text: str) -> None:
-        subprocess.run(self.command("sh", "-c", f"cat > {path}"), input=text, text=True, check=True)
 
     def copy(self, package: Path) -> str:
         subprocess.run(self.command("sh", "-c", f"cat > /tmp/{package.name}"), input=package.read_bytes(), check=True)
@@ -234,9 +223,16 @@ def test_package_serves_is_upgraded_under_load_and_goes(
 
 def turn_up(debian: Debian) -> None:
     """Settings, a device and a film."""
-    debian.write("/etc/oca/appliance.toml", SETTINGS)
-    debian.run("install", "-d", "-o", "oca", "-g", "oca", "/var/lib/oca/nvme0")
-    debian.run("oca", "config", "check", "/etc/oca/appliance.toml", user="oca")
+    said = debian.run(*INIT).stdout
+    assert "oca check --config /etc/oca/appliance.toml" in said
+    debian.run("sh", "-c", f"""printf '[admin]\\nlisten = "{HOST}:8088"\\n' >> /etc/oca/appliance.toml""")
+    modes = debian.run("stat", "-c", "%U:%G %a", "/etc/oca/appliance.toml", "/var/lib/oca/nvme0").stdout
+    assert modes.splitlines() == ["root:oca 640", "oca:oca 750"]
+    told = json.loads(debian.run("oca", "check", "--json", user="oca", succeeds=False).stdout)
+    wrong = {one["name"]: one["why"] for one in told["findings"] if one["state"] != "pass"}
+    kernel = {setting.name for setting in KERNEL} | {f"module {name}" for name in MODULES}
+    assert wrong.keys() <= LACKING | kernel, wrong
+    assert wrong.keys() >= {"daemon", "link lo"}
     debian.run("mkdir", "/tmp/film")
     subprocess.run(debian.command("sh", "-c", "cat > /tmp/film/1.m4s"), input=BODY, check=True)
     taken = ("--asset", "film/v", "--mount", "/film", "--config", "/etc/oca/appliance.toml")

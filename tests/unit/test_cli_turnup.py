@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from fill.settings import FillSettings
 from oca import cli_turnup
 from oca.cli import app
+from oca.common import settings
 from oca.common.errors import ConfigError
 from oca.turnup import devices, system
 from tests.unit.turnup.test_remote import closed_url
@@ -45,7 +47,15 @@ def test_init_writes_settings_and_makes_device(tmp_path: Path) -> None:
     assert said.startswith(f"{tmp_path}/a.toml written; next:")
     assert tomllib.loads((tmp_path / "a.toml").read_text())["store"] == {"devices": [f"{tmp_path}/d0"]}
     assert (tmp_path / "d0").is_dir()
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.toml", "d0"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.toml", "d0", "fill.toml"]
+    (tmp_path / "a.toml").rename(tmp_path / "appliance.toml")
+    assert FillSettings() == settings.load(FillSettings, tmp_path / "fill.toml", environment={}, prefix="X")
+
+
+def test_init_keeps_fill_settings_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "fill.toml").write_text("mine")
+    run(*init(tmp_path))
+    assert (tmp_path / "fill.toml").read_text() == "mine"
 
 
 def test_init_keeps_file_that_is_there(tmp_path: Path) -> None:
@@ -135,3 +145,9 @@ def test_check_looks_at_addresses_that_are_missing(tmp_path: Path) -> None:
     run(*init(tmp_path))
     _, told = checked(tmp_path / "a.toml", "--no-measure", "--set", 'delivery.listen=["192.0.2.77:8080"]')
     assert told["states"]["address 192.0.2.77"] == "fail"
+
+
+def test_check_tells_bird_that_does_not_answer(tmp_path: Path) -> None:
+    run(*init(tmp_path))
+    _, told = checked(tmp_path / "a.toml", "--no-measure", "--set", f"routes.bird_socket={tmp_path}/bird.ctl")
+    assert told["states"]["BGP"] == "fail"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from oca.network.addressing import Link
+from oca.network.bird_output import Session
 from oca.turnup import judge
 from oca.turnup.finding import Finding
 from oca.turnup.judge import DeviceFacts
@@ -103,6 +104,42 @@ def test_judge_weighs_link(changes: dict[str, Any], mtu: int, state: str, why: s
 def test_judge_names_address_that_no_link_has() -> None:
     found = judge.judge_missing_address("192.0.2.9")
     assert (found.name, found.state) == ("address 192.0.2.9", "fail")
+
+
+def make_session(**changes: Any) -> Session:
+    given: dict[str, Any] = {
+        "name": "isp",
+        "established": True,
+        "state": "Established",
+        "since": "08:00",
+        "neighbour_as": "64500",
+        "changes": (),
+    }
+    return Session(**(given | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "why", "mend"),
+    [
+        ({}, "pass", "established with AS64500", ""),
+        ({"established": False, "state": "Active"}, "fail", "Active with AS64500", "birdc show protocols all isp"),
+    ],
+)
+def test_judge_weighs_bgp_session(changes: dict[str, Any], state: str, why: str, mend: str) -> None:
+    (found,) = judge.judge_sessions([make_session(**changes)])
+    assert (found.name, found.state, found.why) == ("BGP isp", state, why)
+    assert found.mend.startswith(mend)
+
+
+def test_judge_wants_session_where_routes_are_to_be_heard() -> None:
+    (found,) = judge.judge_sessions([])
+    assert (found.state, found.why) == ("fail", "BIRD has no BGP session")
+
+
+def test_judge_counts_prefixes_and_passes_on_audit() -> None:
+    assert [one.why for one in judge.judge_routes(812, [])] == ["812 heard"]
+    none, absurd = judge.judge_routes(0, [("covers everything", 1)])
+    assert (none.state, none.why, absurd.state, absurd.why) == ("warn", "none is heard", "warn", "1: covers everything")
 
 
 def test_judge_compares_kernel_with_what_is_wanted() -> None:
