@@ -27,7 +27,7 @@ from oca.turnup.finding import Finding, report, report_lines
 STANDARD = Path("/etc/oca/appliance.toml")
 STORES = Path("/var/lib/oca")
 OWNER = "oca"
-FILL_TEXT = """# Settings of the fill agent; all stay as they come until changed here. All there are: oca-fill config print.
+FILL_TEXT = """# Settings of the fill agent; each stays as it comes until set here: oca-fill config print.
 [box]
 config = "appliance.toml"
 """

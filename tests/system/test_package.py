@@ -33,7 +33,7 @@ MANAGER = "\0oca-package-test"
 """Its name is found inside and outside."""
 INIT = ("oca", "init", "--id", "box", "--site", "here", "--device", "/var/lib/oca/nvme0", "--listen", f"{HOST}:80")
 LACKING = {"clock", "daemon", "file limit", "link lo", "device /var/lib/oca/nvme0 health"}
-"""What such a place lacks: a time service, a link of its own, a device that SMART knows; and what is not started yet."""
+"""What such a place lacks: a time service, a link of its own, a device that SMART knows; what is not started."""
 BODY = os.urandom(1000) * 3000
 KEPT = ("etc/oca", "etc/oca-steering", "etc/security/limits.d", "var/lib/oca", "var/lib/oca-steering", "var/log/oca")
 """What ``remove`` promises to keep."""
