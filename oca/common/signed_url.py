@@ -31,35 +31,43 @@ class TokenPlaces:
         self.element = b"/%b/" % path_element.encode()
         """What a path begins with that holds a token as an element."""
         self.attribute = package_attribute.encode()
-        self._parameter = re.compile(rb";%b=([A-Za-z0-9._~-]*)" % re.escape(self.attribute))
+        name = re.escape(self.attribute)
+        # Each reads a URL once, however many tokens are in it; the literal that each begins with is looked for fast.
+        self._elements = re.compile(rb"(?:%b[^/]*)+" % re.escape(self.element))
+        self._parameter = re.compile(rb";%b=([A-Za-z0-9._~-]*)" % name)
+        self._pair = re.compile(rb"%b(?<![^&]%b)(?:=([^&]*))?(?:&|\Z)" % (name, name))
 
     def take(self, path: bytes, query: bytes) -> Placed:
         """``path`` (decoded) and ``query`` without the token. What is left never holds one, whatever the fault."""
-        tokens = []
+        tokens: list[bytes] = []
         fault: Literal["", "malformed"] = ""
-        while path.startswith(self.element):
-            token, slash, rest = path[len(self.element) :].partition(b"/")
-            tokens.append(token)
-            path = b"/" + rest
-            fault = fault if slash else "malformed"
         if b";" in path:
-            tokens += self._parameter.findall(path)
-            path = self._parameter.sub(b"", path)  # with the delimiter before it: RFC 9246 §2.1.15
+            path = self._take_parameters(path, tokens)
+        run = self._elements.match(path)
+        if run is not None:
+            tokens += run[0].split(self.element)[1:]
+            path = path[run.end() :] or b"/"
+            fault = "malformed" if run.end() == len(run.string) else ""
         if self.attribute in query:
-            query = self._take_query(query, tokens)
+            query = self._take_pairs(query, tokens)
         if len(tokens) > 1:
             return Placed(b"", path, query, "repeated")
         return Placed(tokens[0] if tokens else b"", path, query, fault)
 
-    def _take_query(self, query: bytes, tokens: list[bytes]) -> bytes:
-        kept = []
-        for parameter in query.split(b"&"):
-            name, _, value = parameter.partition(b"=")
-            if name == self.attribute:
-                tokens.append(value)
-            else:
-                kept.append(parameter)
-        return b"&".join(kept)
+    def _take_parameters(self, path: bytes, tokens: list[bytes]) -> bytes:
+        tokens += self._parameter.findall(path)
+        path = self._parameter.sub(b"", path)  # with the delimiter before it: RFC 9246 §2.1.15
+        inner = self._parameter.search(path)
+        if inner is None:
+            return path
+        # One stood around another, which no signer writes: it counts, and what follows goes with it.
+        tokens.append(inner[1])
+        return path[: inner.start()]
+
+    def _take_pairs(self, query: bytes, tokens: list[bytes]) -> bytes:
+        tokens += self._pair.findall(query)
+        left = self._pair.sub(b"", query)
+        return left[:-1] if left.endswith(b"&") and not query.endswith(b"&") else left
 
 
 def place_in_path(url: str, token: str, path_element: str = PATH_ELEMENT) -> str:

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,13 @@ PLACES = TokenPlaces()
         (b"/t/T/h", b"a=1&URISigningPackage=U", Placed(b"", b"/h", b"a=1", "repeated")),
         (b"/h", b"URISigningPackage=T&URISigningPackage=T", Placed(b"", b"/h", b"", "repeated")),
         (b"/t/T/t/U", b"", Placed(b"", b"/", b"", "repeated")),
+        # one inside another
+        (b"/h;URISigningPackage;URISigningPackage=T=U/x", b"", Placed(b"", b"/h", b"", "repeated")),
+        (b"/t;URISigningPackage=T/U/h", b"", Placed(b"", b"/h", b"", "repeated")),
+        # what stands beside it stays as it was
+        (b"/h", b"a=1&&URISigningPackage=T", Placed(b"T", b"/h", b"a=1&")),
+        (b"/h", b"URISigningPackage=T&a&", Placed(b"T", b"/h", b"a&")),
+        (b"/h", b"URISigningPackage&a=URISigningPackage=U", Placed(b"", b"/h", b"a=URISigningPackage=U")),
     ],
 )  # fmt: skip
 def test_places_take_token_and_leave_rest(path: bytes, query: bytes, wanted: Placed) -> None:
@@ -45,7 +54,7 @@ def test_places_follow_their_names() -> None:
 
 
 @given(
-    st.lists(st.sampled_from([b"/t/", b"/", b"SECRET.x.y", b"h", b";", b"URISigningPackage=", b"=", b"&"]), max_size=12)
+    st.lists(st.sampled_from([b"/t", b"/", b"SECRET.x.y", b"h", b";", b"URISigningPackage", b"=", b"&"]), max_size=16)
 )
 def test_places_leave_no_token_behind(parts: list[bytes]) -> None:
     """What is left goes to the look-up and to logs."""
@@ -54,6 +63,20 @@ def test_places_leave_no_token_behind(parts: list[bytes]) -> None:
     assert not placed.path.startswith(b"/t/")
     assert b";URISigningPackage=" not in placed.path
     assert not any(part.startswith(b"URISigningPackage=") for part in placed.query.split(b"&"))
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        (b"/t/" * 10_000, b""),
+        (b"/h" + b";URISigningPackage" * 1500 + b"=T" * 1500, b""),
+        (b"/h", b"URISigningPackage=T" + b"&" * 30_000),
+    ],
+)
+def test_places_read_longest_url_in_bounded_time(path: bytes, query: bytes) -> None:
+    began = time.process_time()
+    PLACES.take(path, query)
+    assert time.process_time() - began < 0.01
 
 
 @pytest.mark.parametrize(
