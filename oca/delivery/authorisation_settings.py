@@ -82,3 +82,8 @@ class AuthorisationTable(Table, frozen=True):
     debug_header: Annotated[
         bool, Meta(description="Say why in a Cache-Status header of each refusal; metrics tell it always.")
     ] = False
+
+    def __post_init__(self) -> None:
+        """Refuse to guard nothing; the remedy follows the last semicolon."""
+        if self.mode == "by-mount" and not self.mounts:
+            raise ValueError("mode by-mount names no mounts, so that nobody would need a token; set mounts")

@@ -20,9 +20,10 @@ from oca.common.signing import Grant, find_key, read_claims, verify
 from oca.common.signing_reasons import Refusal
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.authorisation_settings import AuthorisationTable
+from oca.delivery.clients import client_key
 from oca.delivery.metrics import DELIVERY_SLOTS, labelled
 from oca.http1.request import Request
-from oca.http1.response import Reply
+from oca.http1.response import Reply, cache_status
 from oca.http1.response import refusal as reply_refusing
 
 KNOWN_MAX = 8192
@@ -30,7 +31,7 @@ KNOWN_MAX = 8192
 REFUSED_MAX = 1024
 """Bad tokens remembered; when full all go."""
 FAILURES_MAX = 8
-"""Bad signatures per client and second; its further tokens are not looked at until the next."""
+"""Bad signatures per client (an IPv6 /64 is one) and second; its further tokens are not looked at until the next."""
 _SLOTS = labelled("delivery_authorisation_refusals")
 _CHECKED = DELIVERY_SLOTS["delivery_tokens_checked"]
 _DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
@@ -73,20 +74,21 @@ class Gate:
         self._everywhere = enforced == "required"
         self._mounts = tuple(mount.encode() + b"/" for mount in settings.mounts) if enforced == "by-mount" else ()
         self._ring = KeyRing()
-        self._keys: dict[str, Jwk] = {}
+        self._keys: dict[str, tuple[Jwk, tuple[str, ...]]] = {}
+        """Each with those it may speak for."""
         self._learn(told.keys, "keys_file", settings.issuers)
         if told.policy is not None:
             self._learn(told.policy.keys, "steering", [told.policy.issuer])
         self._young: dict[bytes, Grant] = {}
-        self._old: dict[bytes, Grant] = before.known(self._keys) if before is not None else {}
+        self._old: dict[bytes, Grant] = before.known(self) if before is not None else {}
         self._refused: dict[bytes, Refusal] = {}
         self._failures: dict[str, int] = {}
         self._checks_left = float(settings.checks_per_s_max)
         self._now_s = 0.0
 
-    def known(self, keys: dict[str, Jwk]) -> dict[bytes, Grant]:
-        """The good tokens of those ``keys`` that are here too."""
-        same = {kid for kid, key in keys.items() if self._keys.get(kid) == key}
+    def known(self, successor: Gate) -> dict[bytes, Grant]:
+        """The good tokens of those keys that mean the same to ``successor``."""
+        same = {kid for kid, key in successor._keys.items() if self._keys.get(kid) == key}
         return {token: grant for token, grant in {**self._old, **self._young}.items() if grant.kid in same}
 
     def tick(self, now_s: float) -> None:
@@ -130,7 +132,7 @@ class Gate:
         """As ``judge``, the long way, with the reason in place of the answer."""
         token, path, query, fault = self._places.take(request.path, request.query)
         request = structs.replace(request, path=path, query=query)
-        if not (self._everywhere or path.startswith(self._mounts)) or request.method == "OPTIONS":
+        if not (self._everywhere or (path + b"/").startswith(self._mounts)) or request.method == "OPTIONS":
             return request, ""  # a preflight names no token, and the answer tells nothing
         return request, fault or ("" if token else "missing") or self._refusal(request, token, client, scheme)
 
@@ -187,6 +189,7 @@ class Gate:
         key = find_key(token, self._ring)
         if isinstance(key, str):
             return self._refuse(token, key)
+        client = client_key(client)
         if self._checks_left < 1 or self._failures.get(client, 0) >= FAILURES_MAX:
             return "too-many"
         self._checks_left -= 1
@@ -219,13 +222,14 @@ class Gate:
     def _deny(self, request: Request, refusal: str, *, last: bool) -> Reply:
         self._counts[_SLOTS[refusal]] += 1
         extra = b"Retry-After: 1\r\n" if refusal == "too-many" else b""
-        if self._settings.debug_header:  # RFC 9211
-            extra += b"Cache-Status: %b;detail=authorisation-%b\r\n" % (self._appliance.encode(), refusal.encode())
+        if self._settings.debug_header:
+            extra += cache_status(self._appliance, f"detail=authorisation-{refusal}")
         return reply_refusing(429 if refusal == "too-many" else 403, b"not authorised\n", extra, to=request, close=last)
 
     def _learn(self, keys: Iterable[Jwk], source: str, issuers: Iterable[str]) -> None:
-        self._ring.add(keys, source=source, issuers=tuple(issuers))
-        self._keys.update({key.kid: key for key in keys})
+        known = tuple(issuers)
+        self._ring.add(keys, source=source, issuers=known)
+        self._keys.update({key.kid: (key, known) for key in keys})
 
 
 def _among(client: str, network: IPv4Network | IPv6Network) -> bool:

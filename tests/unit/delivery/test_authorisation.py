@@ -23,5 +23,5 @@ def policy(enforce: Enforcement) -> SigningPolicy:
     ],
 )
 def test_enforcement_is_the_boxes_own_or_as_steering_says(mode: str, told: SigningPolicy | None, wanted: str) -> None:
-    settings = AuthorisationTable(mode=mode)  # type: ignore[arg-type]
+    settings = AuthorisationTable(mode=mode, mounts=("/a",))  # type: ignore[arg-type]
     assert Authorisation(policy=told).enforcement(settings) == wanted

@@ -219,7 +219,7 @@ def test_gate_asks_for_token_under_mounts_alone(judged: Make) -> None:
     assert it.ask(request("/quay/1")) == ("/quay/1", "")
     assert it.ask(request("/t/nonsense/quay/1")) == ("/quay/1", "")
     assert it.why("/harbours/1") == it.why("/a/1") == ""
-    assert it.why(OBJECT) == it.why("/a/b/1") == "missing"
+    assert it.why(OBJECT) == it.why("/a/b/1") == it.why("/harbour") == "missing"
     assert it.why(f"/t/{token()}{OBJECT}") == ""
 
 
@@ -255,6 +255,13 @@ def test_gate_says_why_in_header_only_when_configured(judged: Make) -> None:
         assert b"Cache-Control: no-store" in reply.head
         assert reply.text == b"not authorised\n"
         assert b"expired" not in reply.text
+
+
+def test_gate_says_why_in_a_header_that_can_be_read_whatever_the_box_is_called(page: Page) -> None:
+    gate = Gate(AuthorisationTable(mode="required", debug_header=True), Authorisation(), page.counts, appliance="1-a")
+    reply = gate.judge(request(OBJECT), CLIENT)[1]
+    assert reply is not None
+    assert b'\r\nCache-Status: "1-a";detail=authorisation-missing\r\n' in reply.head  # RFC 8941: no token
 
 
 def test_gate_closes_where_client_asks_for_it(judged: Make) -> None:
@@ -296,6 +303,16 @@ def test_gate_stops_looking_at_tokens_of_client_that_fails(judged: Make) -> None
     assert it.why(f"/t/{forged[-1]}{OBJECT}") == "bad-signature"
 
 
+def test_gate_takes_household_with_many_addresses_for_one_client(judged: Make) -> None:
+    it = judged()
+    forged = [sign(Claims(cdniuc="regex:/.*"), STRANGERS.signing["es"]) for _ in range(FAILURES_MAX + 1)]
+    asked = [
+        it.why(f"/t/{each}{OBJECT}", client=f"2001:db8:1:2::{number:x}") for number, each in enumerate(forged, start=1)
+    ]
+    assert asked == ["bad-signature"] * FAILURES_MAX + ["too-many"]
+    assert it.why(f"/t/{token()}{OBJECT}", client="2001:db8:1:3::1") == ""
+
+
 def test_gate_forgets_tokens_not_in_use_and_keeps_those_in_use(judged: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authorise, "KNOWN_MAX", 4)
     monkeypatch.setattr(authorise, "REFUSED_MAX", 4)
@@ -320,6 +337,14 @@ def test_gate_keeps_what_it_knew_by_keys_that_stay(judged: Make) -> None:
     assert second.why(f"/t/{by_es}{OBJECT}") == "unknown-key"
     third = judged(STRANGER.public(), before=first.gate)  # another key under the kid
     assert third.why(f"/t/{by_es}{OBJECT}") == "bad-signature"
+
+
+def test_gate_checks_anew_what_its_keys_may_speak_for_no_more(judged: Make) -> None:
+    first = judged(issuers=("studio",))
+    told = token(iss="studio")
+    assert first.why(f"/t/{told}{OBJECT}") == ""
+    assert judged(before=first.gate, issuers=("archive",)).why(f"/t/{told}{OBJECT}") == "issuer"
+    assert judged(before=first.gate, issuers=("studio",)).why(f"/t/{told}{OBJECT}") == ""
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
