@@ -60,6 +60,10 @@ class Connection(ABC):
         """End the connection if it has overstayed a time-out."""
 
     @abstractmethod
+    def can_go(self, now_s: float) -> bool:
+        """Whether it has kept its place for nothing (``delivery.room``)."""
+
+    @abstractmethod
     def _on_readable(self) -> None:
         """The client sent something."""
 

@@ -21,6 +21,7 @@ from oca.common.log import get_logger
 from oca.delivery import kernel_tls
 from oca.delivery.metrics import DELIVERY_SLOTS, labelled
 from oca.delivery.resets import reset_at_close
+from oca.delivery.room import can_go
 from oca.delivery.service import Service
 from oca.delivery.session import Session
 from oca.delivery.tls_connection import KernelTlsTransport, TlsConnection, UserspaceTlsTransport
@@ -222,6 +223,10 @@ class _Handshake:
         """End it at once."""
         self._end()
         self._connection.close()
+
+    def can_go(self, now_s: float) -> bool:
+        """Whether it has been here for long."""
+        return can_go(now_s, self._joined_at_s, asked=False)
 
     def _wait_for(self, watch: _Watch) -> None:
         """Look only for the one thing that is waited for: none while a turn is."""

@@ -53,6 +53,10 @@ class Linger:
         self._connection.close()
         self._service.leave(self)
 
+    def can_go(self, now_s: float) -> bool:
+        """It is about to end as it is, unless the client is still taking its last answer."""
+        return False
+
     def _on_readable(self) -> None:
         try:
             dropped = len(self._connection.recv(_READ_BYTES))

@@ -44,6 +44,13 @@ DELIVERY: tuple[Family, ...] = (
         values=("connections", "client", "descriptors", "memory"),
     ),
     Family(
+        name="delivery_connections_gave_way",
+        kind="counter",
+        unit="connections",
+        help="Connections whose client kept them waiting, ended for newcomers because delivery.connections_max was "
+        "reached; many mean a flood, or a limit that is too low.",
+    ),
+    Family(
         name="delivery_connections_used_up",
         kind="counter",
         unit="connections",

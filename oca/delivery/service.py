@@ -20,6 +20,7 @@ from oca.delivery.misses import Misses
 from oca.delivery.players import Players
 from oca.delivery.progress import Pace
 from oca.delivery.readahead import Reads
+from oca.delivery.room import Room
 from oca.delivery.settings import DeliveryTable
 from oca.delivery.timings import Timings
 from oca.http1.parser import KnownBlocks
@@ -32,10 +33,14 @@ if TYPE_CHECKING:
 
 STATUS_SLOTS = {status: DELIVERY_SLOTS[f"delivery_responses:{status}"] for status in STATUSES}
 _OPEN = DELIVERY_SLOTS["delivery_connections"]
+_GAVE_WAY = DELIVERY_SLOTS["delivery_connections_gave_way"]
 SWEEP_S = 1.0
 """How often each connection is looked at, and the index's version."""
 TICK_S = 0.025
 """A sweep goes in ticks, over a part of the connections each: 10,000 at once held every request up for 6 to 17 ms."""
+SWEEP_STEP_NS = 150_000
+"""How long a tick looks at connections before others have their turn: to end one takes 0.2 ms if much lies in its
+socket, and those of a flood overstay together."""
 
 
 class Overseen(Protocol):
@@ -51,6 +56,9 @@ class Overseen(Protocol):
 
     def reset(self) -> None:
         """End it at once."""
+
+    def can_go(self, now_s: float) -> bool:
+        """Whether it has kept its place for nothing (``delivery.room``)."""
 
 
 class Service:
@@ -87,7 +95,8 @@ class Service:
         )
         self.gate: Gate | None = None
         """Judges each request where URLs are signed; loaded only then."""
-        self.sessions: set[Overseen] = set()
+        self.sessions: dict[Overseen, None] = {}
+        """Every connection, oldest first."""
         self.retiring = False
         """Each answer is the last on its connection, and ``date`` says so: a successor takes the next connections."""
         self.reloaders: list[Callable[[], None]] = []
@@ -104,6 +113,9 @@ class Service:
         self._ticks_left = 0
         self._unswept: list[Overseen] = []
         self._swept_per_tick = 1
+        self._sweep_due = 0
+        """How many of the unswept are to be looked at by now."""
+        self._room: Room[Overseen] = Room()
         self._turns: deque[Callable[[], None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
@@ -115,17 +127,26 @@ class Service:
 
     def join(self, session: Overseen) -> None:
         """A connection begins."""
-        self.sessions.add(session)
+        self.sessions[session] = None
         self.clients.join(session.client)
         self.counts[_OPEN] += 1
 
     def leave(self, session: Overseen) -> None:
         """A connection has ended."""
-        self.sessions.discard(session)
+        self.sessions.pop(session, None)
         self.clients.leave(session.client)
         self.counts[_OPEN] -= 1
         if not self.sessions:
             self._empty.set()
+
+    def make_room(self) -> bool:
+        """End a connection that keeps its place for nothing, for one that comes; False: none was found."""
+        gone = self._room.choose(self.sessions, self.now_s)
+        if gone is None:
+            return False
+        self.counts[_GAVE_WAY] += 1
+        gone.reset()
+        return True
 
     def queue(self, turn: Callable[[], None]) -> None:
         """Take a further ``turn`` when the other connections had theirs.
@@ -202,19 +223,33 @@ class Service:
         if not self._ticks_left:
             self._begin_sweep()
         self._ticks_left -= 1
-        part = self._unswept[-self._swept_per_tick :]
-        del self._unswept[-self._swept_per_tick :]
-        for session in part:
+        if not self._sweep_due:  # else that goes on by turns
+            self._sweep_due = self._swept_per_tick
+            self._sweep()
+
+    def _sweep(self) -> None:
+        until_ns = clock.monotonic_ns() + SWEEP_STEP_NS
+        while self._sweep_due and self._unswept:
+            self._sweep_due -= 1
+            session = self._unswept.pop()
             if session in self.sessions:
                 session.check(self.now_s)
+            if clock.monotonic_ns() > until_ns:
+                break
+        else:
+            self._sweep_due = 0
+            return
+        self.queue(self._sweep)
 
     def _begin_sweep(self) -> None:
         self.date = self._date()
         self.lookup.refresh()
         if self.gate is not None:
             self.gate.tick(clock.now_s())
+        if len(self.sessions) < self.settings.connections_max:
+            self._room.forget()
         self._ticks_left = self._ticks
-        self._unswept = list(self.sessions)
+        self._unswept = self._unswept or list(self.sessions)
         self._swept_per_tick = len(self._unswept) // self._ticks + 1
 
     def _date(self) -> bytes:

@@ -14,6 +14,7 @@ from oca.delivery.metrics import DELIVERY_SLOTS, labelled
 from oca.delivery.players import Player
 from oca.delivery.pull import Pull
 from oca.delivery.pulled_answer import PulledAnswer
+from oca.delivery.room import can_go
 from oca.delivery.send_errors import SHORTAGE
 from oca.delivery.service import STATUS_SLOTS, Service
 from oca.delivery.transport import Transport
@@ -23,8 +24,8 @@ from oca.http1.request import Fields, Request, RequestError
 from oca.http1.response import Reply, answer, refuse
 
 RECEIVE_BYTES = 16384
-TURN_REQUESTS_MAX = 16
-"""Pipelined requests answered in one go before other connections get their turn."""
+TURN_REQUESTS_MAX = 2
+"""Pipelined requests answered in one go before other connections get their turn; of those that just came, one."""
 _OK = STATUS_SLOTS[200]
 _REFUSALS = labelled("delivery_refusals")
 _IDLE = DELIVERY_SLOTS["delivery_time_outs:idle"]
@@ -37,15 +38,8 @@ class Session(Connection):
     """Serves one connection until either side ends it."""
 
     __slots__ = (
-        "_fresh",
-        "_head_since_s",
-        "_player",
-        "_pulled",
-        "_queued",
-        "_receive",
-        "_requests",
-        "_requests_left",
-    )
+        "_fresh", "_head_since_s", "_player", "_pulled", "_queued", "_receive", "_requests", "_requests_left",
+    )  # fmt: skip
 
     def __init__(
         self, connection: socket.socket, client: str, service: Service, by: type[Transport] = Transport
@@ -84,6 +78,13 @@ class Session(Connection):
         self._fresh = False
         super().drain(gently=gently)
 
+    def can_go(self, now_s: float) -> bool:
+        """Whether its client keeps it waiting for long."""
+        if self._transport.waiting or self._queued or self._pulled is not None:
+            return False
+        asked = self._requests_left < self._service.settings.requests_per_connection_max
+        return can_go(now_s, self._active_at_s, asked=asked)
+
     def _on_readable(self) -> None:
         try:
             data = self._receive(RECEIVE_BYTES)
@@ -108,7 +109,7 @@ class Session(Connection):
             self._head_since_s = self._service.now_s
         requests.feed(data)
         if not (self._transport.waiting or self._queued):
-            self._serve()
+            self._serve(1)
         elif self._crowded():
             # Enough pipelined requests wait; the rest may wait in the client's own socket.
             self._service.counts[_CROWDED] += 1
@@ -142,17 +143,16 @@ class Session(Connection):
 
     def _crowded(self) -> bool:
         requests, service = self._requests, self._service
-        return (
-            requests.pending_bytes > service.limits.head_bytes_max
-            or requests.heads_pending > service.settings.pipelined_max
+        return requests.pending_bytes > service.limits.head_bytes_max or requests.has_pending(
+            service.settings.pipelined_max + 1
         )
 
-    def _serve(self) -> None:
-        """Answer the requests that are here, until one cannot be sent at once."""
+    def _serve(self, most: int = TURN_REQUESTS_MAX) -> None:
+        """Answer the requests that are here, ``most`` in this turn, until one cannot be sent at once."""
         if self._closed or self._transport.waiting:
             return
         self._service.timings.begun_ns = monotonic_ns()
-        for _ in range(TURN_REQUESTS_MAX):
+        for _ in range(most):
             try:
                 request = self._requests.next()
             except RequestError as error:

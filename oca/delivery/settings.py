@@ -47,8 +47,9 @@ class DeliveryTable(Table, frozen=True):
         Meta(
             ge=1,
             le=1_000_000,
-            description="Connections per worker, fewer where LimitNOFILE is too low (the log says so); any beyond are "
-            "reset at once, so that players go elsewhere.",
+            description="Connections per worker, fewer where LimitNOFILE is too low (the log says so). For any beyond, "
+            "one whose client keeps it waiting ends; where there is none they are reset at once, so that players go "
+            "elsewhere.",
             extra={"unit": "connections"},
         ),
     ] = 20_000

@@ -22,6 +22,8 @@ from oca.http1.target import TARGET_BYTES, decoded, split_target
 
 KNOWN_BLOCKS_MAX = 1024
 KNOWN_BLOCK_BYTES_MAX = 2048
+USUAL_BYTES_MAX = 2 * KNOWN_BLOCK_BYTES_MAX
+"""Longer heads take the full way at once: their block is not known, and to look costs a third of reading it."""
 EMPTY_LINES_MAX = 8
 """Empty lines before a request; old clients send one or two, more are a way to burn time."""
 _END = b"\r\n\r\n"
@@ -50,10 +52,13 @@ class KnownBlocks:
 class RequestReader:
     """The requests of one connection, in order. ``feed`` bytes as they come, then ``next`` until it gives None."""
 
-    __slots__ = ("_at", "_fields_max", "_head_bytes_max", "_known", "_pending", "_target_bytes_max")
+    __slots__ = (
+        "_at", "_fields_max", "_head_bytes_max", "_known", "_pending", "_target_bytes_max", "_usual_bytes_max",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits, known: KnownBlocks) -> None:
         self._head_bytes_max = limits.head_bytes_max
+        self._usual_bytes_max = min(limits.head_bytes_max, USUAL_BYTES_MAX)
         self._target_bytes_max = limits.target_bytes_max
         self._fields_max = limits.fields_max
         self._known = known
@@ -66,10 +71,14 @@ class RequestReader:
         """Bytes fed and not yet part of a request; the caller stops feeding when they grow beyond its bound."""
         return len(self._pending) - self._at
 
-    @property
-    def heads_pending(self) -> int:
-        """Whole heads among those bytes: requests that wait."""
-        return self._pending.count(_END, self._at)
+    def has_pending(self, heads: int) -> bool:
+        """Whether there are as many whole heads among those bytes: requests that wait. Counts no further."""
+        end = self._at
+        for _ in range(heads):
+            end = self._pending.find(_END, end) + len(_END)
+            if end < len(_END):
+                return False
+        return True
 
     def feed(self, data: bytes) -> None:
         """Take what arrived."""
@@ -88,7 +97,7 @@ class RequestReader:
         data = self._pending
         if not data:
             return None
-        if not self._at and len(data) <= self._head_bytes_max:
+        if not self._at and len(data) <= self._usual_bytes_max:
             line_end = data.find(b"\r\n")
             block, cmcd = data[line_end:], b""
             fields = self._known.fields.get(block)
@@ -186,9 +195,11 @@ class RequestReader:
 def _check_lines(head: bytes) -> None:
     if b"\0" in head:
         raise RequestError("nul", "the request head holds a NUL")
-    if not head.count(b"\r") == head.count(b"\n") == head.count(b"\r\n"):  # RFC 9112 §2.2
+    lines = head.split(b"\n")
+    lines.pop()  # empty: the head ends with a line
+    if head.count(b"\r") != len(lines) or {line[-1:] for line in lines} != {b"\r"}:  # RFC 9112 §2.2
         raise RequestError("line-ending", "the request head holds a bare CR or LF")
-    if b"\n " in head or b"\n\t" in head:  # RFC 9112 §5.2: obs-fold is answered with 400
+    if {line[:1] for line in lines[1:]} & {b" ", b"\t"}:  # RFC 9112 §5.2: obs-fold is answered with 400
         raise RequestError("folded-field", "a header field is folded over lines")
 
 

@@ -1,6 +1,7 @@
 import socket
 
 from oca.delivery.acceptor import ACCEPTS_PER_TURN, Acceptor
+from oca.delivery.room import ARRIVES_S
 from tests.unit.delivery.bench import Benches, until
 
 GET = b"GET /h/small.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -25,6 +26,21 @@ async def test_acceptor_takes_whole_queue_as_it_closes(benches: Benches) -> None
     await until(lambda: bench.count("delivery_responses:200") == QUEUED)
     for client in clients:
         assert client.recv(17) == b"HTTP/1.1 200 OK\r\n"
+        client.close()
+
+
+async def test_acceptor_ends_who_never_asks_for_who_comes(benches: Benches) -> None:
+    bench = benches(connections_max=3)
+    silent = [socket.create_connection(bench.address, timeout=10) for _ in range(3)]
+    await until(lambda: bench.count("delivery_connections") == 3)
+    early = socket.create_connection(bench.address, timeout=10)
+    await until(lambda: bench.count("delivery_connections_refused:connections") == 1)  # all may still be about to ask
+    bench.service.now_s += ARRIVES_S + 1
+    (late,) = queue(bench.address, 1)
+    await until(lambda: bench.count("delivery_responses:200") == 1)
+    assert bench.count("delivery_connections_gave_way") == 1
+    assert late.recv(17) == b"HTTP/1.1 200 OK\r\n"
+    for client in (*silent, early, late):
         client.close()
 
 

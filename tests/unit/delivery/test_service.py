@@ -2,6 +2,7 @@ import asyncio
 import threading
 
 from oca.common import clock
+from oca.delivery.service import Service
 from tests.unit.delivery.bench import Benches, until
 
 
@@ -20,6 +21,22 @@ class Watched:
 
     def reset(self) -> None: ...
 
+    def can_go(self, now_s: float) -> bool:
+        return False
+
+
+class Ending(Watched):
+    """One that takes its time to end."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__()
+        self._service = service
+
+    def check(self, now_s: float) -> None:
+        super().check(now_s)
+        threading.Event().wait(0.002)
+        self._service.leave(self)
+
 
 async def test_sweep_looks_at_every_connection_once_and_at_few_a_tick(benches: Benches) -> None:
     service = benches().service
@@ -32,6 +49,21 @@ async def test_sweep_looks_at_every_connection_once_and_at_few_a_tick(benches: B
     assert max(len(connection.checked_at_s) for connection in connections) <= 2
     ticks = [connection.checked_at_s[0] for connection in connections]
     assert max(ticks.count(tick) for tick in set(ticks)) <= 1000 / 40 + 1
+
+
+async def test_sweep_ends_one_connection_between_two_looks_where_that_takes_long(benches: Benches) -> None:
+    service = benches().service
+    connections = [Ending(service) for _ in range(200)]
+    for connection in connections:
+        service.join(connection)
+    looks = 0
+    while service.sessions:
+        ended = len(service.sessions)
+        await asyncio.sleep(0)
+        looks += 1
+        assert ended - len(service.sessions) <= 1
+    assert looks > 200
+    assert all(len(connection.checked_at_s) == 1 for connection in connections)
 
 
 async def test_sweep_passes_over_connection_that_has_ended(benches: Benches) -> None:

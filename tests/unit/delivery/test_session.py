@@ -472,7 +472,7 @@ async def test_session_reads_no_more_than_it_may_hold_of_pipelined_requests(benc
     assert isinstance(session, Session)
     for number in range(1, 5):
         writer.write(GET % b"small.m3u8")
-        await until(lambda number=number: session._requests.heads_pending == number)  # type: ignore[misc]
+        await until(lambda number=number: session._requests.has_pending(number))  # type: ignore[misc]
         assert session._reading.on
     writer.write(GET % b"small.m3u8")
     await until(lambda: not session._reading.on)

@@ -66,6 +66,18 @@ def test_parser_waits_for_whole_head() -> None:
     assert reader.pending_bytes == 0
 
 
+def test_reader_tells_whether_requests_wait_behind_the_one_that_was_read() -> None:
+    reader = RequestReader(LIMITS, KnownBlocks())
+    reader.feed(GET * 3 + GET[:-1])
+    assert reader.has_pending(3)
+    assert not reader.has_pending(4)
+    assert reader.next() is not None
+    assert reader.has_pending(2)
+    assert not reader.has_pending(3)
+    reader.feed(GET[-1:])
+    assert reader.has_pending(3)
+
+
 def test_parser_reads_pipelined_requests_in_order() -> None:
     requests, error = read(GET + GET.replace(b"1.m4s", b"2.m4s?CMCD=x") + b"HEAD * HTTP/1.1")
     assert error is None
