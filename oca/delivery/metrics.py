@@ -6,6 +6,7 @@ from typing import get_args
 
 from oca.common.metrics import Family, slots
 from oca.common.signing_reasons import REASONS
+from oca.delivery.connection_metrics import CONNECTIONS
 from oca.delivery.origin_head import FAULTS
 from oca.delivery.reads_metrics import READS
 from oca.delivery.tls_metrics import TLS
@@ -27,42 +28,7 @@ LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
 DELIVERY: tuple[Family, ...] = (
-    Family(
-        name="delivery_connections_accepted",
-        kind="counter",
-        unit="connections",
-        help="Connections taken from viewers and peers.",
-    ),
-    Family(name="delivery_connections", kind="gauge", unit="connections", help="Connections open now."),
-    Family(
-        name="delivery_connections_refused",
-        kind="counter",
-        unit="connections",
-        help="Connections reset at once, by what ran out: connections (delivery.connections_max), client "
-        "(delivery.connections_per_client_max), descriptors (LimitNOFILE), memory (the kernel's, see the log).",
-        label="limit",
-        values=("connections", "client", "descriptors", "memory"),
-    ),
-    Family(
-        name="delivery_connections_gave_way",
-        kind="counter",
-        unit="connections",
-        help="Connections whose client kept them waiting, ended for newcomers because delivery.connections_max was "
-        "reached; many mean a flood, or a limit that is too low.",
-    ),
-    Family(
-        name="delivery_connections_used_up",
-        kind="counter",
-        unit="connections",
-        help="Connections closed after delivery.requests_per_connection_max requests.",
-    ),
-    Family(
-        name="delivery_pipelining_pauses",
-        kind="counter",
-        unit="pauses",
-        help="Times that nothing more was read from a client until its delivery.pipelined_max waiting requests, or "
-        "delivery.head_bytes_max of them, were answered.",
-    ),
+    *CONNECTIONS,
     Family(name="delivery_sends", kind="gauge", unit="responses", help="Responses on their way now."),
     Family(
         name="delivery_responses",
