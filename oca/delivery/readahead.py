@@ -214,7 +214,7 @@ class Reads:
     def _expire(self) -> None:
         self._timer = None
         now_s = clock.monotonic_s()
-        for device, lane in self._lanes.items():
+        for device, lane in list(self._lanes.items()):  # whoever is told may go on to a device that had no lane
             expired = list(lane.expire(now_s))
             self._note(device, lane)
             for read, refusal in expired:

@@ -141,6 +141,23 @@ async def test_hung_device_costs_only_its_own_requests(
     assert bench.count("delivery_reads:sick") == bench.count("delivery_misses:health") == 5
 
 
+async def test_viewer_goes_on_from_hung_device_to_one_that_nobody_read_before(
+    benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sickbed = Sickbed(monkeypatch, devices[1])
+    bench = open_bench(benches, devices)
+    make_cold(devices[0])
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    sickbed.turn("hang")
+    reader, writer = await bench.connect()
+    writer.write(GET % b"/cold/0.m4s" + GET % b"/hot/0.m4s")
+    assert [(await read_reply(reader))[0] for _ in range(2)] == [404, 200]
+    sickbed.turn("well")
+    assert bench.count("delivery_reads:ready") == 1
+    assert not faults
+
+
 async def test_failing_device_is_answered_404_and_its_asset_passed_over(
     benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
