@@ -52,6 +52,13 @@ class MissTable(Table, frozen=True):
             extra={"form": "letters, digits, _ and -"},
         ),
     ] = "oca-redirected"
+    redirect_token: Annotated[
+        bool,
+        Meta(
+            description="Whether a redirect takes the token of a signed URL along: for a fallback that checks it, such "
+            "as another box. The origin does not know it, and steering's /r makes one of its own."
+        ),
+    ] = False
     origin_url: Annotated[
         OptionalUrl,
         Meta(

@@ -28,6 +28,8 @@ class Misses:
         self._counts = counts
         self._retry_after_s = settings.overload.retry_after_s
         self._policy = MissPolicy(settings.miss, appliance=appliance)
+        self.passes_token = settings.miss.redirect_token
+        """Whether what is answered here is told a request as it came; else without its token."""
         self.pulls: Pulls | None = None
         """Set where misses are fetched from the origin."""
         self.turning: TurnAway | None = None
@@ -41,7 +43,7 @@ class Misses:
 
         Args:
             request: A GET or HEAD, without its token.
-            asked: As it came: a redirect takes the token along.
+            asked: As a redirect is to have it.
             missed: Why it missed.
         """
         pulls, fields = self.pulls, request.fields

@@ -180,9 +180,11 @@ class Session(Connection):
         self._account.request = request
         turning = service.misses.turning
         if turning is not None and (turning.everyone or left + 1 == service.settings.requests_per_connection_max):
-            if service.gate is not None:
-                self._account.request = service.gate.bare(request)
-            return self._reply(service.misses.turn_away(request, turning), None)
+            bare = service.gate.bare(request) if service.gate is not None else request
+            self._account.request = bare
+            return self._reply(
+                service.misses.turn_away(request if service.misses.passes_token else bare, turning), None
+            )
         asked = request
         if service.gate is not None:
             request, refusal = service.gate.judge(request, self.client, self._transport.scheme, last=not left)
@@ -190,6 +192,8 @@ class Session(Connection):
             if refusal is not None:
                 service.misses.count("authorisation")
                 return self._reply(refusal, None)
+            if not service.misses.passes_token:
+                asked = request
         found = service.lookup.kept.get(request.path) or service.lookup.find(request.path)
         if self._player is not None:
             self._player.asks(found, request.fields, request.query, service.now_s, request.cmcd)

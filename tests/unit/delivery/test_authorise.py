@@ -14,8 +14,10 @@ from oca.delivery import authorise
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.authorisation_settings import AuthorisationTable
 from oca.delivery.authorise import FAILURES_MAX, Gate
+from oca.delivery.control import TurnAway
 from oca.delivery.counters import Page
 from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.miss_settings import MissTable
 from oca.http1.request import Fields, Request
 from tests.unit.common.signing_keys import ENC, ES, HS, STRANGER, ring
 from tests.unit.delivery.bench import CONTENT, Bench, Benches, read_reply
@@ -459,6 +461,27 @@ async def test_session_serves_signed_urls_on_one_connection_with_refused_ones(be
     assert bench.count("delivery_authorisation_refusals:wrong-uri") == 1
     assert bench.count("delivery_responses:403") == 2
     assert bench.count("delivery_tokens_checked") == 2
+
+
+@pytest.mark.parametrize("passes_token", [False, True])
+async def test_session_redirects_with_token_only_where_fallback_checks_it(
+    benches: Benches, *, passes_token: bool
+) -> None:
+    miss = MissTable(policy="redirect", fallback_url="http://next.example", redirect_token=passes_token)
+    bench, good = guarded(benches(miss=miss)), fresh()
+    signed = f"/t/{good}" if passes_token else ""
+    reader, writer = await bench.connect()
+    writer.write(asking(f"/t/{good}/h/none?a=1") + asking("/h/none"))
+    status, fields, _ = await read_reply(reader)
+    assert (status, fields["Location"]) == (302, f"http://next.example{signed}/h/none?a=1&oca-redirected")
+    assert (await read_reply(reader))[0] == 403
+    bench.service.lookup.spoil("harbour/v", "a test")
+    writer.write(asking(f"/h/small.m3u8?URISigningPackage={good}"))
+    in_query = f"URISigningPackage={good}&" if passes_token else ""
+    assert (await read_reply(reader))[1]["Location"] == f"http://next.example/h/small.m3u8?{in_query}oca-redirected"
+    bench.service.turn_away(TurnAway(cause="drained", answer="redirect", everyone=True))
+    writer.write(asking(f"/t/{good}/h/small.m3u8"))
+    assert (await read_reply(reader))[1]["Location"] == f"http://next.example{signed}/h/small.m3u8?oca-redirected"
 
 
 async def test_session_asks_for_token_of_usual_requests_too(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:
