@@ -81,6 +81,7 @@ class Appliances:
             raise
         before = self._decider.liveness(appliance)
         outcome = self._decider.fleet.observe(report, monotonic_s())
+        self._decider.heard(appliance)
         wanted = outcome == "taken" and self._decider.fleet.contents_wanted(report)
         if outcome == "taken" and not wanted:
             self._first_reports.heard(appliance)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.prefix import Prefix
@@ -11,11 +13,12 @@ from steering.address import Address
 from steering.catalogue import Catalogue, Title
 from steering.claims import Claims
 from steering.fleet import Fleet
+from steering.holders import Holding, TitleHolders
 from steering.liveness import Liveness, Standing, report_age_limit_s
 from steering.load import share_taken
 from steering.metrics import Counts
 from steering.order import NearSite, Order, home_of, nearest_sites, order_sites
-from steering.ranking import Candidate, Pathway, Ranking, Viewer, rank
+from steering.ranking import Candidate, Look, Ranking, Viewer, rank
 from steering.reach import Reach
 from steering.settings import SteeringSettings
 from steering.signing import Signing
@@ -24,6 +27,8 @@ NEAREST_PER_CLASS = 16
 ORDERS_MAX = 16384
 CAPACITY_UNKNOWN = 125e6
 """Bytes per second of a box whose links tell no speed, against those that do."""
+STANDING_S = 0.1
+"""How long a site's boxes are not judged anew, unless one of them reports."""
 _NETWORK_BITS = {4: 24, 6: 48}
 """Viewers of one network are sent to the same boxes."""
 _SIGNED = ("playback", "hls", "dash", "redirect")
@@ -44,6 +49,14 @@ class Decision:
         return self.viewer.prefixes[0] if self.viewer.prefixes else ""
 
 
+class _KeptOrder(NamedTuple):
+    """An order, what of it claims the client, and the set of all boxes in it."""
+
+    order: Order
+    own: Order
+    boxes: int
+
+
 class Decider:
     """Everything a decision needs, in memory."""
 
@@ -61,8 +74,14 @@ class Decider:
             ),
         )
         self.reach = Reach(settings.site, settings.routes)
+        places = self.fleet.holders
+        self._places = {
+            site.id: (places.place(site.appliance[0].id), (1 << len(site.appliance)) - 1) if site.appliance else (0, 0)
+            for site in settings.site
+        }
+        self._standing: dict[str, tuple[float, list[Candidate]]] = {}
         self._nearest: dict[str, tuple[NearSite, ...]] = {}
-        self._orders: dict[tuple[Claims, ...], Order] = {}
+        self._orders: dict[tuple[Claims, ...], _KeptOrder] = {}
 
     def liveness(self, appliance: str) -> Liveness:
         """How an appliance stands now."""
@@ -77,18 +96,18 @@ class Decider:
         covering = self.reach.claims.covering(client.version, client.number)
         claims = tuple(found for _, found in covering)
         viewer = self._viewer(client, [length for length, _ in covering], home_of(claims))
+        holders = self.fleet.holders.of_title(title.title)
         ranking = rank(
             title,
-            self._order(claims, viewer.home) if not explain else self._whole_order(claims, viewer.home),
-            self._candidates,
+            self._order(claims, viewer.home, holders) if not explain else self._whole_order(claims, viewer.home),
+            self._look_for(holders),
             viewer,
             now_ns=now_ns(),
             origin_url=self.origin_of(title),
             appliances_max=self.settings.api.pathways_max,
             explain=explain,
+            **({"token_of": partial(self.token_path, title=title)} if kind in _SIGNED else {}),
         )
-        if kind in _SIGNED:
-            ranking = replace(ranking, pathways=tuple(self._signed(pathway, title) for pathway in ranking.pathways))
         self.counts.add(f"steering_decisions:{kind}")
         first = ranking.pathways[0].source_class if ranking.pathways else "none"
         self.counts.add(f"steering_first_choices:{first}")
@@ -98,15 +117,14 @@ class Decider:
         """Base URL of the origin of ``title``; empty if it has none."""
         return title.origin_url or self.settings.origin.url.rstrip("/")
 
+    def heard(self, appliance: str) -> None:
+        """Its report has come: its site is judged anew."""
+        self._standing.pop(self.site_of[appliance], None)
+
     def token_path(self, appliance: str, title: Title) -> str:
         """The token for ``title`` that an appliance asks for, as it stands in the path; empty: it asks for none."""
         report = self.fleet.members[appliance].report
         return self.signing.token_path(report.keys, title.mount) if report is not None else ""
-
-    def _signed(self, pathway: Pathway, title: Title) -> Pathway:
-        if pathway.pathway not in self.site_of:  # the origin is no appliance
-            return pathway
-        return replace(pathway, token_path=self.token_path(pathway.pathway, title))
 
     def _viewer(self, client: Address, lengths: Sequence[int], home: str) -> Viewer:
         bits = 32 if client.version == 4 else 128
@@ -114,35 +132,54 @@ class Decider:
         region = self.sites[home].region if home else ""
         return Viewer(home, prefixes, region, f"{client.number >> (bits - _NETWORK_BITS[client.version]):x}")
 
-    def _order(self, claims: tuple[Claims, ...], home: str) -> Order:
-        order = self._orders.get(claims)
-        if order is None:
+    def _order(self, claims: tuple[Claims, ...], home: str, holders: TitleHolders | None) -> Order:
+        """The order for a client whose prefixes are claimed so; without the open sites where none of them holds any."""
+        kept = self._orders.get(claims)
+        if kept is None:
             nearest = self._nearest.get(home)
             if nearest is None:
                 nearest = nearest_sites(self.sites.values(), self.sites.get(home), per_class_max=NEAREST_PER_CLASS)
                 self._nearest[home] = nearest
             if len(self._orders) >= ORDERS_MAX:
                 self._orders.clear()
-            order = self._orders[claims] = order_sites(self.sites, claims, nearest)
-        return order
+            order = order_sites(self.sites, claims, nearest)
+            own = [tier for tier in order if tier[0].claim is not None]
+            boxes = 0
+            for first, mask in (self._places[ranked.site.id] for tier in order for ranked in tier):
+                boxes |= mask << first
+            kept = self._orders[claims] = _KeptOrder(order, own, boxes)
+        return kept.order if holders is not None and holders.anybody & kept.boxes else kept.own
 
     def _whole_order(self, claims: tuple[Claims, ...], home: str) -> Order:
         nearest = nearest_sites(self.sites.values(), self.sites.get(home), per_class_max=len(self.sites))
         return order_sites(self.sites, claims, nearest, explain=True)
 
-    def _candidates(self, site: str) -> list[Candidate]:
+    def _look_for(self, holders: TitleHolders | None) -> Look:
+        """Boxes by site, each with what it holds of a title."""
+
+        def look(site: str, everyone: bool) -> Iterable[tuple[Candidate, Holding | None]]:
+            first, mask = self._places[site]
+            if holders is None or not holders.anybody >> first & mask:
+                return [(candidate, None) for candidate in self._boxes(site)] if everyone else ()
+            return [(candidate, holders.at(first + index)) for index, candidate in enumerate(self._boxes(site))]
+
+        return look
+
+    def _boxes(self, site: str) -> list[Candidate]:
+        """The appliances of a site as they stand; looked at anew after a moment, for a verdict is its age's."""
         now_s = monotonic_s()
+        kept = self._standing.get(site)
+        if kept is None or now_s >= kept[0]:
+            found = [self._box(entry.id, now_s) for entry in self.sites[site].appliance]
+            kept = self._standing[site] = now_s + STANDING_S, found
+        return kept[1]
+
+    def _box(self, appliance: str, now_s: float) -> Candidate:
+        report = self.fleet.members[appliance].report
+        liveness = self.fleet.liveness(appliance, now_s)
+        if report is None:
+            return Candidate(appliance, "", liveness)
         fleet = self.settings.fleet
-        candidates = []
-        for entry in self.sites[site].appliance:
-            member = self.fleet.members[entry.id]
-            liveness = self.fleet.liveness(entry.id, now_s)
-            if member.report is None:
-                candidates.append(Candidate(entry.id, "", liveness, member.held))
-                continue
-            load = member.report.load
-            share = share_taken(load, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
-            capacity = load.link_bytes_per_s or CAPACITY_UNKNOWN
-            url = member.report.delivery_urls[0].rstrip("/")
-            candidates.append(Candidate(entry.id, url, liveness, member.held, capacity, share))
-        return candidates
+        share = share_taken(report.load, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
+        url = report.delivery_urls[0].rstrip("/")
+        return Candidate(appliance, url, liveness, report.load.link_bytes_per_s or CAPACITY_UNKNOWN, share)

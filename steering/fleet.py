@@ -25,11 +25,10 @@ Outcome = Literal["taken", "stale", "rival"]
 
 @dataclass(slots=True)
 class Member:
-    """One appliance as last heard of. ``held`` maps asset → revision."""
+    """One appliance as last heard of; what it holds, ``Fleet.holders`` knows."""
 
     report: Report | None = None
     received_at_s: float = 0.0
-    held: dict[str, str] = field(default_factory=dict)
     contents_digest: str = ""
     fill: FillProgress | None = None
     past_boots: deque[str] = field(default_factory=lambda: deque(maxlen=_BOOTS_REMEMBERED))
@@ -64,11 +63,9 @@ class Fleet:
         elif last is not None and report.sequence <= last.sequence:
             return "stale"
         if report.contents.assets is not None:
-            held = {item.asset: item.revision for item in report.contents.assets}
-            self.holders.change(report.appliance, member.held, held)
-            member.held = held
+            self.holders.put(report.appliance, ((item.asset, item.revision) for item in report.contents.assets))
             member.contents_digest = report.contents.digest
-        # The list lives in ``held`` and demand in the state; keeping both here too would double a fleet's memory.
+        # The list lives in ``holders`` and demand in the state; keeping both here too would double a fleet's memory.
         member.report = _without_lists(report)
         member.received_at_s = now_s
         return "taken"

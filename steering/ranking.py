@@ -9,25 +9,28 @@ that are not for a growing share of networks, so that its load goes over to the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import NamedTuple
 
 from steering.catalogue import Title
+from steering.holders import Holding
 from steering.liveness import Liveness
 from steering.load import place_of, takes
 from steering.order import Order, RankedSite
 from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 
 REJECTED_MAX = 200
+_by_standing = itemgetter(0, 1, 2)
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Candidate(NamedTuple):
     """An appliance as the decision sees it.
 
     Attributes:
-        held: Asset → revision.
         capacity: What it can send, against others; any unit.
         share: The share of client networks that it takes, by its load (load.share_taken).
     """
@@ -35,7 +38,6 @@ class Candidate(NamedTuple):
     appliance: str
     url: str
     liveness: Liveness
-    held: Mapping[str, str]
     capacity: float = 1.0
     share: float = 1.0
 
@@ -102,6 +104,11 @@ def bar(title: Title, region: str, now_ns: int) -> str:
     return ""
 
 
+def _no_token(appliance: str) -> str:
+    del appliance
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """Who is to be served.
@@ -119,6 +126,12 @@ class Viewer:
     network: str = ""
 
 
+Look = Callable[[str, bool], Iterable[tuple[Candidate, Holding | None]]]
+"""A site's appliances as they stand now, each with what it holds of the title; where the second argument is false,
+those that hold nothing of it may be left out.
+"""
+
+
 class _Fit(NamedTuple):
     """A candidate that may serve; sorts by how it stands within its tier."""
 
@@ -127,18 +140,19 @@ class _Fit(NamedTuple):
     place: float
     candidate: Candidate
     ranked: RankedSite
-    holds: list[str]
+    holds: frozenset[str]
 
 
 def rank(
     title: Title,
     order: Order,
-    candidates: Callable[[str], Sequence[Candidate]],
+    look: Look,
     viewer: Viewer,
     *,
     now_ns: int,
     origin_url: str,
     appliances_max: int,
+    token_of: Callable[[str], str] = _no_token,
     explain: bool = False,
 ) -> Ranking:
     """Rank every source of ``title`` for a viewer.
@@ -146,63 +160,67 @@ def rank(
     Args:
         title: What is asked for.
         order: From ``order_sites`` for the viewer's prefixes.
-        candidates: A site's appliances, as they stand now.
+        look: A site's appliances.
         viewer: Who asks.
         now_ns: Wall clock.
         origin_url: Base URL of the last resort; empty: there is none.
         appliances_max: Appliances offered at most.
-        explain: Look at all of ``order``, to say why each lost, not only until enough are found.
+        token_of: The token that an appliance asks for, as it stands in the path.
+        explain: Look at all of ``order``, to say why each lost, not only until enough are found; otherwise boxes of
+            open sites that hold nothing of the title are passed over in silence.
     """
     if barred := bar(title, viewer.region, now_ns):
         return Ranking((), (), barred)
     chosen: list[_Fit] = []
     set_back: list[_Fit] = []
     rejected: list[Rejected] = []
-    wanted = {asset.asset: asset.revision for asset in title.assets}
-    playable = frozenset(asset.asset for asset in title.media())
     for tier in order:
         if len(rejected) >= REJECTED_MAX or (len(chosen) >= appliances_max and not explain):
             break
         fits = []
         for ranked in tier:
-            for candidate in candidates(ranked.site.id):
-                holds, why_not = _consider(title, ranked, candidate, wanted, playable)
-                if why_not:
+            told = explain or ranked.claim is not None
+            for candidate, holding in look(ranked.site.id, told):
+                holds = holding.of(title) if holding is not None else _NOTHING
+                if why_not := _why_not(title, ranked, candidate, holding, holds):
                     rejected.append(Rejected(candidate.appliance, why_not))
                 else:
                     place = place_of(title.title, candidate.appliance, candidate.capacity)
                     fits.append(_Fit(candidate.liveness.degraded, -len(holds), place, candidate, ranked, holds))
-        for fit in sorted(fits, key=lambda fit: fit[:3]):
+        fits.sort(key=_by_standing)
+        for fit in fits:
             room = takes(fit.candidate.appliance, viewer.network, fit.candidate.share)
             (chosen if room else set_back).append(fit)
     ways = chosen + set_back
+    wanted = len(title.assets)
     rejected += [
         Rejected(fit.candidate.appliance, f"{appliances_max} better ones are enough") for fit in ways[appliances_max:]
     ]
-    pathways = [_pathway(fit, viewer, len(wanted), before) for before, fit in enumerate(ways[:appliances_max])]
+    pathways = [
+        _pathway(fit, viewer, wanted, before, token_of(fit.candidate.appliance))
+        for before, fit in enumerate(ways[:appliances_max])
+    ]
     pathways += _origins(origin_url, alone=not pathways)
     return Ranking(tuple(pathways), tuple(rejected))
 
 
-def _consider(
-    title: Title, ranked: RankedSite, candidate: Candidate, wanted: Mapping[str, str], playable: frozenset[str]
-) -> tuple[list[str], str]:
-    """What of the title a candidate holds, and why it cannot serve it, if so."""
+def _why_not(
+    title: Title, ranked: RankedSite, candidate: Candidate, holding: Holding | None, holds: frozenset[str]
+) -> str:
+    """Why a candidate cannot serve, gravest first; empty where it can."""
     if ranked.why_not:
-        return [], ranked.why_not
+        return ranked.why_not
     if title.regions and ranked.site.region not in title.regions:
-        return [], f"its site {ranked.site.id} is in {ranked.site.region or 'no known region'}: no rights there"
+        return f"its site {ranked.site.id} is in {ranked.site.region or 'no known region'}: no rights there"
     if not candidate.liveness.takes_viewers:
-        return [], candidate.liveness.why
-    held = candidate.held
-    holds = [asset for asset, revision in wanted.items() if held.get(asset) == revision]
-    if playable.isdisjoint(holds):
-        other = any(asset in held for asset in playable)
-        return [], "holds only an earlier revision of this title" if other else "does not hold this title"
-    return holds, ""
+        return candidate.liveness.why
+    if not holds:
+        other = holding is not None and holding.other_revision(title)
+        return "holds only an earlier revision of this title" if other else "does not hold this title"
+    return ""
 
 
-def _pathway(fit: _Fit, viewer: Viewer, wanted: int, before: int) -> Pathway:
+def _pathway(fit: _Fit, viewer: Viewer, wanted: int, before: int, token_path: str) -> Pathway:
     candidate, holds = fit.candidate, fit.holds
     share = "holds it whole" if len(holds) == wanted else f"holds {len(holds)} of its {wanted} assets"
     place = "nearest" if not before else f"number {before + 1}"
@@ -214,7 +232,8 @@ def _pathway(fit: _Fit, viewer: Viewer, wanted: int, before: int) -> Pathway:
         site=fit.ranked.site.id,
         distance_km=fit.ranked.distance_km,
         why=f"{place}: {_place(fit.ranked, viewer)}; {share}; {candidate.liveness.why}{room}",
-        holds=frozenset(holds),
+        holds=holds,
+        token_path=token_path,
     )
 
 

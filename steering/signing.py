@@ -28,6 +28,8 @@ STATE_KEY = "signing/keys"
 TOKENS_MAX = 16384
 """Tokens kept, so that viewers of one title share one for a while: signing takes 100 µs."""
 SHARED_S = 300.0
+SIGNERS_S = 1.0
+"""How often it is looked anew which keys sign: their lives are days."""
 _log = get_logger("signing")
 _keys = msgspec.json.Decoder(list[StoredKey])
 _encode = msgspec.json.Encoder().encode
@@ -47,6 +49,8 @@ class Signing:
         self._raw: bytes | None = None
         self._now: tuple[list[StoredKey], KeyRing] = ([], KeyRing())
         """Keys and what signs with them, replaced as one: a thread does so while others are being answered."""
+        self._signers: tuple[object, float, list[str]] = (None, 0.0, [])
+        """Of which keys, until when, the ids of those that sign, best first."""
         self._tokens: dict[tuple[str, str, int], str] = {}
         self.policy = _policy(settings, [])
         if settings.mode != "off":
@@ -69,9 +73,11 @@ class Signing:
             return ""
         at_s = now_s()
         stored, ring = self._now
-        for key in signers(stored, now_s=at_s):
-            if key.jwk.kid in held:
-                return f"/{self._settings.path_element}/{self._token(ring.signing[key.jwk.kid], mount, at_s)}"
+        if self._signers[0] is not stored or at_s >= self._signers[1]:
+            self._signers = stored, at_s + SIGNERS_S, [key.jwk.kid for key in signers(stored, now_s=at_s)]
+        for kid in self._signers[2]:
+            if kid in held:
+                return f"/{self._settings.path_element}/{self._token(ring.signing[kid], mount, at_s)}"
         return ""
 
     def _token(self, key: SigningKey, mount: str, at_s: float) -> str:

@@ -164,7 +164,7 @@ def _title(title: Title, fleet: Fleet, up: int) -> TitleView:
                 kind=asset.kind,
                 bytes=asset.bytes,
                 bitrate_bits_per_s=asset.bitrate_bits_per_s,
-                holders=[name for name in named if fleet.members[name].held.get(asset.asset) == asset.revision],
+                holders=[name for name in named if fleet.holders.holds(name, asset.asset) == asset.revision],
                 holders_count=holding[asset.asset].bit_count(),
             )
             for asset in title.assets

@@ -20,12 +20,14 @@ from oca.common.messages import (
     StoreUse,
 )
 from steering.catalogue import AssetSummary, Title, Track, Variant
+from steering.holders import Holding
 from steering.liveness import Liveness
 from steering.ranking import Candidate
 from steering.settings import Site, SiteAppliance, SteeringSettings
 
 DAY_NS = 86400 * 10**9
 NOW_NS = 20_000 * DAY_NS
+Box = tuple[Candidate, Holding | None]
 ORIGIN = "http://origin.example"
 UP = Liveness("up", False, "report 1.0 s old, limit 4.5 s")
 MPD = """<?xml version="1.0"?>
@@ -110,8 +112,8 @@ def make_site(name: str = "metro", kind: Any = "embedded", appliances: tuple[str
     return Site(id=name, class_=kind, appliance=tuple(SiteAppliance(id=entry) for entry in appliances), **changes)
 
 
-def make_candidate(name: str, contents: dict[str, str], liveness: Liveness = UP) -> Candidate:
-    return Candidate(name, f"http://{name}.example:8080", liveness, contents)
+def make_candidate(name: str, contents: dict[str, str], liveness: Liveness = UP) -> Box:
+    return Candidate(name, f"http://{name}.example:8080", liveness), Holding(contents) if contents else None
 
 
 def make_settings(folder: Path | None = None, **changes: Any) -> SteeringSettings:

@@ -68,7 +68,7 @@ def test_fleet_asks_for_contents_until_it_knows_them() -> None:
     fleet.observe(make_report(sequence=2, contents=contents), 1)
     assert not fleet.contents_wanted(short)
     fleet.observe(make_report(sequence=3, contents=Contents(digest=contents.digest)), 2)
-    assert fleet.members["metro-a"].held == {"harbour/video-240p": revision("x")}
+    assert fleet.holders.holds("metro-a", "harbour/video-240p") == revision("x")
 
 
 def test_fleet_knows_who_holds_a_revision() -> None:

@@ -2,31 +2,60 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from steering.holders import Holders
+from steering.holders import Holders, Holding
+from tests.unit.steering.made_up import held, make_title
 
 NAMES = [f"box-{number}" for number in range(70)]
-CONTENTS = st.dictionaries(st.sampled_from(["t/a", "t/b"]), st.sampled_from(["old", "new"]))
+CONTENTS = st.dictionaries(st.sampled_from(["t/a", "t/b", "u/a"]), st.sampled_from(["old", "new"]))
 
 
 def test_holders_name_who_holds_a_revision_in_fleet_order() -> None:
     holders = Holders(NAMES)
     for name in ("box-64", "box-2"):
-        holders.change(name, {}, {"t/a": "new"})
-    holders.change("box-3", {}, {"t/a": "old"})
+        holders.put(name, [("t/a", "new")])
+    holders.put("box-3", [("t/a", "old")])
     found = holders.of("t/a", "new")
     assert found.bit_count() == 2
     assert holders.names(found) == ["box-2", "box-64"]
     assert holders.names(found, at_most=1) == ["box-2"]
     assert holders.names(holders.of("t/b", "new")) == []
+    assert holders.holds("box-3", "t/a") == "old"
+    assert holders.holds("box-3", "u/a") is None
 
 
-def test_holders_forget_assets_that_nobody_holds() -> None:
+def test_holders_forget_titles_that_nobody_holds() -> None:
     holders = Holders(NAMES)
-    holders.change("box-1", {}, {"t/a": "old", "t/b": "old"})
-    holders.change("box-1", {"t/a": "old", "t/b": "old"}, {"t/b": "old"})
-    assert holders.of("t/a", "old") == 0
-    assert len(holders) == 1
+    holders.put("box-1", [("t/a", "old"), ("u/a", "old")])
+    holders.put("box-1", [("u/a", "old")])
+    assert (holders.of("t/a", "old"), holders.of_title("t"), len(holders)) == (0, None, 1)
+
+
+def test_holders_share_what_is_held_alike() -> None:
+    holders = Holders(NAMES)
+    for name in NAMES[:3]:
+        holders.put(name, [("t/b", "new"), ("t/a", "new")])
+    holders.put("box-3", [("t/a", "new")])
+    title = holders.of_title("t")
+    assert title is not None
+    assert title.at(0) is title.at(2)
+    assert title.at(3) is not title.at(0)
+    assert title.at(4) is None
+    assert len(title.holdings) == 2
+
+
+def test_holding_tells_what_of_a_title_can_be_played() -> None:
+    title = make_title()
+    later = replace(title, name="Later")
+    whole = Holding(held(title))
+    assert whole.of(title) == frozenset(held(title))
+    assert whole.of(later) == whole.of(title)
+    manifests = Holding(held(title, "harbour/manifests"))
+    assert manifests.of(title) == frozenset()
+    assert not manifests.other_revision(title)
+    old = Holding({"harbour/video-240p": "old"})
+    assert (old.of(title), old.other_revision(title)) == (frozenset(), True)
 
 
 def test_holders_select_appliances_of_a_kind() -> None:
@@ -39,11 +68,17 @@ def test_holders_select_appliances_of_a_kind() -> None:
 @given(st.lists(st.tuples(st.sampled_from(NAMES), CONTENTS), max_size=20))
 def test_holders_agree_with_what_each_one_holds(changes: list[tuple[str, dict[str, str]]]) -> None:
     holders = Holders(NAMES)
-    held: dict[str, dict[str, str]] = {name: {} for name in NAMES}
+    kept: dict[str, dict[str, str]] = {name: {} for name in NAMES}
     for name, contents in changes:
-        holders.change(name, held[name], contents)
-        held[name] = contents
-    for asset in ("t/a", "t/b"):
+        holders.put(name, contents.items())
+        kept[name] = contents
+    for asset in ("t/a", "t/b", "u/a"):
         for revision in ("old", "new"):
-            wanted = [name for name in NAMES if held[name].get(asset) == revision]
+            wanted = [name for name in NAMES if kept[name].get(asset) == revision]
             assert holders.names(holders.of(asset, revision)) == wanted
+    for name, contents in kept.items():
+        title = holders.of_title("t")
+        holding = title.at(holders.place(name)) if title is not None else None
+        mine = {asset: revision for asset, revision in contents.items() if asset.startswith("t/")}
+        assert (holding.assets if holding is not None else {}) == mine
+    assert len(holders) == len({asset[0] for contents in kept.values() for asset in contents})

@@ -13,10 +13,10 @@ from oca.common.prefix import Prefix
 from steering.catalogue import Title
 from steering.liveness import Liveness
 from steering.order import home_of, nearest_sites, order_sites
-from steering.ranking import Candidate, Ranking, Viewer, bar, rank
+from steering.ranking import Ranking, Viewer, bar, rank
 from steering.reach import Reach
 from steering.settings import RoutesTable, Site
-from tests.unit.steering.made_up import NOW_NS, ORIGIN, held, make_candidate, make_site, make_title, revision
+from tests.unit.steering.made_up import NOW_NS, ORIGIN, Box, held, make_candidate, make_site, make_title, revision
 
 TITLE = make_title()
 ALL = held(TITLE)
@@ -29,7 +29,7 @@ class World:
     """Sites with their candidates."""
 
     sites: list[Site]
-    candidates: dict[str, list[Candidate]] = field(default_factory=dict)
+    candidates: dict[str, list[Box]] = field(default_factory=dict)
 
     def rank(self, client: str = "10.1.0.1", title: Title = TITLE, **changes: Any) -> Ranking:
         reach = Reach(self.sites, RoutesTable())
@@ -48,7 +48,11 @@ class World:
         order = order_sites(by_id, claims, nearest, explain=options.get("explain", False))
         prefixes = [str(Prefix(4, length, number >> (32 - length))) for length, _ in covering]
         viewer = Viewer(home, prefixes, options.pop("region", ""), client.rpartition(".")[0])
-        return rank(title, order, lambda site: self.candidates.get(site, []), viewer, **options)
+        return rank(title, order, lambda site, everyone: self.candidates.get(site, []), viewer, **options)
+
+
+def with_share(box: Box, share: float) -> Box:
+    return box[0]._replace(share=share), box[1]
 
 
 def pathways(ranking: Ranking) -> list[str]:
@@ -189,11 +193,11 @@ def test_ranking_spreads_equally_near_sites_by_title() -> None:
 
 def test_ranking_sets_nearly_full_box_back_for_its_share_of_networks() -> None:
     there = world()
-    there.candidates["metro"] = [make_candidate("metro-a", ALL)._replace(share=0.25)]
+    there.candidates["metro"] = [with_share(make_candidate("metro-a", ALL), 0.25)]
     firsts = Counter(pathways(there.rank(f"10.1.{number}.1"))[0] for number in range(256))
     assert firsts["metro-a"] + firsts["wide-a"] == 256
     assert 40 <= firsts["metro-a"] <= 90
-    there.candidates["metro"] = [make_candidate("metro-a", ALL)._replace(share=0.0)]
+    there.candidates["metro"] = [with_share(make_candidate("metro-a", ALL), 0.0)]
     ranking = there.rank()
     assert pathways(ranking) == ["wide-a", "peer-a", "near-a", "far-a", "origin"]
     assert lost(there.rank(appliances_max=9)) == {}
@@ -209,12 +213,12 @@ def test_ranking_moves_only_viewers_of_box_that_goes() -> None:
     for number in range(60):
         title = make_title(f"t{number}")
         there.candidates = {
-            site: [made._replace(held=held(title), share=0.5) for made in mades]
+            site: [with_share(make_candidate(made.appliance, held(title)), 0.5) for made, _ in mades]
             for site, mades in there.candidates.items()
         }
         before = pathways(there.rank(f"10.0.{number}.1", title))
         gone = before[0]
-        left = {site: [made for made in mades if made.appliance != gone] for site, mades in there.candidates.items()}
+        left = {site: [box for box in mades if box[0].appliance != gone] for site, mades in there.candidates.items()}
         after = pathways(World(there.sites, left).rank(f"10.0.{number}.1", title))
         assert after == [name for name in before if name != gone]
 
@@ -262,11 +266,14 @@ def test_ranking_never_names_an_appliance_that_may_not_serve(
     assert there.rank(client) == ranking
     assert ranking.pathways[-1].source_class == "fallback"
     assert len(ranking.pathways) >= 2
-    known = {made.appliance: (site, made) for site, mades in there.candidates.items() for made in mades}
+    known = {
+        made.appliance: (site, made, holding) for site, mades in there.candidates.items() for made, holding in mades
+    }
     embedded = {"10.1.0.1": {"metro", "wide"}, "172.16.0.9": {"other"}, "192.0.2.1": set()}[client]
     for pathway in ranking.pathways:
         if pathway.source_class != "fallback":
-            site, made = known[pathway.pathway]
+            site, made, holding = known[pathway.pathway]
             assert made.liveness.takes_viewers
-            assert set(made.held) - {"harbour/manifests"}
+            assert holding is not None
+            assert set(holding.assets) - {"harbour/manifests"}
             assert site in embedded or pathway.source_class != "embedded"

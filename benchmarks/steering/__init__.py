@@ -1,0 +1,1 @@
+"""How fast steering decides at the size of a large fleet."""
