@@ -15,8 +15,8 @@ from oca.common.command import ConfigOption, JsonOption, SetOption, print_json, 
 from oca.common.errors import StoreError
 from oca.common.messages import StoreUse
 from oca.common.units import format_bytes
-from oca.store.importing import describe_folder, import_folder
-from oca.store.rebuild import rebuild
+from oca.store.importing import describe_folder, folder_bytes, import_folder
+from oca.store.rebuild import Rebuilt, rebuild
 from oca.store.records import Fault, HeldPack
 from oca.store.verify import verify
 from oca.store_command import (
@@ -72,7 +72,8 @@ def import_(
 ) -> None:
     """Take a folder of files in as one asset, served at MOUNT/<relative path>; replaces an older revision."""
     table = load_table(config, sets)
-    manifest, found = describe_folder(source, asset=asset, mount=mount)
+    with Meter("reading", folder_bytes(source)) as meter:
+        manifest, found = describe_folder(source, asset=asset, mount=mount, on_bytes=meter.advance)
     with opened_store(table) as store, Meter("importing", manifest.bytes) as meter:
         held = import_folder(store, manifest, found, on_bytes=meter.advance)
     if json:
@@ -153,7 +154,7 @@ def _remedy(faults: list[Fault], quarantined: list[str]) -> str:
 @store_app.command("rebuild")
 def rebuild_(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Make the index anew from the packs alone; a serving box goes on meanwhile."""
-    rebuilt = [rebuild(number, folder) for number, folder in enumerate(folders_of(load_table(config, sets)))]
+    rebuilt = [_rebuild(number, folder) for number, folder in enumerate(folders_of(load_table(config, sets)))]
     if json:
         print_json(rebuilt)
         return
@@ -161,6 +162,22 @@ def rebuild_(config: ConfigOption = None, sets: SetOption = None, json: JsonOpti
         for line in device.removed:
             print_line(line)
         print_line(f"{device.device}: {device.assets} assets, {device.objects} objects")
+
+
+def _rebuild(number: int, folder: Path) -> Rebuilt:
+    meter: Meter | None = None
+
+    def on_pack(_done: int, total: int) -> None:
+        nonlocal meter
+        if meter is None:
+            meter = Meter(f"rebuilding {folder}", total, unit="packs").__enter__()
+        meter.advance(1)
+
+    try:
+        return rebuild(number, folder, on_pack=on_pack)
+    finally:
+        if meter is not None:
+            meter.__exit__(None, None, None)
 
 
 @store_app.command("remove")

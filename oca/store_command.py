@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from oca.common import settings
 from oca.common.box import StoreTable
@@ -36,14 +36,16 @@ class StoreSettings(settings.Table, frozen=True):
 class Meter:
     """How far a long read has come: a bar on a terminal, elsewhere a plain line at every tenth."""
 
-    def __init__(self, action: str, total: int) -> None:
+    def __init__(self, action: str, total: int, *, unit: Literal["bytes", "packs"] = "bytes") -> None:
         self._action = action
         self._total = total
+        self._of = format_bytes(total) if unit == "bytes" else f"{total} {unit}"
         self._done = 0
         self._tenths = 0
         self._bar: Progress | None = None
         if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True))
+            amount = DownloadColumn(binary_units=True) if unit == "bytes" else MofNCompleteColumn()
+            columns = (TextColumn("{task.description}"), BarColumn(), amount)
             self._bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
             self._task = self._bar.add_task(action, total=total)
 
@@ -65,7 +67,7 @@ class Meter:
             self._bar.advance(self._task, count)
         elif self._done * 10 // max(1, self._total) > self._tenths:
             self._tenths = self._done * 10 // max(1, self._total)
-            print_error(f"{self._action}: {self._tenths * 10} % of {format_bytes(self._total)}")
+            print_error(f"{self._action}: {self._tenths * 10} % of {self._of}")
 
 
 def load_table(config: Path | None, sets: Sequence[str] | None) -> StoreTable:

@@ -138,17 +138,23 @@ class Device:
             return self.index.paths_of({number})
         return [item.path.encode() for item in table.objects]
 
-    def admit(self, number: int, table: pack.PackTable, pack_bytes: int) -> PackEntry:
+    def admit(
+        self, number: int, table: pack.PackTable, pack_bytes: int, *, older: Iterable[int] | None = None
+    ) -> PackEntry:
         """Index a pack that lies in its place; older revisions of its asset on this device go.
+
+        Args:
+            number: Its number.
+            table: What it says of itself.
+            pack_bytes: Its length.
+            older: The packs of those revisions, where the caller knows them; else the index is asked.
 
         Raises:
             StoreError: Another asset here holds one of its paths, or the index cannot take it; nothing has changed.
         """
-        replaced = {
-            old: self.paths_of(old)
-            for old, entry in self.index.packs().items()
-            if entry.asset == table.asset and old != number
-        }
+        if older is None:
+            older = [old for old, entry in self.index.packs().items() if entry.asset == table.asset and old != number]
+        replaced = {old: self.paths_of(old) for old in older}
         entry = PackEntry(table.asset, table.revision, pack_bytes, len(table.objects), table.committed_at_ns)
         self.index.admit(number, entry, entries_of(number, table), replaced=replaced)
         try:

@@ -20,7 +20,20 @@ from oca.store.store import Store
 _READ_BYTES = 1 << 20
 
 
-def describe_folder(source: Path, *, asset: str, mount: str) -> tuple[AssetManifest, list[Path]]:
+def folder_bytes(source: Path) -> int:
+    """What ``describe_folder`` will read, for a progress bar; 0 where there is no such folder.
+
+    Raises:
+        StoreError: A folder or file cannot be looked at.
+    """
+    if not os.path.isdir(source):  # noqa: PTH112 - as below
+        return 0
+    return sum(files.size(path) or 0 for path in _files_in(source))
+
+
+def describe_folder(
+    source: Path, *, asset: str, mount: str, on_bytes: Callable[[int], None] = lambda _: None
+) -> tuple[AssetManifest, list[Path]]:
     """Read a folder's files into a manifest, in path order, and the files in the same order.
 
     Names that begin with a dot are left out: no URL of ours holds a dot segment.
@@ -29,6 +42,7 @@ def describe_folder(source: Path, *, asset: str, mount: str) -> tuple[AssetManif
         source: The folder.
         asset: Id of the asset, ``title/rendition``.
         mount: URL path that the folder's relative paths are put under, such as ``/harbour``.
+        on_bytes: Told of each stretch that was read.
 
     Raises:
         StoreError: The folder cannot be read or is empty; or a name, the asset or the mount cannot stand in a URL.
@@ -51,7 +65,7 @@ def describe_folder(source: Path, *, asset: str, mount: str) -> tuple[AssetManif
             media_type=media_type_of(file.name),
         )
         for file in found
-        for size, digest in [_measure(file)]
+        for size, digest in [_measure(file, on_bytes)]
     ]
     manifest = AssetManifest(
         asset=asset,
@@ -112,11 +126,12 @@ def _is_file(path: Path) -> bool:
     return True
 
 
-def _measure(path: Path) -> tuple[int, str]:
+def _measure(path: Path, on_bytes: Callable[[int], None]) -> tuple[int, str]:
     state, size = hasher(), 0
     for part in _parts(path):
         state.update(part)
         size += len(part)
+        on_bytes(len(part))
     return size, state.hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -42,8 +42,12 @@ def plan_mending(indexed: Collection[int], doomed: Collection[int], present: Ite
     return Mending(bury=sorted(doomed), take_in=sorted(set(present).difference(doomed, indexed)))
 
 
-def recover(device: Device) -> Recovered:
+def recover(device: Device, *, on_pack: Callable[[int, int], None] = lambda _done, _all: None) -> Recovered:
     """Mend one device that is open for writing.
+
+    Args:
+        device: The device.
+        on_pack: Told how many packs that the index does not name have been read, and of how many.
 
     Raises:
         StoreError: The device fails.
@@ -59,11 +63,16 @@ def recover(device: Device) -> Recovered:
             device.evict(number)
             removed.append(f"forgot {entry.asset}: its pack {device.pack_path(number)} is gone or cut short")
     taken_in = []
-    for number in mending.take_in:
+    known: dict[str, list[int]] = {}
+    for number, entry in device.index.packs().items() if mending.take_in else ():
+        known.setdefault(entry.asset, []).append(number)
+    for done, number in enumerate(mending.take_in, start=1):
+        on_pack(done, len(mending.take_in))
         path = device.pack_path(number)
         try:
             table, size = device.read_table(number)
-            device.admit(number, table, size)
+            device.admit(number, table, size, older=known.get(table.asset, ()))
+            known[table.asset] = [number]
             taken_in.append(f"took in {table.asset} from {path}")
         except (pack.PackDamagedError, PathClaimedError) as error:
             files.remove(path)

@@ -38,8 +38,10 @@ def test_rebuild_makes_same_index_from_packs(device: Path, filled: dict[bytes, b
     elif damage == "killed rebuild":
         for name in ("index.new", "index.old"):
             shutil.copytree(device / "index", device / name)
-    rebuilt = rebuild(0, device)
+    told: list[tuple[int, int]] = []
+    rebuilt = rebuild(0, device, on_pack=lambda done, total: told.append((done, total)))
     assert (rebuilt.assets, rebuilt.objects) == (2, 8)
+    assert told == [(1, 2), (2, 2)]
     store = Store.open([device])
     assert entries(store) == filled
     assert verify(store.devices()).faults == []
