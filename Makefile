@@ -35,6 +35,9 @@ fuzz: .venv/.dev-ready ## fuzz the HTTP parser for an hour, or FUZZ_SECONDS, and
 floods: .venv/.dev-ready ## what a flood does to other viewers' p99: a measurement, so apart from the tests
 	@$(BIN)/python -m pytest -m flood -q tests
 
+kills: .venv/.dev-ready ## kill a fill 500 times (KILLS) at random moments, and record it in tests/kills/outcome.json
+	@nice -n 19 $(BIN)/python -m tests.kills
+
 lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
@@ -92,4 +95,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit floods fuzz lint bench bench-delivery bench-profile bench-cold bench-players wheel deb lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit floods fuzz kills lint bench bench-delivery bench-profile bench-cold bench-players wheel deb lock debian debian-bench clean

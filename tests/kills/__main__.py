@@ -1,0 +1,233 @@
+"""Kill a fill with SIGKILL, 500 times unless told otherwise, and write down what came of it: `make kills`.
+
+A real agent fills a real store from an origin over loopback, round after round, each round other assets than before, so
+that the last one's give way. It is killed at random moments: while it starts, fetches, commits, evicts. After each kill
+every object that the index names is read as delivery reads it; then the store is opened as the next fill opens it, and
+everything that takes space in it must be a pack that the index names or a part that the plan names.
+
+What a kill costs is what the origin had sent of an object beyond the byte at which the next run asks for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import random
+import secrets
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from oca.common.digest import digest_hex, revision_of
+from oca.common.messages import AssetManifest, FillPlan, FillSource, ObjectDescription, PlannedAsset
+from oca.store.reader import StoreReader
+from oca.store.staging import part_name
+from oca.store.store import Store
+
+KILLS = int(os.environ.get("KILLS") or 500)
+SEED = int(os.environ.get("SEED") or secrets.randbits(32))
+OUTCOME = Path(__file__).with_name("outcome.json")
+ADDRESS = "127.0.73.20"
+OBJECT_BYTES = (9_000_000, 2_000_000, 400_000, 12_000_000, 5)
+ASSETS = 3
+DEVICE_BYTES = 110_000_000
+RATE_BYTES_PER_S = 40_000_000
+PIECE_BYTES = 65_536
+STRIKE_S_MAX = 0.9
+REFETCHED_BYTES_MAX = 8 * 2**20
+
+
+class Provider:
+    """Steering and origin of one round after the other; it knows how far it sent each object."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self.bodies = [dice.randbytes(size) for size in OBJECT_BYTES]
+        self.round = 0
+        self.sent_to: dict[str, int] = {}
+        self.asked = asyncio.Event()
+        self.costs: list[int] = []
+        self.done = False
+        application = web.Application()
+        application.router.add_get("/v1/appliances/{id}/fill-plan", self._plan)
+        application.router.add_get("/v1/appliances/{id}/assets/{asset:.+}", self._manifest)
+        application.router.add_post("/v1/appliances/{id}/fill-progress", self._progress)
+        application.router.add_get("/{path:.+}", self._object)
+        self.server = TestServer(application, host=ADDRESS)
+
+    @property
+    def assets(self) -> list[str]:
+        return [f"round-{self.round}/video-{number}" for number in range(ASSETS)]
+
+    def body(self, path: str) -> bytes:
+        return self.bodies[int(path.rpartition("-")[2])]
+
+    def manifest(self, asset: str) -> AssetManifest:
+        objects = [
+            ObjectDescription(
+                path=f"/{asset}/seg-{number}", bytes=len(body), digest=digest_hex(body), media_type="video/mp4"
+            )
+            for number, body in enumerate(self.bodies)
+        ]
+        return AssetManifest(
+            asset=asset,
+            revision=revision_of([(entry.path, entry.digest) for entry in objects]),
+            bytes=sum(map(len, self.bodies)),
+            modified_at_ns=1_700_000_000_000_000_000,
+            objects=objects,
+            sources=[FillSource(kind="origin", url=f"http://{ADDRESS}:{self.server.port}")],
+        )
+
+    async def _plan(self, request: web.Request) -> web.Response:
+        manifests = [self.manifest(asset) for asset in self.assets]
+        planned = [
+            PlannedAsset(asset=made.asset, revision=made.revision, bytes=made.bytes, popularity=1.0, why="popular")
+            for made in manifests
+        ]
+        plan = FillPlan(
+            plan="c" * 32, appliance=request.match_info["id"], made_at_ns=1, capacity_bytes=10**9, assets=planned
+        )
+        return web.Response(body=msgspec.json.encode(plan), content_type="application/json")
+
+    async def _manifest(self, request: web.Request) -> web.Response:
+        body = msgspec.json.encode(self.manifest(request.match_info["asset"]))
+        return web.Response(body=body, content_type="application/json")
+
+    async def _progress(self, _request: web.Request) -> web.Response:
+        return web.Response(status=204)
+
+    async def _object(self, request: web.Request) -> web.StreamResponse:
+        body, start = self.body(request.path), request.http_range.start or 0
+        self.costs.append(max(0, self.sent_to.get(request.path, 0) - start))
+        headers = {"Content-Length": str(len(body) - start)}
+        if "Range" in request.headers:
+            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        response = web.StreamResponse(status=206 if "Range" in request.headers else 200, headers=headers)
+        await response.prepare(request)
+        self.asked.set()
+        for place in range(start, len(body), PIECE_BYTES):
+            try:
+                await response.write(body[place : place + PIECE_BYTES])
+            except ConnectionError:
+                break
+            self.sent_to[request.path] = min(place + PIECE_BYTES, len(body))
+        return response
+
+
+def write_settings(folder: Path, provider: Provider) -> Path:
+    """The settings of a box with one small device."""
+    (folder / "nvme0").mkdir()
+    (folder / "appliance.toml").write_text(
+        f'[appliance]\nid = "fra1-a"\nsite = "fra1"\n[store]\ndevices = ["{folder / "nvme0"}"]\n'
+        f"device_bytes_max = {DEVICE_BYTES}\nreserve_ratio = 0.0\n"
+        f'[steering]\nurl = "http://{ADDRESS}:{provider.server.port}"\n[admin]\nlisten = "{ADDRESS}:9"\n'
+    )
+    (folder / "fill.toml").write_text(f"[fill]\nrate_bytes_per_s_max = {RATE_BYTES_PER_S}\n")
+    return folder / "fill.toml"
+
+
+def wrong_objects(device: Path, provider: Provider) -> list[str]:
+    """Objects that would be served with other bytes than the origin's, or not at all though the index names them."""
+    reader = StoreReader.open([device])
+    try:
+        wrong = []
+        for round_number in (provider.round, provider.round - 1):
+            for asset in range(ASSETS):
+                for number, body in enumerate(provider.bodies):
+                    path = f"/round-{round_number}/video-{asset}/seg-{number}"
+                    found = reader.find(path.encode())
+                    opened = reader.pack(found.device, found.pack) if found is not None else None
+                    if found is None or opened is None:
+                        continue
+                    with open(opened.descriptor, "rb", closefd=False) as file:
+                        file.seek(found.offset)
+                        if file.read(found.bytes) != body:
+                            wrong.append(path)
+        return wrong
+    finally:
+        reader.close()
+
+
+def leaked_bytes(device: Path, provider: Provider) -> int:
+    """What takes space after a start and is neither a pack of the index nor a part of the plan."""
+    store = Store.open([device], device_bytes_max=DEVICE_BYTES, reserve_ratio=0.0)
+    try:
+        store.discard_staging(set(provider.assets))
+        held = sum(pack.bytes for pack in store.assets())
+    finally:
+        store.close()
+    parts = {part_name(made.asset, made.revision) for made in map(provider.manifest, provider.assets)}
+    strays = [file for file in (device / "staging").iterdir() if file.name not in parts]
+    packs = sum(file.stat().st_size for file in (device / "packs").iterdir())
+    return abs(packs - held) + sum(file.stat().st_size for file in strays)
+
+
+async def strike(config: Path, provider: Provider, dice: random.Random) -> bool:
+    """Start a fill and kill it; whether it was at work still."""
+    provider.asked.clear()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from fill.cli import main; main()", "run", "--now", "--config", str(config)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    asked = asyncio.get_running_loop().create_task(provider.asked.wait())
+    ended = asyncio.get_running_loop().create_task(process.wait())
+    if dice.random() < 0.9:  # else it dies while it starts, opens the store, asks for its plan
+        await asyncio.wait({asked, ended}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+    await asyncio.wait({ended}, timeout=dice.random() * STRIKE_S_MAX)
+    asked.cancel()
+    at_work = not ended.done()
+    if at_work:
+        process.send_signal(signal.SIGKILL)
+    elif await ended != 0:
+        raise RuntimeError(f"a fill failed with exit code {await ended}")
+    await ended
+    return at_work
+
+
+async def run() -> int:
+    """Kill, look, record."""
+    dice = random.Random(SEED)
+    provider = Provider(dice)
+    await provider.server.start_server()
+    kills = leaked = rounds = 0
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="oca-kills-") as folder:
+        config = write_settings(Path(folder), provider)
+        device = Path(folder) / "nvme0"
+        while kills < KILLS:
+            if await strike(config, provider, dice):
+                kills += 1
+            else:
+                rounds += 1
+                provider.round += 1
+            wrong += wrong_objects(device, provider)
+            leaked += leaked_bytes(device, provider)
+            if kills % 25 == 0:
+                print(f"{kills} kills, {rounds} fills ended, {len(wrong)} wrong, {leaked} bytes leaked", flush=True)
+    await provider.server.close()
+    costs = [cost for cost in provider.costs if cost]
+    outcome = {
+        "seed": SEED,
+        "kills": kills,
+        "fills_ended": rounds,
+        "wrong_objects": len(wrong),
+        "leaked_bytes": leaked,
+        "kills_that_cost_bytes": len(costs),
+        "refetched_bytes_most": max(costs, default=0),
+        "refetched_bytes_mean": round(sum(costs) / max(1, kills)),
+        "python": platform.python_version(),
+    }
+    OUTCOME.write_text(json.dumps(outcome, indent=1) + "\n")
+    print(json.dumps(outcome, indent=1))
+    return 1 if wrong or leaked or max(costs, default=0) > REFETCHED_BYTES_MAX else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(run()))
