@@ -17,6 +17,7 @@ from fill.http import failure
 from fill.pace import Pacer
 from fill.rank import SourceRank
 from fill.rate import PaceFloor
+from fill.s3 import UNSIGNED, S3Signer
 from fill.sources import Fault
 from fill.tables import FillTable
 from oca.common import clock
@@ -35,11 +36,20 @@ _HELD_UP = Fault("held-up", "the fill is to fetch nothing now", lasting=False)
 class ObjectFetcher:
     """Fetches objects within the time-outs of the settings and as fast as the pacer grants, which all fetches share."""
 
-    def __init__(self, session: aiohttp.ClientSession, settings: FillTable, pacer: Pacer, rank: SourceRank) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        settings: FillTable,
+        pacer: Pacer,
+        rank: SourceRank,
+        *,
+        signer: S3Signer = UNSIGNED,
+    ) -> None:
         self._session = session
         self._settings = settings
         self._pacer = pacer
         self._rank = rank
+        self._signer = signer
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s)
 
     async def fetch(self, source: FillSource, wanted: ObjectDescription, offset: int, sink: Sink) -> Fault | None:
@@ -83,9 +93,8 @@ class ObjectFetcher:
 
     async def _fetch(self, source: FillSource, wanted: ObjectDescription, offset: int, sink: Sink) -> Fault | None:
         asked_at = clock.monotonic_s()
-        response = await self._ask(
-            URL(source.url.rstrip("/") + source.token_path + wanted.path, encoded=True), wanted, offset
-        )
+        url = self._signer.url_of(source.url.rstrip("/") + source.token_path, wanted.path)
+        response = await self._ask(url, wanted, offset)
         now_s = clock.monotonic_s()
         self._rank.answered(source.url, now_s - asked_at, now_s)
         async with response:
@@ -103,7 +112,7 @@ class ObjectFetcher:
             try:
                 async with asyncio.timeout(self._settings.connect_timeout_s + self._settings.stall_timeout_s):
                     response = await self._session.get(
-                        url, headers=headers, allow_redirects=False, timeout=self._timeout
+                        url, headers=self._signer.signed(url, headers), allow_redirects=False, timeout=self._timeout
                     )
             except aiohttp.ConnectionTimeoutError as error:
                 raise aiohttp.ClientConnectionError(

@@ -17,6 +17,7 @@ from fill.http import new_session
 from fill.pace import Pacer
 from fill.progress import Display, summary
 from fill.rank import SourceRank
+from fill.s3 import S3Signer
 from fill.settings import Configuration
 from fill.steering_client import SteeringClient
 from fill.tracker import FillTracker
@@ -155,7 +156,8 @@ class FillService:
             governor = Governor(session, listen, pacer, busy, self._rate_now)
             await governor.look()
             async with self._shown(tracker, client, governor):
-                fetcher = ObjectFetcher(session, self._settings, pacer, self._rank)
+                signer = S3Signer(self._configuration.buckets)
+                fetcher = ObjectFetcher(session, self._settings, pacer, self._rank, signer=signer)
                 agent = FillAgent(
                     store,
                     client,

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
+from fill.s3 import Bucket
 from fill.tables import (
     WEEKDAYS,
     BoxTable,
@@ -19,6 +20,7 @@ from fill.tables import (
     DayWindowTable,
     FillTable,
     LadderTable,
+    S3Table,
     Weekday,
     WindowTable,
 )
@@ -45,6 +47,7 @@ class FillSettings(Table, frozen=True):
     fill: FillTable = FillTable()
     window: WindowTable = WindowTable()
     day_window: Annotated[tuple[DayWindowTable, ...], Meta(max_length=50)] = ()
+    s3: Annotated[tuple[S3Table, ...], Meta(max_length=20)] = ()
     ladder: LadderTable = LadderTable()
     busy: BusyTable = BusyTable()
     log: LogTable = LogTable()
@@ -58,6 +61,7 @@ class Configuration(msgspec.Struct, frozen=True):
     window: Window
     devices: tuple[Path, ...]
     token: str
+    buckets: tuple[Bucket, ...] = ()
 
 
 def load(path: Path | None, sets: Sequence[str]) -> Configuration:
@@ -76,7 +80,8 @@ def load(path: Path | None, sets: Sequence[str]) -> Configuration:
         )
     devices = tuple(Path(device) for device in box.store.devices)
     token = read_token(box.steering.token_file, setting="steering.token_file")
-    return Configuration(own=own, box=box, window=read_window(own), devices=devices, token=token)
+    buckets = tuple(map(_bucket, own.s3))
+    return Configuration(buckets=buckets, own=own, box=box, window=read_window(own), devices=devices, token=token)
 
 
 def check_start(path: Path, sets: Sequence[str]) -> list[str]:
@@ -105,6 +110,17 @@ def read_window(own: FillSettings) -> Window:
     if not any(days):
         raise ConfigError("window.days is empty, so no window ever opens", remedy="name a day, or add a [[day_window]]")
     return Window(days=days, zone=read_zone(table.time_zone), blackouts=tuple(map(_blackout, table.blackout_dates)))
+
+
+def _bucket(table: S3Table) -> Bucket:
+    setting = "s3.credentials_file"
+    key_id, colon, secret = read_token(table.credentials_file, setting=setting).partition(":")
+    if not (key_id and colon and secret):
+        raise ConfigError(
+            f"{setting} = {table.credentials_file!r}: has no colon between access key id and secret access key",
+            remedy="write both into one line, as in AKIA…:secret",
+        )
+    return Bucket(table.url.rstrip("/"), table.region, key_id, secret)
 
 
 def _blackout(text: str) -> Blackout:

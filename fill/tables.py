@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
+from oca.common.messages import BaseUrl
 from oca.common.settings_schema import Table
 
 WallTime = Annotated[
@@ -151,6 +152,36 @@ class FillTable(Table, frozen=True):
             extra={"unit": "seconds"},
         ),
     ] = 900.0
+
+
+class S3Table(Table, frozen=True):
+    """A private S3 bucket that assets come from: requests below its url are signed (Signature Version 4)."""
+
+    url: Annotated[
+        BaseUrl,
+        Meta(
+            description="Base URL, with the bucket's name in host or path; what steering names as origin begins so.",
+            examples=["https://films.s3.eu-central-1.amazonaws.com"],
+        ),
+    ]
+    region: Annotated[
+        str,
+        Meta(
+            pattern=r"\A[a-z0-9-]{1,40}\Z",
+            description="The region that signatures name.",
+            extra={"form": "a region like eu-central-1"},
+            examples=["eu-central-1"],
+        ),
+    ]
+    credentials_file: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="File with one line, access key id and secret access key with a colon between; keep it from "
+            "other users.",
+            examples=["/etc/oca/s3-films"],
+        ),
+    ]
 
 
 class LadderTable(Table, frozen=True):

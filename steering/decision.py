@@ -103,7 +103,7 @@ class Decider:
             self._look_for(holders),
             viewer,
             now_ns=now_ns(),
-            origin_url=self.origin_of(title),
+            origin_url=self.origin_of(title) if self.settings.origin.for_players else "",
             appliances_max=self.settings.api.pathways_max,
             explain=explain,
             **({"token_of": partial(self.token_path, title=title)} if kind in _SIGNED else {}),

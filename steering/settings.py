@@ -182,6 +182,13 @@ class OriginTable(Table, frozen=True):
     """The last resort: any HTTP server with Range support over the published folders."""
 
     url: Annotated[Url, Meta(description="Base URL of the origin for titles published without one of their own.")] = ""
+    for_players: Annotated[
+        bool,
+        Meta(
+            description="Whether players are sent to the origin as the last resort; false where appliances alone reach "
+            "it, as with a private bucket."
+        ),
+    ] = True
 
 
 class SigningTable(Table, frozen=True):

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from fill.s3 import Bucket
 from fill.settings import load, read_zone
 from fill.window import Span, parse_blackout
 from oca.common.errors import ConfigError
@@ -92,3 +93,22 @@ def test_zone_is_the_named_one_or_the_machines(tmp_path: Path) -> None:
     (tmp_path / "localtime").write_bytes(b"not a zone")
     with pytest.raises(ConfigError):
         read_zone("", machine_zone=tmp_path / "localtime")
+
+
+S3 = '[[s3]]\nurl = "https://films.s3.example.com/"\nregion = "eu-central-1"\ncredentials_file = "{}"\n'
+
+
+def test_settings_bring_key_of_bucket(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("AKIAEXAMPLE:a/secret:with+colon\n")
+    loaded = load(write(tmp_path, S3.format(tmp_path / "key")), [])
+    assert loaded.buckets == (
+        Bucket("https://films.s3.example.com", "eu-central-1", "AKIAEXAMPLE", "a/secret:with+colon"),
+    )
+
+
+@pytest.mark.parametrize("text", ["AKIAEXAMPLE-without-secret\n", ":only-a-secret-here\n", "only-an-id-here-:\n"])
+def test_settings_refuse_key_of_bucket_that_is_half(tmp_path: Path, text: str) -> None:
+    (tmp_path / "key").write_text(text)
+    with pytest.raises(ConfigError, match="no colon between access key id and secret access key") as caught:
+        load(write(tmp_path, S3.format(tmp_path / "key")), [])
+    assert text.strip() not in str(caught.value)

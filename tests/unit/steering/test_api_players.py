@@ -14,6 +14,7 @@ from msgspec.structs import replace as struct_replace
 from yarl import URL
 
 from oca.common.messages import Health
+from steering.settings import OriginTable
 from tests.unit.steering.api_client import TITLE, Steering
 from tests.unit.steering.made_up import ORIGIN, make_contents, make_report, make_settings
 
@@ -178,9 +179,18 @@ async def test_redirect_knows_published_objects_only(fleet: Steering, path: str)
     assert (await fleet.problem("GET", path))[0] == 404
 
 
-async def test_nobody_and_no_origin_is_said_so(state: Any, package: Path) -> None:
-    from steering.settings import OriginTable
+async def test_origin_that_is_not_for_players_is_for_fills_alone(state: Any, package: Path) -> None:
+    closed = make_settings(origin=OriginTable(url=ORIGIN, for_players=False))
+    async with Steering(state, closed) as steering:
+        held = steering.publish(package)
+        await steering.report(make_report(contents=make_contents(held)))
+        _, answer = await steering.playback()
+        assert [way["pathway"] for way in answer["pathways"]] == ["metro-a"]
+        manifest = await steering.get("/v1/appliances/metro-a/assets/harbour/video-240p")
+        assert [source["url"] for source in manifest["sources"]] == [ORIGIN]
 
+
+async def test_nobody_and_no_origin_is_said_so(state: Any, package: Path) -> None:
     async with Steering(state, make_settings(origin=OriginTable())) as steering:
         held = steering.publish(package)
         status, problem = await steering.problem("GET", "/v1/playback/harbour/master.m3u8")
