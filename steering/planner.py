@@ -15,8 +15,9 @@ from steering.catalogue import AssetSummary, Title, read_titles
 from steering.demand import daily_bytes, drop_before
 from steering.masters import is_packed, packed
 from steering.plan import Offer, plan_appliance, plan_digest
+from steering.plan_settings import PlanTable
 from steering.popularity import smoothed_bytes_per_day
-from steering.settings import PlanTable, Site, SteeringSettings
+from steering.settings import Site, SteeringSettings
 from steering.state.store import StateReader, StateStore
 
 _MADE_KEY = "about/planned-at-ns"

@@ -13,7 +13,7 @@ from demo.titles import FILMS
 from oca.common.errors import ConfigError
 from oca.common.messages import FillPlan
 from steering.plan import Offer, plan_appliance
-from steering.settings import PlanTable
+from steering.plan_settings import PlanTable
 
 MANIFESTS_BYTES = 20_000
 
