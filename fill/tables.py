@@ -161,7 +161,7 @@ class S3Table(Table, frozen=True):
         BaseUrl,
         Meta(
             description="Base URL, with the bucket's name in host or path; what steering names as origin begins so.",
-            examples=["https://films.s3.eu-central-1.amazonaws.com"],
+            examples=["https://films.s3.example.com"],
         ),
     ]
     region: Annotated[
