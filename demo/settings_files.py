@@ -54,5 +54,5 @@ def _appliance(places: Places, appliance: Appliance, folder: Path, store_bytes: 
         f'[admin]\nlisten = "{appliance.admin}"\n\n'
         f'[store]\ndevices = ["{folder / "device0"}"]\ndevice_bytes_max = {store_bytes}\n'
         f"reserve_ratio = 0.0\n\n"
-        f'[steering]\nurl = "{places.steering_url}"\n'
+        f'[steering]\nurl = "{places.steering_url}"\nidentity_file = "{folder / "identity.json"}"\n'
     )

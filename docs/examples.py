@@ -72,7 +72,7 @@ def _found() -> Iterator[Finding]:
         name="steering",
         state="fail",
         why="https://steering.example.net answers 403: unknown appliance",
-        mend="add fra1-a to its [[site]] in steering.toml, with the token that is in this box's token_file",
+        mend="add fra1-a to its [[site]] in steering.toml, then enrol this box with 'oca enrol --token'",
     )
 
 

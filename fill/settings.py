@@ -28,6 +28,7 @@ from fill.window import Blackout, Span, Window, parse_blackout, parse_wall_time
 from oca.common import settings
 from oca.common.box import Box
 from oca.common.errors import ConfigError
+from oca.common.identity import Credentials
 from oca.common.log import LogTable
 from oca.common.settings import Table
 from oca.common.token import read_token
@@ -60,7 +61,7 @@ class Configuration(msgspec.Struct, frozen=True):
     box: Box
     window: Window
     devices: tuple[Path, ...]
-    token: str
+    credentials: Credentials
     buckets: tuple[Bucket, ...] = ()
 
 
@@ -68,7 +69,7 @@ def load(path: Path | None, sets: Sequence[str]) -> Configuration:
     """Read fill.toml and the appliance.toml that it names.
 
     Raises:
-        ConfigError: A file, key, value or the token file is wrong.
+        ConfigError: A file, key, value, the token file or the identity is wrong.
     """
     own = settings.load(FillSettings, path, environment=os.environ, prefix=PREFIX, sets=sets)
     box_path = (path.parent if path is not None else Path()) / own.box.config
@@ -79,9 +80,11 @@ def load(path: Path | None, sets: Sequence[str]) -> Configuration:
             remedy="set url under [steering], or fill by hand with 'oca store import'",
         )
     devices = tuple(Path(device) for device in box.store.devices)
-    token = read_token(box.steering.token_file, setting="steering.token_file")
+    credentials = Credentials(box.steering, box.appliance.id)
     buckets = tuple(map(_bucket, own.s3))
-    return Configuration(buckets=buckets, own=own, box=box, window=read_window(own), devices=devices, token=token)
+    return Configuration(
+        buckets=buckets, own=own, box=box, window=read_window(own), devices=devices, credentials=credentials
+    )
 
 
 def check_start(path: Path, sets: Sequence[str]) -> list[str]:

@@ -9,7 +9,8 @@ import msgspec
 from yarl import URL
 
 from fill.http import failure, read_body
-from oca.common.errors import SteeringError
+from oca.common.errors import ConfigError, SteeringError
+from oca.common.identity import Credentials
 from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, FillPlan, FillProgress
 from oca.common.refusal import PROBLEM_BYTES_MAX, read_refusal
@@ -31,11 +32,11 @@ class SteeringRefusalError(SteeringError):
 class SteeringClient:
     """Talks to steering for one appliance."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, *, appliance: str, token: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, appliance: str, credentials: Credentials) -> None:
         self._session = session
         self._url = url.rstrip("/")
         self._appliance = appliance
-        self._headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._credentials = credentials
         self._heard = True
 
     async def plan(self) -> FillPlan:
@@ -66,15 +67,18 @@ class SteeringClient:
 
     async def report(self, progress: FillProgress) -> None:
         """Tell steering how the fill goes. Never fails: a fill goes on without; a change of fortune is logged once."""
+        body = _encode(progress)
         try:
             async with self._session.post(
                 self._endpoint("fill-progress"),
-                data=_encode(progress),
-                headers={**self._headers, "Content-Type": "application/json"},
+                data=body,
+                headers={**self._headers("POST", "fill-progress", body), "Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=PROGRESS_TIMEOUT_S),
                 allow_redirects=False,
             ) as response:
                 heard, why = response.status < 300, f"it answers {response.status}"
+        except ConfigError as error:
+            heard, why = False, str(error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             heard, why = False, failure(error) or f"no answer in {PROGRESS_TIMEOUT_S:g} s"
         if heard != self._heard:
@@ -88,7 +92,7 @@ class SteeringClient:
         timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
         try:
             async with self._session.get(
-                self._endpoint(what), headers=self._headers, timeout=timeout, allow_redirects=False
+                self._endpoint(what), headers=self._headers("GET", what), timeout=timeout, allow_redirects=False
             ) as response:
                 if response.status != 200:
                     raise await self._refused(what, response)
@@ -117,7 +121,8 @@ class SteeringClient:
         message += f": {refused.said}" if refused.said else ""
         if response.status in (401, 403):
             remedy = (
-                f"check that steering knows appliance {self._appliance} and that steering.token_file holds its token"
+                f"check that steering knows appliance {self._appliance}, and enrol it with 'oca enrol' or check its "
+                "steering.token_file"
             )
         elif response.status >= 500:
             return SteeringError(message, remedy=refused.remedy or "see steering's log")
@@ -126,4 +131,10 @@ class SteeringClient:
         return SteeringRefusalError(message, remedy=refused.remedy or remedy)
 
     def _endpoint(self, what: str) -> URL:
-        return URL(f"{self._url}/v1/appliances/{self._appliance}/{what}", encoded=True)
+        return URL(self._url + self._path(what), encoded=True)
+
+    def _path(self, what: str) -> str:
+        return f"/v1/appliances/{self._appliance}/{what}"
+
+    def _headers(self, method: str, what: str, body: bytes = b"") -> dict[str, str]:
+        return {"Accept-Encoding": "identity"} | self._credentials.headers(method, self._path(what), body)

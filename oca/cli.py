@@ -13,6 +13,7 @@ from oca import __version__
 from oca.admin.client import ask_quality, ask_status, change_serving, renew
 from oca.admin.quality import ROWS_SHOWN, ROWS_SHOWN_MAX, By, quality_lines
 from oca.admin.screen import renewal_text, status_lines
+from oca.cli_enrol import enrol
 from oca.cli_routes import routes_app
 from oca.cli_store import store_app
 from oca.cli_token import token_app
@@ -30,7 +31,7 @@ from oca.common.command import (
 )
 from oca.common.config_command import config_app
 from oca.common.errors import OcaError
-from oca.common.token import read_token
+from oca.common.identity import Credentials
 from oca.inheritance import Inheritance
 from oca.settings import HEADING, PREFIX, ApplianceSettings, load_admin, load_settings
 from oca.signing import read_keys_file
@@ -42,7 +43,7 @@ app = new_app("oca", __version__, "Serve video segments from this appliance's st
 def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
     settings = load_settings(file, sets)
     if settings.steering.url:
-        read_token(settings.steering.token_file, setting="steering.token_file")
+        Credentials(settings.steering, settings.appliance.id)
     read_keys_file(settings.delivery.authorisation.keys_file)
     from oca.delivery.tls_keeper import check as check_tls  # noqa: PLC0415 - the other commands start without it
 
@@ -55,6 +56,7 @@ app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING, chec
 app.add_typer(routes_app, name="routes")
 app.add_typer(store_app, name="store")
 app.add_typer(token_app, name="token")
+app.command()(enrol)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from oca.common.command import (
 )
 from oca.common.config_command import config_app
 from steering.cli_catalogue import publish, titles
+from steering.cli_enrol import enrol_app
 from steering.cli_keys import keys_app
 from steering.cli_plan import demand_app, plan
 from steering.cli_routes import routes_app
@@ -43,6 +44,7 @@ def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
 
 app.add_typer(config_app(SteeringSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
 app.add_typer(demand_app, name="demand")
+app.add_typer(enrol_app, name="enrol")
 app.add_typer(keys_app, name="keys")
 app.add_typer(routes_app, name="routes")
 app.command()(publish)

@@ -90,6 +90,15 @@ STEERING = (
         label="reason",
         values=("refused", "silent", "stalled"),
     ),
+    Family(
+        name="steering_signatures_refused",
+        kind="counter",
+        unit="requests",
+        help="Requests in the name of enrolled appliances that were refused: unsigned, signed with another key, with a "
+        "time too far from ours (a wrong clock, or an old request), forged, replayed, too many, of a revoked identity.",
+        label="reason",
+        values=("unsigned", "unknown-key", "clock", "forged", "replayed", "too-many", "revoked"),
+    ),
     Family(name="steering_titles", kind="gauge", unit="titles", help="Titles in the catalogue."),
 )
 

@@ -37,6 +37,8 @@ from steering.settings import SteeringSettings
 from steering.signing import Signing
 from steering.state.embedded import open_state
 from steering.state.store import StateStore
+from steering.trust.api_enrol import Enrolment
+from steering.trust.signatures import Signatures
 
 BACKLOG = 1024
 CATALOGUE_INTERVAL_S = 0.25
@@ -92,8 +94,11 @@ class Service:
         self._plans = NightlyPlans(state, settings, self._counts)
         self._intake = Intake(state, known=lambda: self._catalogue.assets, now_ns=now_ns)
         trusted = Trust(settings.api.trusted_proxies)
+        signatures = Signatures(
+            state, self._counts, clock_skew_s_max=settings.enrolment.clock_skew_s_max, now_ns=now_ns
+        )
         authorisation = Authorisation(
-            self.decider.site_of, read_tokens(settings), Trust((*_LOOPBACK, *settings.api.open_to))
+            self.decider.site_of, read_tokens(settings), Trust((*_LOOPBACK, *settings.api.open_to)), signatures
         )
         limit_s = first_reports_limit_s(settings.fleet.report_interval_s, settings.fleet.report_grace_s)
         self.first_reports = FirstReports(self.decider.site_of, wait_s_max=limit_s)
@@ -101,7 +106,8 @@ class Service:
         players = Players(self.decider, trusted, self.first_reports)
         views = Views(self.decider, self.faults)
         routes = Routes(self.decider, authorisation)
-        parts = (views, players, appliances, routes)
+        enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
+        parts = (views, players, appliances, routes, enrolment)
         self.app = steering_app([*(route for part in parts for route in part.routes()), *page_routes()])
         self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
         self._listener: asyncio.Server | None = None

@@ -10,14 +10,14 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from oca.common.addresses import ListenAddress
-from oca.common.jwk import PathElement
 from oca.common.log import LogTable
 from oca.common.messages import Name
 from oca.common.routes import ROUTES_MAX
 from oca.common.settings import Table, load
-from oca.common.signed_url import PATH_ELEMENT
 from steering.plan_settings import PlanTable
 from steering.settings_check import contradictions
+from steering.signing_settings import SigningTable
+from steering.trust.settings import EnrolmentTable
 
 PREFIX = "OCASTEERING"
 HEADING = """Settings of steering: oca-steering serve --config steering.toml
@@ -147,51 +147,6 @@ class OriginTable(Table, frozen=True):
     ] = True
 
 
-class SigningTable(Table, frozen=True):
-    """Signed URLs (RFC 9246): what players and fill agents are sent to carries a token; appliances get the keys."""
-
-    mode: Annotated[
-        Literal["off", "optional", "required"],
-        Meta(
-            description="off: nothing is signed. optional: URLs are signed, appliances serve without a token too; for "
-            "the day on which signing is begun or ended. required: appliances refuse whoever shows no good token."
-        ),
-    ] = "off"
-    algorithm: Annotated[
-        Literal["ES256", "HS256"],
-        Meta(
-            description="ES256: appliances get public keys, with which nobody can sign. HS256: they get what signs; "
-            "cheaper to check, and every appliance is trusted with it."
-        ),
-    ] = "ES256"
-    token_lifetime_s: Annotated[
-        float,
-        Meta(
-            ge=1,
-            le=30 * 86400,
-            description="How long a token is good: the longest film with its pauses, and the longest fill of an asset. "
-            "Tokens are shared by viewers of a title for up to 300 s, and live that much longer.",
-            extra={"unit": "seconds"},
-        ),
-    ] = 12 * 3600.0
-    key_lifetime_s: Annotated[
-        float,
-        Meta(
-            ge=1,
-            le=3650 * 86400,
-            description="How long a key signs before the next one takes over; it is good until its last token ends.",
-            extra={"unit": "seconds"},
-        ),
-    ] = 7 * 86400.0
-    issuer: Annotated[str, Meta(min_length=1, max_length=200, description="Who signs, as told in tokens (iss).")] = (
-        "oca-steering"
-    )
-    path_element: Annotated[
-        PathElement,
-        Meta(description="Element of the path that the token follows; no title may be mounted under it."),
-    ] = PATH_ELEMENT
-
-
 class SiteAppliance(Table, frozen=True):
     """An appliance that may report from this site."""
 
@@ -200,7 +155,7 @@ class SiteAppliance(Table, frozen=True):
         str,
         Meta(
             description="File with the token it must show, 16 to 4096 printable ASCII characters on one line; empty: "
-            "let in by address alone (see api.open_to)."
+            "let in by address alone (see api.open_to). Once it is enrolled, its key counts and nothing else."
         ),
     ] = ""
 
@@ -265,6 +220,7 @@ class SteeringSettings(Table, frozen=True):
     plan: PlanTable = PlanTable()
     origin: OriginTable = OriginTable()
     signing: SigningTable = SigningTable()
+    enrolment: EnrolmentTable = EnrolmentTable()
     log: LogTable = LogTable()
     site: tuple[Site, ...] = ()
 

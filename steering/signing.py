@@ -21,7 +21,7 @@ from oca.common.signing import Claims, sign
 from oca.common.threads import in_thread
 from oca.common.uri_container import prefix_container
 from steering.key_schedule import Schedule, StoredKey, schedule, signers
-from steering.settings import SigningTable
+from steering.signing_settings import SigningTable
 from steering.state.store import StateStore
 
 STATE_KEY = "signing/keys"

@@ -14,7 +14,8 @@ from oca.common.digest import digest_hex
 from oca.common.messages import Contents, Health, HeldAsset, Load, Report, StoreUse
 from oca.common.routes import NOTHING, PathAttributes, RouteBatch, RouteGroup, route_digest
 from steering.catalogue import AssetSummary, Title, Track, Variant
-from steering.settings import ApiTable, OriginTable, SigningTable, Site, SiteAppliance, StateTable, SteeringSettings
+from steering.settings import ApiTable, OriginTable, Site, SiteAppliance, StateTable, SteeringSettings
+from steering.signing_settings import SigningTable
 from steering.state.embedded import EmbeddedState
 
 SITES = 2_500

@@ -108,9 +108,16 @@ class SteeringTable(Table, frozen=True):
         str,
         Meta(
             description="File that holds this appliance's token, 16 to 4096 printable ASCII characters on one line, "
-            "the same as in steering's file; empty: steering lets it in by address alone."
+            "the same as in steering's file; empty: steering lets it in by its key (identity_file) or address alone."
         ),
     ] = ""
+    identity_file: Annotated[
+        str,
+        Meta(
+            description="File for this box's own key, made by 'oca enrol'; once it is there, token_file counts no "
+            "more. Empty: no key of its own."
+        ),
+    ] = "/var/lib/oca/identity.json"
     report_interval_s: Annotated[
         float,
         Meta(

@@ -1,10 +1,11 @@
-"""The one place where keys of signed URLs are made."""
+"""The one place where keys and secrets are made."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Literal
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import ECKey, OctKey
 from msgspec import convert
 
@@ -15,7 +16,17 @@ _BITS = {"HS256": 256, "A128GCM": 128}
 
 
 def new_key(algorithm: Algorithm) -> Jwk:
-    """A key, private half included, under an id of its own."""
+    """A key of signed URLs, private half included, under an id of its own."""
     key = ECKey.generate_key("P-256") if algorithm == "ES256" else OctKey.generate_key(_BITS[algorithm])
     named = {"kid": secrets.token_hex(4), "alg": algorithm, "use": "enc" if algorithm == "A128GCM" else "sig"}
     return convert({**key.as_dict(private=True), **named}, Jwk)
+
+
+def new_pair() -> Ed25519PrivateKey:
+    """The key of a box."""
+    return Ed25519PrivateKey.generate()
+
+
+def new_secret() -> str:
+    """256 bits that nobody guesses, as 43 characters of base64url."""
+    return secrets.token_urlsafe(32)

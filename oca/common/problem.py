@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from oca.common.errors import OcaError
+from oca.common.http_signature import DIGEST_HEADER, digest_fault
 from oca.common.log import get_logger
 from oca.common.messages import Problem
 
@@ -57,6 +58,8 @@ async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Body], *
         raise Refusal(408, f"The body did not come within {BODY_S_MAX:g} s") from None
     except (web.RequestPayloadError, ConnectionError) as error:
         raise Refusal(400, "The body was cut short or is not framed as HTTP asks", detail=str(error)[:200]) from None
+    if (said := request.headers.get(DIGEST_HEADER)) is not None and (fault := digest_fault(said, raw)):
+        raise Refusal(400, fault, remedy="send the body unchanged, with a sha-256 digest (RFC 9530)")
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:

@@ -43,3 +43,14 @@ def format_duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def parse_duration(text: str) -> float | None:
+    """``90s``, ``15m``, ``1h`` or ``7d`` in seconds; None where it is none of these."""
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit() and len(number) <= 9) or unit not in _SECONDS:
+        return None
+    return float(int(number) * _SECONDS[unit])
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -1,4 +1,4 @@
-"""One message to steering and its answer: bounded, and with faults in words that an operator can act on."""
+"""Messages to steering and its answers: bounded, and with faults in words that an operator can act on."""
 
 from __future__ import annotations
 
@@ -7,44 +7,64 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from oca.common.errors import SteeringError
+from oca.common.box import SteeringTable
+from oca.common.errors import ConfigError, SteeringError
+from oca.common.identity import Credentials
 from oca.common.refusal import read_refusal
 
 ANSWER_BYTES_MAX = 64 * 1024
 
 
-async def post(session: aiohttp.ClientSession, url: str, body: bytes, *, token: str, timeout_s: float) -> bytes:
-    """Post a JSON message; the body of the answer.
+class Exchange:
+    """Carries the messages of one appliance."""
 
-    Args:
-        session: Bounds the whole exchange by its own timeout.
-        url: Where to.
-        body: The message.
-        token: The appliance's, or an empty string.
-        timeout_s: The session's timeout, for the message.
+    def __init__(self, steering: SteeringTable, appliance: str) -> None:
+        """Make ready.
 
-    Raises:
-        SteeringError: Steering is away, refuses, or says too much.
-    """
-    headers = {"Content-Type": "application/json"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
-    try:
-        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-            raw = await _read_bounded(response)
-            if response.status != 200:
-                raise _refused(response.status, raw)
-    except TimeoutError:
-        raise SteeringError(
-            f"{url}: no answer within {timeout_s:g} s", remedy="check that steering runs and can be reached"
-        ) from None
-    except aiohttp.ClientError as error:
-        told = isinstance(error, aiohttp.ClientConnectorError) and os.strerror(error.errno or 0)
-        raise SteeringError(
-            f"{url}: {told or error or type(error).__name__}",
-            remedy="check [steering] url, and that steering runs and can be reached",
-        ) from None
-    return raw
+        Raises:
+            ConfigError: The token file or the identity cannot be used.
+        """
+        self.timeout_s = steering.timeout_s
+        self._credentials = Credentials(steering, appliance)
+        self._base = steering.url.rstrip("/")
+        self._path = f"/v1/appliances/{appliance}"
+
+    def url_of(self, what: str) -> str:
+        """Where messages of that kind go."""
+        return f"{self._base}{self._path}/{what}"
+
+    async def post(self, session: aiohttp.ClientSession, what: str, body: bytes) -> bytes:
+        """Post a JSON message; the body of the answer.
+
+        Args:
+            session: Bounds the whole exchange by its own timeout of ``timeout_s``.
+            what: The endpoint: ``report`` or ``routes``.
+            body: The message.
+
+        Raises:
+            SteeringError: Steering is away, refuses, or says too much; or the identity has become unusable.
+        """
+        url = self.url_of(what)
+        try:
+            proof = self._credentials.headers("POST", f"{self._path}/{what}", body)
+            headers = {"Content-Type": "application/json"} | proof
+            async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                raw = await _read_bounded(response)
+                if response.status != 200:
+                    raise _refused(response.status, raw)
+        except ConfigError as error:
+            raise SteeringError(error.message, remedy=error.remedy) from None
+        except TimeoutError:
+            raise SteeringError(
+                f"{url}: no answer within {self.timeout_s:g} s", remedy="check that steering runs and can be reached"
+            ) from None
+        except aiohttp.ClientError as error:
+            told = isinstance(error, aiohttp.ClientConnectorError) and os.strerror(error.errno or 0)
+            raise SteeringError(
+                f"{url}: {told or error or type(error).__name__}",
+                remedy="check [steering] url, and that steering runs and can be reached",
+            ) from None
+        return raw
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
@@ -68,8 +88,8 @@ def _refused(status: int, raw: bytes) -> SteeringError:
 
 
 _REMEDIES: Mapping[int, str] = {
-    401: "put the token that steering expects into [steering] token_file",
-    403: "enrol this appliance's id in steering.toml, or correct [appliance] id and [steering] token_file",
+    401: "enrol this box with 'oca enrol', or put the token that steering expects into [steering] token_file",
+    403: "put this appliance's id into steering.toml, or correct [appliance] id",
     404: "check [steering] url",
     413: "steering takes no report this large; upgrade it",
 }

@@ -19,9 +19,8 @@ from oca.common.errors import SteeringError
 from oca.common.jwk import SigningPolicy
 from oca.common.log import get_logger
 from oca.common.messages import Misses, Report, ReportAnswer, Serving
-from oca.common.token import read_token
 from oca.report.demand import DemandLedger
-from oca.report.exchange import post
+from oca.report.exchange import Exchange
 from oca.report.route_watch import RouteWatch
 from oca.report.schedule import next_report_in_s
 from oca.report.snapshot import Delivery, Snapshot, SteeringLink
@@ -72,7 +71,7 @@ class Reporter:
             routes: What is heard by BGP; None: nothing is.
 
         Raises:
-            ConfigError: The token file cannot be used.
+            ConfigError: The token file or the identity cannot be used.
         """
         self.link = SteeringLink(steering.url, since_ns=now_ns())
         self._appliance = appliance
@@ -84,11 +83,7 @@ class Reporter:
         self._signing = signing
         self._routes = routes
         self._ledger = DemandLedger(boot_id, started_at_ns=now_ns())
-        self.token = read_token(steering.token_file, setting="steering.token_file")
-        self.timeout_s = steering.timeout_s
-        base = f"{steering.url.rstrip('/')}/v1/appliances/{appliance.id}"
-        self._url = f"{base}/report"
-        self.routes_url = f"{base}/routes"
+        self.exchange = Exchange(steering, appliance.id)
         self._wanted = asyncio.Event()
         self._sequence = 0
         self._listed_wanted = ""
@@ -181,12 +176,13 @@ class Reporter:
         )
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> ReportAnswer:
-        raw = await post(session, self._url, body, token=self.token, timeout_s=self.timeout_s)
+        raw = await self.exchange.post(session, "report", body)
         try:
             return _decode(raw)
         except msgspec.DecodeError as error:
             raise SteeringError(
-                f"{self._url}: the answer is not as agreed: {error}", remedy="check that [steering] url is steering's"
+                f"{self.exchange.url_of('report')}: the answer is not as agreed: {error}",
+                remedy="check that [steering] url is steering's",
             ) from None
 
     def _note(self, *, why: str) -> None:

@@ -19,7 +19,6 @@ from oca.network.bird import Bird
 from oca.network.bird_output import RouteTable, Session
 from oca.network.hearing import Hearing
 from oca.network.route_settings import RoutesTable
-from oca.report.exchange import post
 from oca.report.routes import Changes, RouteLedger, changes_between
 
 READING_SHARE = 0.1
@@ -45,16 +44,19 @@ class Exchange(Protocol):
     """How steering is told."""
 
     @property
-    def routes_url(self) -> str:
-        """Where routes go."""
-
-    @property
-    def token(self) -> str:
-        """The appliance's, or an empty string."""
-
-    @property
     def timeout_s(self) -> float:
         """How long an answer may take."""
+
+    async def post(self, session: aiohttp.ClientSession, what: str, body: bytes) -> bytes:
+        """Post a message; the answer's body."""
+
+
+class Reporting(Protocol):
+    """Who reports to steering."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """Its way to steering."""
 
 
 class RouteWatch:
@@ -143,15 +145,13 @@ class RouteWatch:
     async def tell(self, exchange: Exchange) -> None:
         """Tell steering of every change until cancelled."""
         wait_s = RETRY_S
-        url, token, timeout_s = exchange.routes_url, exchange.token, exchange.timeout_s
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=exchange.timeout_s)) as session:
             while True:
                 await self._news.wait()
                 self._news.clear()
                 while (batch := self.ledger.batch()) is not None:
                     try:
-                        raw = await post(session, url, _encode(batch), token=token, timeout_s=timeout_s)
-                        answer = _decode(raw)
+                        answer = _decode(await exchange.post(session, "routes", _encode(batch)))
                     except (SteeringError, msgspec.DecodeError) as error:
                         _log.debug("routes are not told", why=str(error))  # the reporter says why steering is away
                         await asyncio.sleep(RETRY_S)
@@ -166,11 +166,11 @@ class RouteWatch:
                         wait_s = min(2 * wait_s, REFUSED_S_MAX)
                     self.ledger.restart()
 
-    def start(self, tasks: Tasks, exchange: Exchange | None, *, pause_s: float) -> None:
+    def start(self, tasks: Tasks, reporter: Reporting | None, *, pause_s: float) -> None:
         """Look, and tell steering where there is one, in the background."""
         tasks.keep_up(self.run, name="routes", pause_s=pause_s)
-        if exchange is not None:
-            tasks.keep_up(lambda: self.tell(exchange), name="routes-told", pause_s=pause_s)
+        if reporter is not None:
+            tasks.keep_up(lambda: self.tell(reporter.exchange), name="routes-told", pause_s=pause_s)
 
     def _tell(self, changes: Changes) -> None:
         if not self.hearing.has_begun():

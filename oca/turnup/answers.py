@@ -47,7 +47,9 @@ def next_steps(file: str, answers: Answers) -> list[str]:
     """What an operator does after the file is written."""
     steps = [f"oca check --config {file}", "systemctl enable --now oca.service oca-fill.timer", "oca status"]
     if answers.steering and not answers.token_file:
-        steps.insert(0, "without a token steering lets it in by its address alone: [api] open_to there")
+        steps.insert(
+            0, f"oca enrol --config {file} --token -; oca-steering enrol create --appliance {answers.id} makes it"
+        )
     elif answers.steering:
         steps.insert(0, f"the same token stands in steering's file: token_file of {answers.id} in steering.toml")
     outside = [device for device in answers.devices if not device.startswith("/var/lib/oca/")]

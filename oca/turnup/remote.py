@@ -13,9 +13,9 @@ import msgspec
 from oca.admin.client import ask_routes, ask_status
 from oca.common.box import Box
 from oca.common.errors import OcaError
+from oca.common.identity import Credentials
 from oca.common.messages import Problem
 from oca.common.refusal import PROBLEM_BYTES_MAX
-from oca.common.token import read_token
 from oca.turnup.finding import Finding, State
 from oca.turnup.judge import judge_routes
 
@@ -27,12 +27,11 @@ def check_steering(box: Box) -> Finding:
     name = "steering"
     if not box.steering.url:
         return Finding(name=name, state="pass", why="none: the box stands alone and serves what its store holds")
+    path = f"/v1/appliances/{box.appliance.id}/fill-plan"
     try:
-        token = read_token(box.steering.token_file, setting="steering.token_file")
+        headers = Credentials(box.steering, box.appliance.id).headers("GET", path)
     except OcaError as error:
         return Finding(name=name, state="fail", why=error.message, mend=error.remedy)
-    path = f"/v1/appliances/{box.appliance.id}/fill-plan"
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     status, why = _ask(box.steering.url.rstrip("/") + path, "GET", headers)
     url = box.steering.url
     if not status:
@@ -40,7 +39,7 @@ def check_steering(box: Box) -> Finding:
         return Finding(name=name, state="fail", why=f"{url} cannot be reached: {why}", mend=mend)
     if status == 200:
         return Finding(name=name, state="pass", why=f"{url} knows {box.appliance.id} and gives it its plan")
-    mend = f"add {box.appliance.id} to its [[site]] in steering.toml, with the token that is in this box's token_file"
+    mend = f"add {box.appliance.id} to its [[site]] in steering.toml, then enrol this box with 'oca enrol --token'"
     return Finding(name=name, state="fail", why=f"{url} answers {status}{why and f': {why}'}", mend=mend)
 
 

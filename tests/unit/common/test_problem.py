@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from oca.common import problem
 from oca.common.errors import ProtocolError, StoreError
+from oca.common.http_signature import content_digest
 from oca.common.problem import Refusal, json_response, problems, read_body
 
 
@@ -147,6 +148,13 @@ async def until_connections(client: Client, count: int) -> None:
     async with asyncio.timeout(10):
         while len(runner.server.connections) != count:  # noqa: ASYNC110 - the server wakes nobody for it
             await asyncio.sleep(0.005)
+
+
+async def test_body_must_be_the_one_its_digest_names(client: Client) -> None:
+    raw = b'{"count": 1}'
+    for said, status in ((content_digest(raw), 201), (content_digest(b"another"), 400), ("md5=:AAAA:", 400)):
+        async with client.post("/read", data=raw, headers={"Content-Digest": said}) as response:
+            assert response.status == status
 
 
 @pytest.mark.parametrize(

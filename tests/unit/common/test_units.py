@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oca.common.units import format_bytes, format_duration, format_instant, format_rate
+from oca.common.units import format_bytes, format_duration, format_instant, format_rate, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,13 @@ def test_units_format_any_amount(amount: float) -> None:
 
 def test_instant_reads_in_utc() -> None:
     assert format_instant(1_795_411_032_999_999_999) == "2026-11-23 05:17:13Z"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("1h", 3600), ("7d", 604800), ("0s", 0)])
+def test_duration_is_read_from_text(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "s", "1", "1 h", "1w", "-1h", "1.5h", "²h", "1234567890s"])
+def test_duration_of_another_form_is_none(text: str) -> None:
+    assert parse_duration(text) is None

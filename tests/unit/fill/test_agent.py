@@ -18,6 +18,8 @@ from fill.rank import SourceRank
 from fill.steering_client import SteeringClient
 from fill.tables import FillTable, LadderTable
 from fill.tracker import FillTracker
+from oca.common.box import SteeringTable
+from oca.common.identity import Credentials
 from oca.common.messages import FillPlan
 from oca.store.reader import StoreReader
 from oca.store.store import Store
@@ -51,7 +53,9 @@ class Filler:
 
     def agent(self, **changes: int) -> FillAgent:
         self.tracker = FillTracker("fra1-a", started_at_ns=1)
-        client = SteeringClient(self.session, self.steering.url, appliance="fra1-a", token="")
+        client = SteeringClient(
+            self.session, self.steering.url, appliance="fra1-a", credentials=Credentials(SteeringTable(), "fra1-a")
+        )
         table = msgspec.structs.replace(QUICK, **changes)
         fetcher = ObjectFetcher(self.session, table, Pacer(), self.rank)
         return FillAgent(

@@ -20,6 +20,7 @@ from fill.window import Blackout, Span, Window, every_day
 from oca.common import clock
 from oca.common.box import ApplianceTable, Box, SteeringTable, StoreTable
 from oca.common.errors import SteeringError, StoreError
+from oca.common.identity import Credentials
 from oca.common.messages import FillProgress
 from oca.store.store import Store
 
@@ -69,7 +70,7 @@ def service(
         ),
         window=window,
         devices=(device,),
-        token="",
+        credentials=Credentials(SteeringTable(identity_file=""), "fra1-a"),
     )
     return FillService(configuration, LogDisplay, ignore_window=now, wait=wait)
 

@@ -84,7 +84,7 @@ def test_settings_name_missing_appliance_file(tmp_path: Path) -> None:
 def test_settings_bring_token_of_box(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("0123456789abcdef\n")
     loaded = load(write(tmp_path, appliance=APPLIANCE + f'token_file = "{tmp_path / "token"}"\n'), [])
-    assert loaded.token == "0123456789abcdef"
+    assert loaded.credentials.headers("GET", "/") == {"Authorization": "Bearer 0123456789abcdef"}
 
 
 def test_zone_is_the_named_one_or_the_machines(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import aiohttp
 import msgspec
 import pytest
@@ -8,7 +10,9 @@ from structlog.testing import capture_logs
 
 from fill.steering_client import SteeringClient, SteeringRefusalError
 from fill.tracker import FillTracker
+from oca.common.box import SteeringTable
 from oca.common.errors import SteeringError
+from oca.common.identity import Credentials
 from oca.common.messages import Problem
 
 from .conftest import SteeringDouble, make_files, make_manifest
@@ -16,16 +20,20 @@ from .conftest import SteeringDouble, make_files, make_manifest
 MANIFEST = make_manifest("t/a", make_files("t/a", [10]), [])
 
 
-def client(session: aiohttp.ClientSession, steering: SteeringDouble, *, token: str = "") -> SteeringClient:
-    return SteeringClient(session, steering.url + "/", appliance="fra1-a", token=token)
+def client(session: aiohttp.ClientSession, steering: SteeringDouble, *, token_file: str = "") -> SteeringClient:
+    credentials = Credentials(SteeringTable(token_file=token_file, identity_file=""), "fra1-a")
+    return SteeringClient(session, steering.url + "/", appliance="fra1-a", credentials=credentials)
 
 
-async def test_client_gets_plan_and_manifest(session: aiohttp.ClientSession, steering: SteeringDouble) -> None:
+async def test_client_gets_plan_and_manifest(
+    session: aiohttp.ClientSession, steering: SteeringDouble, tmp_path: Path
+) -> None:
     plan = steering.offer(MANIFEST)
-    asker = client(session, steering, token="secret")
+    (tmp_path / "token").write_text("0123456789abcdef")
+    asker = client(session, steering, token_file=str(tmp_path / "token"))
     assert await asker.plan() == plan
     assert await asker.manifest("t/a") == MANIFEST
-    assert steering.tokens == ["Bearer secret"]
+    assert steering.tokens == ["Bearer 0123456789abcdef"]
 
 
 def refusal(status: int, **fields: str) -> web.Response:

@@ -154,7 +154,10 @@ def _oversized(_: Report) -> web.Response:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (lambda _: web.Response(status=403, text="unknown appliance"), "403 to the report: unknown appliance; enrol"),
+        (
+            lambda _: web.Response(status=403, text="unknown appliance"),
+            "403 to the report: unknown appliance; put this",
+        ),
         (
             lambda _: web.Response(
                 status=400,

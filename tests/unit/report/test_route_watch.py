@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from oca.common.box import SteeringTable
 from oca.common.errors import OcaError
 from oca.common.routes import PathAttributes, RouteAnswer, RouteBatch
 from oca.common.tasks import Tasks
@@ -16,6 +17,7 @@ from oca.network.bird_output import HeardRoute, RouteTable, Session
 from oca.network.hearing import SETTLED_S
 from oca.network.route_settings import RoutesTable
 from oca.report import route_watch
+from oca.report.exchange import Exchange
 from oca.report.route_watch import RouteWatch
 
 ROUTE = HeardRoute("isp", PathAttributes(as_path="64500"))
@@ -145,21 +147,19 @@ class Steering:
 
 
 @dataclass
-class Exchange:
-    """How steering is reached."""
+class Box:
+    """Reports to steering."""
 
-    routes_url: str
-    token: str = ""
-    timeout_s: float = 5.0
+    exchange: Exchange
 
 
 @pytest.fixture
 async def steering() -> AsyncIterator[tuple[Steering, Exchange]]:
     made = Steering()
     app = web.Application()
-    app.router.add_post("/routes", made.handle)
+    app.router.add_post("/v1/appliances/fra1-a/routes", made.handle)
     async with TestServer(app, host="127.0.0.1") as server:
-        yield made, Exchange(str(server.make_url("/routes")))
+        yield made, Exchange(SteeringTable(url=str(server.make_url("/")), identity_file=""), "fra1-a")
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -176,7 +176,7 @@ async def told(
     tasks = Tasks()
 
     async def start() -> None:
-        watch[0].start(tasks, steering[1], pause_s=0.01)
+        watch[0].start(tasks, Box(steering[1]), pause_s=0.01)
         await until(lambda: watch[0].hearing.has_begun() or watch[0].reads > 0)
         watch[2].now += SETTLED_S
         await watch[0].look()

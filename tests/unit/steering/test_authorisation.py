@@ -27,7 +27,7 @@ async def test_loopback_alone_vouches_for_no_page_and_no_proxy(steering: Steerin
         )
         assert (status, problem["remedy"]) == (
             403,
-            "give the appliance a token_file: that counts whatever lies between",
+            "enrol the appliance or give it a token_file: that counts whatever lies between",
         )
 
 

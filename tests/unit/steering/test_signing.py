@@ -13,8 +13,9 @@ from oca.common.messages import AssetManifest, Report, ReportAnswer
 from oca.common.signing import Grant, find_key, verify
 from steering import signing
 from steering.key_schedule import HANDOVER_S
-from steering.settings import SigningTable, SteeringSettings
+from steering.settings import SteeringSettings
 from steering.signing import STATE_KEY, Signing, read_keys, rotate
+from steering.signing_settings import SigningTable
 from steering.state.embedded import EmbeddedState
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import make_contents, make_report, make_settings

@@ -30,6 +30,6 @@ def test_answers_lead_to_next_steps() -> None:
     ]
     elsewhere = ALONE._replace(devices=["/srv/d0"], steering="https://s.example")
     assert next_steps("a.toml", elsewhere)[0].endswith("ReadWritePaths=/srv/d0")
-    assert "by its address alone" in next_steps("a.toml", elsewhere)[1]
+    assert "enrol create --appliance fra1-a" in next_steps("a.toml", elsewhere)[1]
     token = elsewhere._replace(token_file="/etc/oca/token")
     assert "token_file of fra1-a" in next_steps("a.toml", token)[1]
