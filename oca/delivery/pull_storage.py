@@ -69,8 +69,8 @@ class PulledPack(OpenPack):
 
     __slots__ = ("_budget", "taken")
 
-    def __init__(self, descriptor: int, budget: Budget) -> None:
-        super().__init__(descriptor, "")
+    def __init__(self, part: Part | None, budget: Budget) -> None:
+        super().__init__(*((part.descriptor, "", part.device) if part is not None else (-1, "")))
         self._budget = budget
         self.taken = 0
 
@@ -89,7 +89,7 @@ class Storage:
         self._budget = budget
         self._size = 0
         self._committed = False
-        self.pack = PulledPack(part.descriptor if part is not None else -1, budget)
+        self.pack = PulledPack(part, budget)
 
     @property
     def kept(self) -> bool:

@@ -7,7 +7,7 @@ pulls. What is bounded: pulls at a time, waiters of each, bytes of an object, me
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,6 +34,8 @@ UNSIZED_BYTES_MAX = 4 * 2**20
 """Bytes of an object whose length the origin does not tell: they are gathered in memory before anybody is answered."""
 FOLLOW_S = 0.02
 """How often another worker's pull is looked at."""
+LOOK_S = 1.0
+"""How often it is looked for what has had its time."""
 SWEEP_S = 5.0
 FOLLOW_TRIES = 3
 
@@ -70,6 +72,8 @@ class Pulls:
         self._found: dict[bytes, tuple[Found, float]] = {}
         self._leaving: list[OpenPack] = []
         self._budget = Budget(table.memory_bytes_max)
+        self._sweeping = False
+        """Whether a sweep of the devices is under way, maybe hanging in one."""
         self._tasks.start(self._sweep(), name="pulled objects")
 
     def ask(self, path: bytes, loop_field: str) -> Found | Pull | str:
@@ -93,6 +97,12 @@ class Pulls:
         self._counts[_RUNNING] += 1
         self._tasks.start(self._bring(pull, loop_field), name="pull")
         return pull
+
+    def leave_out(self, out: Mapping[int, bool]) -> None:
+        """Touch these devices no more, unless the value is True: what they hold is brought anew."""
+        self._pool.leave_out(out)
+        for path in [path for path, (found, _) in self._found.items() if not out.get(found.pack.device, True)]:
+            self._let_go(path)
 
     async def close(self) -> None:
         """End what runs; its waiters are told."""
@@ -151,14 +161,14 @@ class Pulls:
     def _take_up(self, pull: Pull, pulled: Pulled) -> None:
         """The object was here already."""
         pull.hit = True
-        pack = OpenPack(pulled.descriptor, pulled.asset)
+        pack = OpenPack(pulled.descriptor, pulled.asset, pulled.device)
         found = self._keep(pull.path, pack, pulled.described, pulled.digest, pulled.fresh_until_s)
         pull.begin(found.about, pack, found.offset)
         pull.grow(pulled.described.bytes)
 
     async def _follow(self, pull: Pull, following: Following) -> bool:
         """Send on what another worker brings; False: it ended before its head, and we may try ourselves."""
-        pack = OpenPack(following.descriptor, "")
+        pack = OpenPack(following.descriptor, "", following.device)
         try:
             while True:
                 described, have, alive = await on_device(following.look)
@@ -260,7 +270,7 @@ class Pulls:
     async def _sweep(self) -> None:
         swept_s = 0.0
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(LOOK_S)
             now_s = clock.monotonic_s()
             for path in [path for path, (_, until_s) in self._found.items() if until_s < now_s]:
                 self._let_go(path)
@@ -270,10 +280,17 @@ class Pulls:
             self._leaving = [pack for pack in self._leaving if pack.sends > 0]
             for path in [path for path, until_s in self._absent.items() if until_s < now_s]:
                 del self._absent[path]
-            if now_s - swept_s > SWEEP_S:
+            if now_s - swept_s > SWEEP_S and not self._sweeping:
                 swept_s = now_s
                 with suppress(TimeoutError):  # one that hangs is still at it, and the next is not begun before
-                    await on_device(lambda: self._pool.sweep(clock.now_s()), most_s=SWEEP_S)
+                    await on_device(self._sweep_devices, most_s=SWEEP_S)
+
+    def _sweep_devices(self) -> None:
+        self._sweeping = True
+        try:
+            self._pool.sweep(clock.now_s())
+        finally:
+            self._sweeping = False
 
 
 async def _gather(chunks: AsyncIterator[bytes]) -> bytes:

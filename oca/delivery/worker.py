@@ -122,8 +122,9 @@ class Worker:
 
         devices = [Path(device) for device in self._start.devices]
         table, service, counts = self._start.settings.miss, self._service, self._page.counts
-        service.misses.pulls = Pulls(table, devices, service.lookup, counts, appliance=self._start.appliance)
-        return service.misses.pulls
+        pulls = service.misses.pulls = Pulls(table, devices, service.lookup, counts, appliance=self._start.appliance)
+        pulls.leave_out(self._out)
+        return pulls
 
     async def _finish(self) -> None:
         for acceptor in self._acceptors:
@@ -190,6 +191,8 @@ class Worker:
     def _leave_out(self, out: dict[int, bool]) -> None:
         self._out = out
         self._service.lookup.leave_out(out)
+        if self._service.misses.pulls is not None:
+            self._service.misses.pulls.leave_out(out)
 
 
 def run(descriptor: int) -> None:

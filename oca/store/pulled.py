@@ -9,7 +9,7 @@ is known by its free lock. Everything here blocks: call it in a thread.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,8 +38,9 @@ class Described(Struct, frozen=True, array_like=True):
 
 
 class Pulled(Struct, frozen=True):
-    """A whole object here, open for reading; its bytes begin at ``offset``."""
+    """A whole object on a device (its number), open for reading; its bytes begin at ``offset``."""
 
+    device: int
     descriptor: int
     asset: str
     offset: int
@@ -57,8 +58,9 @@ class Part:
 
     offset = BEGUN_BYTES
 
-    def __init__(self, descriptor: int, file: Path) -> None:
+    def __init__(self, descriptor: int, file: Path, device: int) -> None:
         self.descriptor = descriptor
+        self.device = device
         self._file = file
 
     def begin(self, described: Described) -> None:
@@ -100,8 +102,9 @@ class Following:
 
     offset = BEGUN_BYTES
 
-    def __init__(self, descriptor: int, file: Path) -> None:
+    def __init__(self, descriptor: int, file: Path, device: int) -> None:
         self.descriptor = descriptor
+        self.device = device
         self._file = file
         self._described: Described | None = None
 
@@ -122,12 +125,17 @@ class PulledPool:
     """The pulled objects on some devices. A device that fails is passed over."""
 
     def __init__(self, devices: Sequence[Path], *, space_ratio: float) -> None:
-        self._folders = [device / FOLDER for device in devices]
+        self._every = [(number, device / FOLDER) for number, device in enumerate(devices)]
+        self._folders = self._every
         self._ratio = space_ratio
+
+    def leave_out(self, out: Mapping[int, bool]) -> None:
+        """Touch these devices no more, unless the value is True; those not named are used (again)."""
+        self._folders = [each for each in self._every if out.get(each[0], True)]
 
     def find(self, path: str, now_s: float) -> Pulled | None:
         """The whole object of that path, unless it is stale, damaged or another's."""
-        for folder in self._ranked(path):
+        for number, folder in self._ranked(path):
             file = folder / _name(path)
             try:
                 descriptor = files.open_read(file)
@@ -146,15 +154,15 @@ class PulledPool:
                 continue
             fresh_s = int(fresh_until_s - now_s)
             described = Described(path, item.length, item.media_type, table.modified_at_ns // 1_000_000_000, fresh_s)
-            return Pulled(descriptor, table.asset, BEGUN_BYTES, described, item.digest, fresh_until_s)
+            return Pulled(number, descriptor, table.asset, BEGUN_BYTES, described, item.digest, fresh_until_s)
         return None
 
     def claim(self, path: str) -> Part | Following | None:
         """Begin to write the object of that path; or follow the worker that does; None: no device takes it."""
-        for folder in self._ranked(path) if self._ratio else ():
+        for number, folder in self._ranked(path) if self._ratio else ():
             try:
                 files.make_folder(folder)
-                return _claim(folder / (_stem(path) + _PART))
+                return _claim(folder / (_stem(path) + _PART), number)
             except StoreError:
                 continue
         return None
@@ -165,13 +173,13 @@ class PulledPool:
         Raises:
             StoreError: A device fails.
         """
-        for folder in self._folders:
+        for _, folder in self._folders:
             files.remove(folder / _name(path))
 
     def sweep(self, now_s: float) -> int:
         """Remove what is stale, what dead workers began, and the oldest beyond the space there is; returns how many."""
         removed = 0
-        for folder in self._folders:
+        for _, folder in self._folders:
             try:
                 removed += self._sweep(folder, now_s)
             except (StoreError, OSError):  # the health of devices is reported by those who live from them
@@ -205,9 +213,9 @@ class PulledPool:
             files.remove(file)
         return len(gone)
 
-    def _ranked(self, path: str) -> list[Path]:
+    def _ranked(self, path: str) -> list[tuple[int, Path]]:
         """Every worker tries the devices in the same order, whatever it is that fails."""
-        return sorted(self._folders, key=lambda folder: rendezvous_score(path, str(folder)))
+        return sorted(self._folders, key=lambda each: rendezvous_score(path, str(each[1])))
 
 
 def asset_of(path: str) -> str:
@@ -228,7 +236,7 @@ def _announcement(described: Described) -> bytes:
     return (_MAGIC + len(body).to_bytes(2, "big") + body).ljust(BEGUN_BYTES, b"\0")
 
 
-def _claim(file: Path) -> Part | Following:
+def _claim(file: Path, device: int) -> Part | Following:
     while True:
         descriptor = files.open_write(file)
         locked = files.try_lock(descriptor)
@@ -236,9 +244,9 @@ def _claim(file: Path) -> Part | Following:
             files.close(descriptor)
             continue
         if not locked:
-            return Following(descriptor, file)
+            return Following(descriptor, file, device)
         files.cut(descriptor, file, 0)
-        return Part(descriptor, file)
+        return Part(descriptor, file, device)
 
 
 def _written(file: Path) -> bool:

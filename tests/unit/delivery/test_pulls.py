@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from oca.common.errors import StoreFullError
 from oca.common.log import configure_logging
+from oca.delivery import pulls as module
 from oca.delivery.miss_settings import MissTable
 from oca.delivery.pulls import Pulls
 from oca.store import files
@@ -106,10 +108,11 @@ async def boxes(own: Path, origin: Origin, benches: Benches) -> AsyncIterator[Ca
 
     def make(**settings: Any) -> Bench:
         appliance, device = settings.pop("appliance", "box"), settings.pop("on", own)
+        devices = [*settings.pop("before", ()), device]
         limits = {name: settings.pop(name) for name in ("stalled_timeout_s",) if name in settings}
         table = MissTable(**{"policy": "fetch", "origin_url": origin.url, **settings})
         bench = benches(on=device, miss=table, **limits)
-        pulls = Pulls(table, [device], bench.service.lookup, bench.page.counts, appliance=appliance)
+        pulls = Pulls(table, devices, bench.service.lookup, bench.page.counts, appliance=appliance)
         bench.service.misses.pulls = pulls
         opened.append(pulls)
         return bench
@@ -448,6 +451,49 @@ async def test_pulled_object_that_cannot_be_sent_is_removed_and_answered_as_a_mi
     assert (await get(bench))[0] == 404
     await until(lambda: pulled_files(own) == [])
     assert len(origin.heads) == 1
+
+
+async def test_pulls_touch_no_device_that_is_out(
+    origin: Origin, boxes: Callable[..., Bench], own: Path, tmp_path: Path
+) -> None:
+    bench = boxes(before=[tmp_path / "gone"])
+    pulls = bench.service.misses.pulls
+    assert pulls is not None
+    assert (await get(bench))[2] == BODY
+    await until(lambda: bench.count("delivery_pull_outcomes:stored") == 1)
+    assert bench.service.lookup.kept[b"/film/1.m4s"].pack.device == 1  # whose reads are its own, not the first's
+    pulls.leave_out({1: False})
+    assert b"/film/1.m4s" not in bench.service.lookup.kept
+    assert (await get(bench))[2] == BODY
+    await until(lambda: bench.count("delivery_pull_outcomes:not-stored") == 1)
+    pulls.leave_out({})
+    assert (await get(bench))[2] == BODY
+    assert bench.count("delivery_pull_outcomes:here") == 1
+    assert len(origin.heads) == 2
+
+
+async def test_pulls_begin_no_sweep_while_one_hangs(
+    boxes: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, well = [], threading.Event()
+
+    def sweep(pool: PulledPool, now_s: float) -> int:
+        begun.append(now_s)
+        well.wait()
+        return 0
+
+    monkeypatch.setattr(PulledPool, "sweep", sweep)
+    monkeypatch.setattr(module, "LOOK_S", 0.01)
+    monkeypatch.setattr(module, "SWEEP_S", 0.0)
+    pulls = boxes().service.misses.pulls
+    assert pulls is not None
+    await until(lambda: bool(begun))
+    for _ in range(5):  # looks that find nothing else to do
+        pulls._put_off(b"/x", 0.0)
+        await until(lambda: not pulls._absent)
+    assert len(begun) == 1
+    well.set()
+    await until(lambda: len(begun) > 1)
 
 
 async def test_pulls_fetch_no_path_longer_than_any_object_has(origin: Origin, boxes: Callable[..., Bench]) -> None:

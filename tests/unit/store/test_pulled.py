@@ -26,6 +26,15 @@ def put(pool: PulledPool, path: str = PATH, *, fresh_s: float = 60) -> None:
     os.close(part.descriptor)
 
 
+def held_on(pool: PulledPool, path: str) -> int | None:
+    """The device that the object of that path is found on."""
+    found = pool.find(path, NOW_S)
+    if found is None:
+        return None
+    os.close(found.descriptor)
+    return found.device
+
+
 def names(device: Path) -> list[str]:
     return sorted(file.suffix for file in (device / FOLDER).iterdir())
 
@@ -103,6 +112,31 @@ def test_pool_takes_next_device_where_one_fails_and_none_where_all_do(tmp_path: 
         os.close(found.descriptor)
     assert PulledPool([tmp_path / "gone"], space_ratio=0.5).claim(PATH) is None
     assert PulledPool([tmp_path / "whole"], space_ratio=0).claim(PATH) is None
+
+
+def test_pool_touches_no_device_that_is_out(tmp_path: Path) -> None:
+    devices = [tmp_path / "first", tmp_path / "second"]
+    for device in devices:
+        device.mkdir()
+    pool = PulledPool(devices, space_ratio=0.5)
+    paths = [f"/film/{number}.m4s" for number in range(16)]
+    for path in paths:
+        put(pool, path)
+    where = {path: held_on(pool, path) for path in paths}
+    assert set(where.values()) == {0, 1}
+    held = {device: names(device) for device in devices}
+    pool.leave_out({1: False})
+    assert [held_on(pool, path) for path in paths] == [0 if where[path] == 0 else None for path in paths]
+    assert pool.sweep(NOW_S + 120) == len(held[devices[0]])
+    for number in range(8):
+        part = pool.claim(f"/quay/{number}")
+        assert part is not None
+        assert part.device == 0
+        os.close(part.descriptor)
+    assert pool.sweep(NOW_S + 120) == 8  # parts that nobody writes
+    assert names(devices[1]) == held[devices[1]]
+    pool.leave_out({1: True})
+    assert pool.sweep(NOW_S + 120) == len(held[devices[1]])
 
 
 def test_part_refuses_object_that_device_has_no_room_for(pool: PulledPool) -> None:
