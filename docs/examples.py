@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
+from msgspec import structs
+
+from oca.admin.screen import status_lines
+from oca.admin.status import (
+    DeviceStatus,
+    LinkStatus,
+    PlayersStatus,
+    Status,
+    SteeringStatus,
+    WorkerStatus,
+    serving_change,
+)
+from oca.admin.top import HotAsset, HotPrefix, Top, top_lines
+from oca.common.messages import Health, Load, StoreUse
 from oca.network.addressing import Link
 from oca.network.bird_output import Session
 from oca.turnup import judge
@@ -13,6 +28,10 @@ from oca.turnup.judge import DeviceFacts
 from oca.turnup.kernel import KERNEL, MODULES
 
 _PLACE = re.compile(r"(<!-- Printed by docs/generate\.py: ([a-z -]+) -->\n```\n).*?(```\n)", re.DOTALL)
+
+_NOW_NS = 1_795_680_000_000_000_000
+"""2026-11-26 08:00 UTC."""
+_DAY_NS = 86_400 * 10**9
 
 
 def with_examples(page: str) -> str:
@@ -76,4 +95,69 @@ def _found() -> Iterator[Finding]:
     )
 
 
-EXAMPLES: dict[str, Callable[[], Iterable[str]]] = {"oca check": _check}
+def _status(**changes: Any) -> Status:
+    gigabit, tib = 125_000_000.0, 2**40
+    status = Status(
+        appliance="fra1-a",
+        site="fra1",
+        version="0.1.0",
+        started_at_ns=_NOW_NS - 12 * _DAY_NS,
+        at_ns=_NOW_NS,
+        serving="serving",
+        drain_left_s=0,
+        drained_at_ns=0,
+        health=Health(verdict="ok", reasons=[]),
+        load=Load(connections=8_412, sent_bytes_per_s=17.2 * gigabit, link_bytes_per_s=25 * gigabit, cpu_ratio=0.31),
+        store=StoreUse(capacity_bytes=14 * tib, used_bytes=13 * tib, assets=2_913, objects=1_204_511),
+        delivery_urls=["https://fra1-a.cdn.example.net"],
+        workers=[WorkerStatus(pid=700 + core, ready=True, loop="uvloop", restarts=0, why="") for core in range(16)],
+        devices=[DeviceStatus(path=f"/var/lib/oca/nvme{at}", fault="", free_bytes=tib // 2) for at in range(2)],
+        links=[LinkStatus(name="ens1f0", up=True, why="", bytes_per_s=25 * gigabit)],
+        steering=SteeringStatus(
+            url="https://steering.example.net", state="connected", why="", since_ns=_NOW_NS - 5 * _DAY_NS
+        ),
+        players=PlayersStatus(
+            pacing="off",
+            paced_connections=0,
+            congestion=["bbr"],
+            quality_reports=51_220,
+            quality_starved=37,
+            advised_kbits_per_s=0,
+        ),
+        lately=("2026-11-24T03:12:09Z warning reporter: steering is away why=timed out",),
+    )
+    return structs.replace(status, **changes)
+
+
+def _drain() -> Iterable[str]:
+    until_ns = _NOW_NS + 7200 * 10**9
+    draining = _status(serving="draining", drain_left_s=7200.0, drained_at_ns=_NOW_NS, drained_until_ns=until_ns)
+    answer = serving_change(draining, changed=True)
+    yield f"{answer.serving}: {answer.follows}"
+
+
+def _top() -> Iterable[str]:
+    gigabit = 125_000_000.0
+    rates = [
+        ("northern-lights/video-2160p", 391.0, 4.1),
+        ("northern-lights/video-1080p", 604.0, 3.2),
+        ("harbour/video-1080p", 288.0, 1.5),
+    ]
+    prefixes = [("198.51.100.0/24", 1_204, 2.6), ("203.0.113.0/24", 877, 1.9), ("2001:db8:40::/48", 612, 1.4)]
+    return top_lines(
+        Top(
+            status=_status(),
+            assets=[
+                HotAsset(asset=name, requests_per_s=each, bytes_per_s=rate * gigabit) for name, each, rate in rates
+            ],
+            prefixes=[HotPrefix(prefix=name, connections=n, bytes_per_s=rate * gigabit) for name, n, rate in prefixes],
+        )
+    )
+
+
+EXAMPLES: dict[str, Callable[[], Iterable[str]]] = {
+    "oca check": _check,
+    "oca status": lambda: status_lines(_status()),
+    "oca top": _top,
+    "oca drain": _drain,
+}

@@ -16,7 +16,9 @@ from oca.admin.screen import renewal_text, status_lines
 from oca.cli_enrol import enrol
 from oca.cli_routes import routes_app
 from oca.cli_store import store_app
+from oca.cli_support import support_bundle
 from oca.cli_token import token_app
+from oca.cli_top import top
 from oca.cli_turnup import check, init
 from oca.common.command import (
     EXIT_FAILED,
@@ -30,9 +32,11 @@ from oca.common.command import (
     run_app,
 )
 from oca.common.config_command import config_app
-from oca.common.errors import OcaError
+from oca.common.errors import ConfigError, OcaError
 from oca.common.identity import Credentials
+from oca.common.units import parse_duration
 from oca.inheritance import Inheritance
+from oca.report.serving import DRAIN_S_MAX
 from oca.settings import HEADING, PREFIX, ApplianceSettings, load_admin, load_settings
 from oca.signing import read_keys_file
 from oca.store.presence import absent_devices
@@ -52,6 +56,8 @@ def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
 
 app.command()(init)
 app.command()(check)
+app.command()(top)
+app.command("support-bundle")(support_bundle)
 app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
 app.add_typer(routes_app, name="routes")
 app.add_typer(store_app, name="store")
@@ -114,9 +120,19 @@ def quality(
 
 
 @app.command()
-def drain(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
+def drain(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    lasting: Annotated[
+        str, typer.Option("--for", help="Serve again by itself after this: 45s, 30m, 2h, 1d or 1h30m.")
+    ] = "",
+    json: JsonOption = False,
+) -> None:
     """Send no new viewers here; who plays is moved or finishes. Holds across restarts until 'oca undrain'."""
-    _change_serving("drain", config, sets, json=json)
+    for_s = parse_duration(lasting) or 0
+    if lasting and not 1 <= for_s <= DRAIN_S_MAX:
+        raise ConfigError(f"--for {lasting!r} is no time up to 30 days", remedy="write it like 30m, 2h or 1h30m")
+    _change_serving("drain", config, sets, json=json, for_s=for_s)
 
 
 @app.command()
@@ -147,8 +163,8 @@ def _renew(wanted: str, config: Path | None, sets: list[str] | None, *, json: bo
         raise SystemExit(EXIT_FAILED)
 
 
-def _change_serving(wanted: str, config: Path | None, sets: list[str] | None, *, json: bool) -> None:
-    answer = change_serving(load_admin(config, sets or ()).listen, wanted)
+def _change_serving(wanted: str, config: Path | None, sets: list[str] | None, *, json: bool, for_s: int = 0) -> None:
+    answer = change_serving(load_admin(config, sets or ()).listen, wanted, for_s)
     if json:
         print_json(answer)
     else:

@@ -89,7 +89,7 @@ def check(
     try:
         settings = load_settings(config, sets or ())
         findings = [Finding(name="settings", state="pass", why=f"{config} is good")]
-        findings += run_checks(_wanted(settings, measure=measure))
+        findings += run_checks(wanted_of(settings, measure=measure))
     except ConfigError as error:
         findings = [Finding(name="settings", state="fail", why=error.message, mend=error.remedy)]
     checked = report(findings)
@@ -102,7 +102,12 @@ def check(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _wanted(settings: ApplianceSettings, *, measure: bool) -> Wanted:
+def wanted_of(settings: ApplianceSettings, *, measure: bool) -> Wanted:
+    """What the checks need of the settings.
+
+    Raises:
+        ConfigError: A certificate cannot be read.
+    """
     certificates: list[tuple[str, float]] = []
     if settings.delivery.tls.certificates:
         from oca.delivery.certificates import read_pairs  # noqa: PLC0415 - loads cryptography

@@ -8,28 +8,19 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
 from oca import __version__
 from oca.admin.api import admin_app
 from oca.admin.quality import By, QualityPage, quality_page
 from oca.admin.routes import RoutesPage, routes_page
 from oca.admin.screen import service_line
 from oca.admin.server import AdminServer
-from oca.admin.status import (
-    Renewal,
-    Status,
-    device_statuses,
-    link_statuses,
-    players_status,
-    steering_status,
-    worker_statuses,
-)
+from oca.admin.status import Renewal, Status, status_of
+from oca.admin.top import HotPage, hot_page
 from oca.common.addresses import parse_listen
 from oca.common.clock import monotonic_s, now_ns
-from oca.common.log import configure_logging, get_logger
+from oca.common.log import configure_logging, get_logger, recent_lines
 from oca.common.messages import Serving
-from oca.common.metrics import FamilyCollector
+from oca.common.metrics import registry_of
 from oca.common.notify import notify, notify_alive
 from oca.common.tasks import Tasks
 from oca.delivery.metrics import DELIVERY
@@ -109,9 +100,9 @@ class Daemon:
         """As the operator wants it, or as stopping has it."""
         return self._phase if self._phase != "serving" else self._drain.serving.state
 
-    def drain(self) -> bool:
-        """Send no new viewers here; false where that is so already."""
-        return self._tell_if(self._drain.drain())
+    def drain(self, for_s: int) -> bool:
+        """Send no new viewers here, for so long or (0) until told otherwise; false where that is so already."""
+        return self._tell_if(self._drain.drain(for_s))
 
     def undrain(self) -> bool:
         """Serve again; false where that is so already."""
@@ -156,28 +147,25 @@ class Daemon:
         """What is heard by BGP."""
         return routes_page(self._routes, socket=self._settings.routes.bird_socket, after=after, limit=limit)
 
+    def hot(self, limit: int) -> HotPage:
+        """The assets that most was sent of in the last minute."""
+        return hot_page(self._supervisor.hot.top(limit, monotonic_s()))
+
     def status(self) -> Status:
         """The appliance at a glance."""
-        snapshot = self._observer.snapshot
-        return Status(
+        return status_of(
+            self._observer.snapshot,
             appliance=self._settings.appliance.id,
             site=self._settings.appliance.site,
             version=__version__,
             started_at_ns=self._started_at_ns,
-            at_ns=snapshot.at_ns,
             serving=self.serving,
-            drain_left_s=self._drain.left_s(),
-            drained_at_ns=self._drain.at_ns,
-            health=snapshot.health,
-            load=snapshot.load,
-            store=snapshot.store.use,
-            delivery_urls=list(self._supervisor.urls),
-            workers=worker_statuses(snapshot),
-            devices=device_statuses(snapshot),
-            links=link_statuses(snapshot),
-            steering=steering_status(self._reporter.link if self._reporter else None),
+            drain=self._drain,
+            urls=self._supervisor.urls,
+            link=self._reporter.link if self._reporter else None,
             renewal=self._lifecycle.last,
-            players=players_status(snapshot.counters, pacing=self._settings.delivery.pacing.mode),
+            pacing=self._settings.delivery.pacing.mode,
+            lately=recent_lines(),
         )
 
     async def run(self) -> None:
@@ -308,13 +296,10 @@ class Daemon:
 
     async def _open_admin(self) -> AdminServer:
         endpoint = parse_listen(self._settings.admin.listen, setting="admin.listen")
-        registry = CollectorRegistry()
-        registry.register(FamilyCollector(DELIVERY, self._supervisor.counters))
-        registry.register(FamilyCollector(APPLIANCE, self._values))
-        registry.register(FamilyCollector(SCRUB, self._scrubbing.counters))
+        scrub = self._scrubbing.counters
+        registry = registry_of((DELIVERY, self._supervisor.counters), (APPLIANCE, self._values), (SCRUB, scrub))
         app = admin_app(self, registry, self._settings.admin.host_names)
         return await AdminServer.start(app, endpoint, self._inheritance.take(endpoint))
 
     def _values(self) -> Mapping[str, int]:
-        link = self._reporter.link if self._reporter is not None else None
-        return appliance_values(self.snapshot, self.serving, link)
+        return appliance_values(self.snapshot, self.serving, self._reporter.link if self._reporter else None)

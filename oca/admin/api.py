@@ -15,8 +15,12 @@ from oca.admin.guard import refusal
 from oca.admin.quality import BYS, ROWS_SHOWN, ROWS_SHOWN_MAX, By, QualityPage
 from oca.admin.routes import ROUTES_SHOWN, ROUTES_SHOWN_MAX, RoutesPage
 from oca.admin.status import Renewal, Status, asset_page, serving_change
+from oca.admin.top import ROWS_SHOWN as HOT_SHOWN
+from oca.admin.top import ROWS_SHOWN_MAX as HOT_SHOWN_MAX
+from oca.admin.top import HotPage
 from oca.common.problem import Refusal, json_response, problem_response, problems
 from oca.common.routing import mount
+from oca.report.serving import DRAIN_S_MAX
 from oca.report.snapshot import Snapshot
 
 BODY_BYTES_MAX = 4096
@@ -29,8 +33,9 @@ ENDPOINTS = {
     "GET /v1/status": "the appliance at a glance",
     "GET /v1/assets": "assets held, by id; ?after=ID&limit=N",
     "GET /v1/routes": "what is heard by BGP, and what is wrong with it; ?after=PREFIX&limit=N",
+    "GET /v1/hot": "assets that most was sent of in the last minute, most first; ?limit=N",
     "GET /v1/quality": "what viewers had of late, worst first; ?by=prefix|asset|both&limit=N",
-    "POST /v1/drain": "send no new viewers here, who plays is moved or finishes",
+    "POST /v1/drain": "send no new viewers here, who plays is moved or finishes; ?for_s=N serves again after that",
     "POST /v1/undrain": "serve again",
     "POST /v1/reload": "read settings and files anew; answers with the outcome",
     "POST /v1/upgrade": "let a new daemon of the installed version follow; answers with the outcome",
@@ -53,8 +58,11 @@ class Appliance(Protocol):
     def routes(self, after: str, limit: int) -> RoutesPage:
         """What is heard by BGP; may take a second where that is a full table."""
 
-    def drain(self) -> bool:
-        """Begin to drain; false where that is so already."""
+    def hot(self, limit: int) -> HotPage:
+        """The assets that most was sent of in the last minute."""
+
+    def drain(self, for_s: int) -> bool:
+        """Begin to drain, for so long or (0) until told otherwise; false where that is so already."""
 
     def undrain(self) -> bool:
         """Serve again; false where that is so already."""
@@ -77,6 +85,7 @@ def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Col
         web.get("/v1/status", api.status),
         web.get("/v1/assets", api.assets),
         web.get("/v1/routes", api.routes),
+        web.get("/v1/hot", api.hot),
         web.get("/v1/quality", api.quality),
         web.post("/v1/drain", api.drain),
         web.post("/v1/undrain", api.undrain),
@@ -131,6 +140,9 @@ class _Api:
         after = request.query.get("after", "")
         return json_response(await asyncio.to_thread(self._appliance.routes, after, limit))
 
+    async def hot(self, request: web.Request) -> web.Response:
+        return json_response(self._appliance.hot(_limit(request, HOT_SHOWN, HOT_SHOWN_MAX)))
+
     async def quality(self, request: web.Request) -> web.Response:
         wanted = request.query.get("by", "prefix")
         by = next((each for each in BYS if each == wanted), None)
@@ -138,8 +150,8 @@ class _Api:
             raise Refusal(400, f"by must be one of {', '.join(BYS)}", field="by")
         return json_response(self._appliance.quality(by, _limit(request, ROWS_SHOWN, ROWS_SHOWN_MAX)))
 
-    async def drain(self, _request: web.Request) -> web.Response:
-        changed = self._appliance.drain()
+    async def drain(self, request: web.Request) -> web.Response:
+        changed = self._appliance.drain(_whole(request, "for_s", 0, 0, DRAIN_S_MAX))
         return json_response(serving_change(self._appliance.status(), changed=changed))
 
     async def undrain(self, _request: web.Request) -> web.Response:
@@ -154,7 +166,11 @@ class _Api:
 
 
 def _limit(request: web.Request, default: int, most: int) -> int:
-    text = request.query.get("limit", str(default))
-    if not (len(text) < 6 and text.isascii() and text.isdigit() and 1 <= int(text) <= most):
-        raise Refusal(400, f"limit must be a whole number from 1 to {most}", field="limit")
+    return _whole(request, "limit", default, 1, most)
+
+
+def _whole(request: web.Request, field: str, default: int, least: int, most: int) -> int:
+    text = request.query.get(field, str(default))
+    if not (len(text) < 8 and text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise Refusal(400, f"{field} must be a whole number from {least} to {most}", field=field)
     return int(text)

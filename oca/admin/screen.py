@@ -9,12 +9,14 @@ from oca.common.messages import Health, Load, Serving
 from oca.common.units import format_bytes, format_duration, format_rate
 from oca.report.serving import drain_reason
 
+LATELY_SHOWN = 5
+
 
 def status_lines(status: Status) -> Iterator[str]:
     """One screen, the most important first."""
     yield f"{status.appliance} at {status.site}, oca {status.version}, up {_since(status, status.started_at_ns)}"
     left = f", at most {format_duration(status.drain_left_s)} more" if status.drain_left_s else ""
-    state = drain_reason(status.serving, status.drained_at_ns) or status.serving
+    state = drain_reason(status.serving, status.drained_at_ns, status.drained_until_ns) or status.serving
     yield f"state      {state}{left}; health {status.health.verdict}"
     for reason in status.health.reasons:
         yield f"           ! {reason}"
@@ -36,6 +38,8 @@ def status_lines(status: Status) -> Iterator[str]:
     yield f"steering   {_steering(status)}"
     yield f"delivery   {', '.join(status.delivery_urls)}"
     yield from _renewal(status)
+    for line in status.lately[-LATELY_SHOWN:]:
+        yield f"lately     {line}"
 
 
 def service_line(serving: Serving, health: Health, load: Load) -> str:

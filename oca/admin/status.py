@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Protocol
 
 from oca.common.messages import Health, Load, Message, Serving, StoreUse
-from oca.common.units import format_duration
+from oca.common.units import format_duration, format_instant
 from oca.report.snapshot import Snapshot, SteeringLink
 from oca.store.records import HeldPack
 
@@ -72,7 +72,11 @@ class PlayersStatus(Message, frozen=True):
 
 
 class Status(Message, frozen=True):
-    """The appliance at a glance; times are nanoseconds since 1970, ``drained_at_ns`` 0 while no operator drained it."""
+    """The appliance at a glance; times are nanoseconds since 1970, ``drained_at_ns`` 0 while no operator drained it.
+
+    ``drained_until_ns`` is 0 where it stays so until an operator takes it back; ``lately`` are the daemon's last lines
+    of what was out of order, the oldest first.
+    """
 
     appliance: str
     site: str
@@ -92,6 +96,8 @@ class Status(Message, frozen=True):
     steering: SteeringStatus
     players: PlayersStatus
     renewal: Renewal = Renewal()
+    drained_until_ns: int = 0
+    lately: tuple[str, ...] = ()
 
 
 class ServingChange(Message, frozen=True):
@@ -118,6 +124,61 @@ class AssetPage(Message, frozen=True):
 
     assets: list[AssetStatus]
     next: str
+
+
+class Drained(Protocol):
+    """What is asked of an operator's drain."""
+
+    @property
+    def at_ns(self) -> int:
+        """When it began; 0 while there is none."""
+
+    @property
+    def until_ns(self) -> int:
+        """When it ends by itself; 0 where it does not."""
+
+    def left_s(self) -> float:
+        """Seconds until viewers left no longer count."""
+
+
+def status_of(
+    snapshot: Snapshot,
+    *,
+    appliance: str,
+    site: str,
+    version: str,
+    started_at_ns: int,
+    serving: Serving,
+    drain: Drained,
+    urls: Iterable[str],
+    link: SteeringLink | None,
+    renewal: Renewal,
+    pacing: str,
+    lately: Sequence[str],
+) -> Status:
+    """The appliance at a glance, from what was seen last and what the daemon knows of itself."""
+    return Status(
+        appliance=appliance,
+        site=site,
+        version=version,
+        started_at_ns=started_at_ns,
+        at_ns=snapshot.at_ns,
+        serving=serving,
+        drain_left_s=drain.left_s(),
+        drained_at_ns=drain.at_ns,
+        drained_until_ns=drain.until_ns,
+        health=snapshot.health,
+        load=snapshot.load,
+        store=snapshot.store.use,
+        delivery_urls=list(urls),
+        workers=worker_statuses(snapshot),
+        devices=device_statuses(snapshot),
+        links=link_statuses(snapshot),
+        steering=steering_status(link),
+        renewal=renewal,
+        players=players_status(snapshot.counters, pacing=pacing),
+        lately=tuple(lately),
+    )
 
 
 def worker_statuses(snapshot: Snapshot) -> list[WorkerStatus]:
@@ -163,7 +224,10 @@ def steering_status(link: SteeringLink | None) -> SteeringStatus:
 
 def serving_change(status: Status, *, changed: bool) -> ServingChange:
     """The answer to drain and undrain, by how the appliance is afterwards."""
-    follows = "" if status.serving == "serving" else f"{_follows(status)}; 'oca undrain' ends it"
+    follows = ""
+    if status.serving != "serving":
+        by_itself = f"; it serves again at {format_instant(status.drained_until_ns)}" if status.drained_until_ns else ""
+        follows = f"{_follows(status)}{by_itself}; 'oca undrain' ends it"
     return ServingChange(serving=status.serving, changed=changed, follows=follows)
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+from collections import deque
 from collections.abc import MutableMapping
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,10 @@ from oca.common.settings import Table
 LogFormat = Literal["auto", "json", "text", "journal"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 JOURNAL = "/run/systemd/journal/socket"
+RECENT_MAX = 20
+RECENT_CHARACTERS_MAX = 400
+_HEAD = ("at", "level", "part", "event", "exc_info", "appliance")
+_recent: deque[str] = deque(maxlen=RECENT_MAX)
 
 
 class LogTable(Table, frozen=True):
@@ -77,6 +82,7 @@ def configure_logging(*, level: LogLevel = "info", style: LogFormat = "auto", **
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            _remember,
             *([] if form == "text" else [structlog.processors.format_exc_info]),
             renderers[form],
         ],
@@ -113,6 +119,19 @@ def _journal(*_: Any) -> _Journal:
 
 def _as_arguments(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> tuple[tuple[()], dict[str, Any]]:
     return (), dict(line)
+
+
+def recent_lines() -> list[str]:
+    """The last lines of this process that were out of order, the oldest first: time, level, part, what."""
+    return list(_recent)
+
+
+def _remember(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if line["level"] in ("warning", "error", "critical"):
+        rest = (f"{key}={value}" for key, value in line.items() if key not in _HEAD)
+        said = " ".join([f"{line['at'][:19]}Z {line['level']} {line.get('part', '')}: {line['event']}", *rest])
+        _recent.append(said.splitlines()[0][:RECENT_CHARACTERS_MAX])
+    return line
 
 
 def get_logger(part: str) -> Any:

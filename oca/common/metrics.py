@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Literal
 
 from msgspec import Struct
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -70,6 +71,14 @@ class FamilyCollector(Collector):
                 label = [key.partition(":")[2]] if family.label else []
                 metric.add_metric(label, float(values.get(key, 0)))
             yield metric
+
+
+def registry_of(*shown: tuple[Iterable[Family], Callable[[], Mapping[str, int]]]) -> CollectorRegistry:
+    """What one ``/metrics`` shows: families, each with who reads their values."""
+    registry = CollectorRegistry()
+    for families, read in shown:
+        registry.register(FamilyCollector(families, read))
+    return registry
 
 
 def _histogram(family: Family, values: Mapping[str, int]) -> Metric:

@@ -14,6 +14,7 @@ from msgspec import structs
 from oca.common import clock
 from oca.common.addresses import Endpoint
 from oca.common.errors import OcaError
+from oca.common.hot import HotWindow
 from oca.common.log import LogFormat, LogLevel, get_logger
 from oca.common.messages import Load
 from oca.common.quality import Quality
@@ -72,6 +73,7 @@ class Supervisor:
         self._failed: list[tuple[int, str, str]] = []
         self._out: dict[int, bool] = {}
         self._quality = QualityWindow()
+        self.hot = HotWindow()
         self._advice = Advice()
         self._totals = Totals()
         self._own_urls: tuple[str, ...] = ()
@@ -313,5 +315,6 @@ class Supervisor:
 
     def _take(self, tick: Tick) -> None:
         add(self._demand, tick.demand)
+        self.hot.add(tick.demand, clock.monotonic_s())
         self._failed = [*self._failed, *tick.failed][-FAILED_MAX:]
         self._quality.add(tick.quality, clock.monotonic_s())

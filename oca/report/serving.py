@@ -9,12 +9,16 @@ from __future__ import annotations
 from oca.common.messages import Serving
 from oca.common.units import format_instant
 
+DRAIN_S_MAX = 30 * 86400
+"""Longest time for which an operator may take a box out at once."""
 
-def drain_reason(serving: Serving, drained_at_ns: int) -> str:
-    """Who drained the appliance, since when, and how to undo it; empty where no operator did (an instant of 0)."""
+
+def drain_reason(serving: Serving, drained_at_ns: int, until_ns: int = 0) -> str:
+    """Who drained the appliance, since and until when, and how to undo it; empty where no operator did (0)."""
     if not drained_at_ns:
         return ""
-    return f"{serving} by 'oca drain' since {format_instant(drained_at_ns)} ('oca undrain' takes it back)"
+    until = f" until {format_instant(until_ns)}" if until_ns else ""
+    return f"{serving} by 'oca drain' since {format_instant(drained_at_ns)}{until} ('oca undrain' takes it back)"
 
 
 class ServingState:

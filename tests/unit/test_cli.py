@@ -67,7 +67,8 @@ def test_drain_says_what_became_of_it(
 ) -> None:
     asked: list[tuple[str, str]] = []
 
-    def answer(listen: str, wanted: str) -> ServingChange:
+    def answer(listen: str, wanted: str, for_s: int) -> ServingChange:
+        assert for_s == 0
         asked.append((listen, wanted))
         return change
 
@@ -157,3 +158,24 @@ def test_reload_says_how_it_went(
     ended, out, _ = run(capsys, "reload", "--config", config)
     assert (ended, out.startswith(said)) == (0 if outcome.done else 1, True)
     assert json.loads(run(capsys, "reload", "--config", config, "--json")[1])["done"] == outcome.done
+
+
+def test_drain_takes_a_time(capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def answer(_listen: str, _wanted: str, for_s: int) -> ServingChange:
+        asked.append(for_s)
+        return ServingChange(serving="draining", changed=True, follows="that is all")
+
+    monkeypatch.setattr(cli, "change_serving", answer)
+    assert run(capsys, "drain", "--for", "1h30m", "--config", config)[0] == 0
+    assert asked == [5400]
+
+
+@pytest.mark.parametrize("wrong", ["soon", "2", "0s", "31d"])
+def test_drain_refuses_time_that_is_none(capsys: pytest.CaptureFixture[str], config: str, wrong: str) -> None:
+    assert run(capsys, "drain", "--for", wrong, "--config", config) == (
+        78,
+        "",
+        f"oca: --for '{wrong}' is no time up to 30 days; write it like 30m, 2h or 1h30m\n",
+    )

@@ -308,7 +308,7 @@ async def test_daemon_tells_service_manager_that_it_lives(
         async with asyncio.timeout(10):
             await hears("READY=1")
             await hears("WATCHDOG=1\nSTATUS=serving, health ")
-            rig.daemon.drain()
+            rig.daemon.drain(0)
             await hears("WATCHDOG=1\nSTATUS=drained, health ")
             rig.daemon.stop()
             await hears("STOPPING=1")

@@ -12,6 +12,7 @@ from oca.admin.api import ENDPOINTS, admin_app
 from oca.admin.quality import By, QualityPage, quality_page
 from oca.admin.routes import RoutesPage
 from oca.admin.status import Renewal, Status
+from oca.admin.top import HotAsset, HotPage
 from oca.common.messages import Health, Serving
 from oca.common.metrics import FamilyCollector
 from oca.common.quality import Quality
@@ -38,7 +39,11 @@ class FakeAppliance:
     def routes(self, after: str, limit: int) -> RoutesPage:
         return RoutesPage(socket=f"after {after}", why="", routes=limit)
 
-    def drain(self) -> bool:
+    def hot(self, limit: int) -> HotPage:
+        return HotPage(window_s=60, assets=[HotAsset(asset="harbour/v", requests_per_s=1, bytes_per_s=2)][:limit])
+
+    def drain(self, for_s: int) -> bool:
+        self.drained_for_s = for_s
         changed = self.state != "draining"
         self.state = "draining"
         return changed
@@ -186,3 +191,18 @@ async def test_reload_and_upgrade_answer_with_their_outcome(client: Client, kind
     async with client.post(f"/v1/{kind}", json={}) as response:
         outcome = msgspec.json.decode(await response.read(), type=Renewal)
     assert (outcome.kind, outcome.said) == (kind, said)
+
+
+async def test_api_drains_for_a_time(client: Client, appliance: FakeAppliance) -> None:
+    assert (await client.post("/v1/drain?for_s=7200", json={})).status == 200
+    assert appliance.drained_for_s == 7200
+    for wrong in ("-1", "2592001", "soon", "99999999"):
+        assert (await client.post(f"/v1/drain?for_s={wrong}", json={})).status == 400
+    assert (await client.post("/v1/drain", json={})).status == 200
+    assert appliance.drained_for_s == 0
+
+
+async def test_api_shows_hottest_assets(client: Client) -> None:
+    answer = await client.get("/v1/hot?limit=5")
+    assert (await answer.json())["assets"][0]["asset"] == "harbour/v"
+    assert (await client.get("/v1/hot?limit=0")).status == 400

@@ -111,3 +111,16 @@ def test_screen_has_one_line_for_service_manager() -> None:
     assert well == "serving, health ok; 3 connections, 1.0 Mb/s sent"
     ill = service_line("draining", Health(verdict="degraded", reasons=["/d1: gone", "eth1 is down"]), load)
     assert ill == "draining, health degraded (/d1: gone; eth1 is down); 3 connections, 1.0 Mb/s sent"
+
+
+def test_screen_shows_last_lines_of_what_was_out_of_order(screen: Screen) -> None:
+    said = [f"2026-11-26T08:0{number}:00Z warning reporter: steering is away" for number in range(7)]
+    shown = screen(lately=tuple(said))
+    assert [line for line in shown.splitlines() if line.startswith("lately")] == [
+        f"lately     {one}" for one in said[2:]
+    ]
+
+
+def test_screen_shows_until_when_it_is_drained(screen: Screen) -> None:
+    shown = screen(serving="drained", drained_at_ns=MINUTE_NS, drained_until_ns=121 * MINUTE_NS)
+    assert "since 1970-01-01 00:01:00Z until 1970-01-01 02:01:00Z ('oca undrain' takes it back)" in shown

@@ -115,3 +115,10 @@ def test_asset_pages_follow_one_another_to_the_end(limit: int) -> None:
 
 def test_asset_page_of_empty_store_is_last() -> None:
     assert asset_page([], [], after="", limit=1).next == ""
+
+
+def test_status_answer_to_drain_for_a_time_says_when_it_ends(status: Status) -> None:
+    drained = msgspec.structs.replace(status, serving="draining", drain_left_s=30, drained_until_ns=121 * 60 * 10**9)
+    assert "; it serves again at 1970-01-01 02:01:00Z; 'oca undrain' ends it" in (
+        serving_change(drained, changed=True).follows
+    )

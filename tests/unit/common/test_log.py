@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from oca.common import log
-from oca.common.log import configure_logging, get_logger
+from oca.common.log import configure_logging, get_logger, recent_lines
 
 
 def test_log_writes_json_lines_with_bound_fields(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,3 +98,17 @@ def test_log_is_json_where_standard_error_is_no_file(monkeypatch: pytest.MonkeyP
     configure_logging()
     get_logger("x").info("plain")
     assert json.loads(stream.getvalue())["event"] == "plain"
+
+
+def test_log_keeps_last_lines_of_what_was_out_of_order(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(style="json", appliance="fra1-a")
+    get_logger("reporter").info("well")
+    for number in range(log.RECENT_MAX + 1):
+        get_logger("reporter").warning("steering is away", why=f"refused {number}")
+    kept = recent_lines()
+    assert len(kept) == log.RECENT_MAX
+    assert kept[-1].endswith(f"Z warning reporter: steering is away why=refused {log.RECENT_MAX}")
+    get_logger("x").error("long\nstory", why="y" * 1000)
+    assert len(recent_lines()[-1]) <= log.RECENT_CHARACTERS_MAX
+    assert "\n" not in recent_lines()[-1]
+    capsys.readouterr()

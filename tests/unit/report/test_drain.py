@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from oca.common.log import configure_logging
+from oca.report import drain as drains
 from oca.report.drain import MARKER, Drain
 
 
@@ -75,3 +76,29 @@ def test_drain_serves_when_its_marker_cannot_be_read(
     told = capsys.readouterr().err
     assert "Input/output error" in told
     assert "oca drain" in told
+
+
+def test_drain_for_a_time_ends_by_itself_also_after_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Drain(tmp_path, drain_s_max=60)
+    assert first.drain(7200)
+    assert first.reason.endswith("('oca undrain' takes it back)")
+    assert " until " in first.reason
+    second = Drain(tmp_path, drain_s_max=60)
+    assert second.until_ns == first.until_ns
+    assert not second.drain(3600)  # drained already; the time is new
+    assert first.until_ns - second.until_ns > 3500 * 10**9
+    monkeypatch.setattr(drains, "now_ns", lambda: second.until_ns - 1)
+    second.observe(connections=1)
+    assert second.serving.state == "draining"
+    monkeypatch.setattr(drains, "now_ns", lambda: second.until_ns)
+    assert second.observe(connections=1)
+    assert (second.serving.state, second.at_ns, second.until_ns) == ("serving", 0, 0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_drain_without_a_time_has_no_end(tmp_path: Path) -> None:
+    drain = Drain(tmp_path, drain_s_max=60)
+    drain.drain(60)
+    drain.undrain()
+    drain.drain()
+    assert (drain.until_ns, Drain(tmp_path, drain_s_max=60).until_ns) == (0, 0)
