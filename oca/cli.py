@@ -123,15 +123,13 @@ def quality(
 def drain(
     config: ConfigOption = None,
     sets: SetOption = None,
-    lasting: Annotated[
-        str, typer.Option("--for", help="Serve again by itself after this: 45s, 30m, 2h, 1d or 1h30m.")
-    ] = "",
+    lasting: Annotated[str, typer.Option("--for", help="Serve again by itself after this: 45s, 30m, 2h or 1d.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Send no new viewers here; who plays is moved or finishes. Holds across restarts until 'oca undrain'."""
-    for_s = parse_duration(lasting) or 0
+    for_s = int(parse_duration(lasting) or 0)
     if lasting and not 1 <= for_s <= DRAIN_S_MAX:
-        raise ConfigError(f"--for {lasting!r} is no time up to 30 days", remedy="write it like 30m, 2h or 1h30m")
+        raise ConfigError(f"--for {lasting!r} is no time up to 30 days", remedy="write it like 30m, 2h or 1d")
     _change_serving("drain", config, sets, json=json, for_s=for_s)
 
 

@@ -32,7 +32,7 @@ HOST = "127.0.76.11"
 MANAGER = "\0oca-package-test"
 """Its name is found inside and outside."""
 INIT = ("oca", "init", "--id", "box", "--site", "here", "--device", "/var/lib/oca/nvme0", "--listen", f"{HOST}:80")
-LACKING = {"clock", "daemon", "file limit", "link lo", "device /var/lib/oca/nvme0 health"}
+LACKING = {"clock", "daemon", "file limit", "link lo", "device /var/lib/oca/nvme0", "device /var/lib/oca/nvme0 health"}
 """What such a place lacks: a time service, a link of its own, a device that SMART knows; what is not started."""
 BODY = os.urandom(1000) * 3000
 KEPT = ("etc/oca", "etc/oca-steering", "etc/security/limits.d", "var/lib/oca", "var/lib/oca-steering", "var/log/oca")

@@ -168,7 +168,7 @@ def test_drain_takes_a_time(capsys: pytest.CaptureFixture[str], config: str, mon
         return ServingChange(serving="draining", changed=True, follows="that is all")
 
     monkeypatch.setattr(cli, "change_serving", answer)
-    assert run(capsys, "drain", "--for", "1h30m", "--config", config)[0] == 0
+    assert run(capsys, "drain", "--for", "90m", "--config", config)[0] == 0
     assert asked == [5400]
 
 
@@ -177,5 +177,5 @@ def test_drain_refuses_time_that_is_none(capsys: pytest.CaptureFixture[str], con
     assert run(capsys, "drain", "--for", wrong, "--config", config) == (
         78,
         "",
-        f"oca: --for '{wrong}' is no time up to 30 days; write it like 30m, 2h or 1h30m\n",
+        f"oca: --for '{wrong}' is no time up to 30 days; write it like 30m, 2h or 1d\n",
     )

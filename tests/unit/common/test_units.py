@@ -54,14 +54,3 @@ def test_duration_is_read_from_text(text: str, seconds: float) -> None:
 @pytest.mark.parametrize("text", ["", "s", "1", "1 h", "1w", "-1h", "1.5h", "²h", "1234567890s"])
 def test_duration_of_another_form_is_none(text: str) -> None:
     assert parse_duration(text) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        *(("2h", 7200), ("1h30m", 5400), ("45s", 45), ("1d", 86400), (" 10m ", 600), ("0s", 0)),
-        *(("", None), ("2", None), ("h", None), ("2h 3m", None), ("-1h", None), ("٢h", None), ("3m2h", None)),
-    ],
-)
-def test_duration_is_read_in_units(text: str, seconds: int | None) -> None:
-    assert parse_duration(text) == seconds
