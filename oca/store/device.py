@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from oca.common.errors import StoreError, StoreFullError
@@ -252,7 +253,8 @@ def _hold(folder: Path) -> int:
         raise DeviceHeldError(
             f"{folder}: another process writes to it{_holder(path)}", remedy="wait until it has ended, or stop it"
         )
-    files.write_at(descriptor, path, f"{os.getpid()}\n".encode().ljust(16), 0)
+    with suppress(StoreFullError):  # who holds it is then not said; a full device must still be open to evictions
+        files.write_at(descriptor, path, f"{os.getpid()}\n".encode().ljust(16), 0)
     return descriptor
 
 

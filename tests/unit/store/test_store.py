@@ -332,3 +332,19 @@ def test_store_spreads_hot_assets_over_devices(make_device: Callable[[str], Path
         store.expect({f"hot/{number}": 10.0 - number for number in range(6)} | {"cold/one": 0.01})
         placed = [hold(store, f"hot/{number}").device for number in range(6)]
     assert sorted(placed) == [0, 0, 1, 1, 2, 2]
+
+
+def test_store_opens_device_that_has_no_room_for_a_byte(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Store.open([device])) as store:
+        hold(store)
+    (device / "lock").write_bytes(b"")
+
+    def full(descriptor: int, data: bytes, offset: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with closing(Store.open([device])) as store:
+            assert store.failed == {}
+            assert store.evict(ASSET) > 0
+    assert packs_on(device) == []
