@@ -132,7 +132,7 @@ def check(
         settings = load_settings(config, sets or ())
         table, appliance = settings.delivery.authorisation, settings.appliance.id
         given: list[Authorisation] = []
-        SigningState(table, Path(settings.store.devices[0]), given.append)
+        SigningState(table, [Path(device) for device in settings.store.devices], given.append)
         told = given[0]
     found = _checked(url, table, told, appliance=appliance, client=client)
     if json:

@@ -83,7 +83,7 @@ class Daemon:
         )
         self._drain = Drain(Path(settings.store.devices[0]), drain_s_max=settings.drain.duration_s_max)
         self._signing = SigningState(
-            settings.delivery.authorisation, Path(settings.store.devices[0]), supervisor.authorise
+            settings.delivery.authorisation, [Path(device) for device in settings.store.devices], supervisor.authorise
         )
         self._boot_id = secrets.token_hex(16)
         self._routes = watch_routes(settings.routes, boot_id=self._boot_id)

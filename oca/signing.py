@@ -1,17 +1,19 @@
 """Keys of signed URLs at the appliance: from steering and from a file of its own, kept, and handed to the workers.
 
-What steering gave is kept on the first device, readable by the owner alone: an appliance that starts while steering
-is away goes on judging by it.
+What steering gave is kept on every device that takes it, readable by the owner alone: an appliance that starts while
+steering is away goes on judging by it, whichever device has died. Devices are asked in threads: one may hang.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from oca.common.errors import ConfigError, StoreError
+from oca.common.errands import Errands, Outstanding
+from oca.common.errors import ConfigError
 from oca.common.jwk import Jwk, JwkSet, SigningPolicy
 from oca.common.log import get_logger
 from oca.delivery.authorisation import Authorisation
@@ -20,6 +22,12 @@ from oca.store import files
 
 POLICY_FILE = "signing-policy.json"
 KEYS_BYTES_MAX = 2**18
+ANSWER_S = 1.0
+"""How long devices may take to give or take the policy."""
+_UNREADABLE = (
+    "what steering said of signed URLs cannot be read here: signed URLs are answered 404 until steering says it again; "
+    "see the log for the file"
+)
 _log = get_logger("signing")
 _policies = msgspec.json.Decoder(SigningPolicy)
 _sets = msgspec.json.Decoder(JwkSet)
@@ -28,19 +36,22 @@ _sets = msgspec.json.Decoder(JwkSet)
 class SigningState:
     """What the workers are to go by."""
 
-    def __init__(self, settings: AuthorisationTable, device: Path, tell: Callable[[Authorisation], None]) -> None:
+    def __init__(
+        self, settings: AuthorisationTable, devices: Sequence[Path], tell: Callable[[Authorisation], None]
+    ) -> None:
         """Take up what is there, and tell the workers.
 
         Args:
             settings: Whether tokens are needed, and the file of keys.
-            device: Where steering's policy is kept.
+            devices: Where steering's policy is kept.
             tell: Hands it to the workers.
 
         Raises:
             ConfigError: The file of keys cannot be used.
         """
         self._settings = settings
-        self._file = device / POLICY_FILE
+        self._files = [device / POLICY_FILE for device in devices]
+        self._writing: Errands[Path, None] = Errands(name="signing policy")
         self._tell = tell
         self._seen: tuple[int, int] = (0, 0)
         self._keys: tuple[Jwk, ...] = ()
@@ -71,10 +82,13 @@ class SigningState:
         except ConfigError as error:
             _log.error("steering's keys are not taken", error=error.message, remedy="see steering's log")
             return
-        try:
-            files.write_secret(self._file, msgspec.json.encode(policy))
-        except StoreError as error:
-            _log.warning("keys of signed URLs will not outlive a restart", error=error.message, remedy=error.remedy)
+        raw = msgspec.json.encode(policy)
+        writes: dict[Path, Callable[[], None]] = {file: partial(files.write_secret, file, raw) for file in self._files}
+        told = self._writing.ask(writes, timeout_s=ANSWER_S)
+        if all(answer is not None for answer in told.values()):
+            _log.warning("keys of signed URLs will not outlive a restart", errors=list(map(_said, told.values())))
+        if self.policy is None:
+            self._fault = ""
         self.policy = policy
         self._hand_down()
         _log.info("signed URLs", enforce=policy.enforce, keys=[key.kid for key in policy.keys])
@@ -104,17 +118,32 @@ class SigningState:
         return [*self._keys, *(self.policy.keys if self.policy is not None else ())]
 
     def _kept(self) -> SigningPolicy | None:
-        try:
-            return _policies.decode(self._file.read_bytes())
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.DecodeError) as error:
-            _log.error(
-                "what steering said of signed URLs cannot be read; until it says it again none is known",
-                file=str(self._file),
-                error=getattr(error, "strerror", None) or "not as this version wrote it",
-            )
-            return None
+        """The latest that a device has."""
+        reading: Errands[Path, tuple[int, SigningPolicy] | None] = Errands(name="signing policy")
+        told = reading.ask({file: partial(_read_policy, file) for file in self._files}, timeout_s=ANSWER_S)
+        found = [answer for answer in told.values() if isinstance(answer, tuple)]
+        for file, answer in told.items():
+            if isinstance(answer, Exception | Outstanding):
+                _log.error("what steering said of signed URLs cannot be read", file=str(file), error=_said(answer))
+                self._fault = "" if found else _UNREADABLE
+        return max(found, key=lambda each: each[0])[1] if found else None
+
+
+def _read_policy(file: Path) -> tuple[int, SigningPolicy] | None:
+    """When the policy in ``file`` was written, and what it is; None: there is none."""
+    try:
+        return file.stat().st_mtime_ns, _policies.decode(file.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _said(answer: object) -> str:
+    """Why a device gave or took nothing."""
+    if isinstance(answer, Outstanding):
+        return f"the device has not answered for {answer.for_s:.0f} s"
+    if isinstance(answer, msgspec.DecodeError):
+        return "not as this version wrote it"
+    return str(answer)
 
 
 def read_keys_file(path: str) -> tuple[Jwk, ...]:

@@ -1,3 +1,6 @@
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -5,20 +8,22 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from oca import signing as module
 from oca.common.errors import ConfigError
 from oca.common.jwk import Jwk, JwkSet, SigningPolicy
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.authorisation_settings import AuthorisationTable
 from oca.signing import POLICY_FILE, SigningState, read_keys_file
+from oca.store import files
 from tests.unit.common.signing_keys import ENC, ES, HS, STRANGER
 
 POLICY = SigningPolicy(revision="1" * 32, enforce="required", issuer="steering", path_element="t", keys=[ES.public()])
 
 
 class Told:
-    def __init__(self, device: Path, **settings: Any) -> None:
+    def __init__(self, *devices: Path, **settings: Any) -> None:
         self.told: list[Authorisation] = []
-        self.state = SigningState(AuthorisationTable(**settings), device, self.told.append)
+        self.state = SigningState(AuthorisationTable(**settings), devices, self.told.append)
 
 
 def write(path: Path, *keys: Jwk) -> Path:
@@ -49,7 +54,58 @@ def test_state_puts_secret_in_place_of_file_that_others_may_read(tmp_path: Path)
 @pytest.mark.parametrize("raw", [b"", b"{}", b"\xff", b'{"revision":"x"}'])
 def test_state_starts_without_what_it_cannot_read(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / POLICY_FILE).write_bytes(raw)
-    assert Told(tmp_path).state.policy is None
+    it = Told(tmp_path)
+    assert it.state.policy is None
+    assert "answered 404 until steering says it again" in it.state.reason
+    it.state.take(POLICY)
+    assert it.state.reason == ""
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> list[Path]:
+    made = [tmp_path / name for name in ("first", "second")]
+    for device in made:
+        device.mkdir()
+    return made
+
+
+def test_state_outlives_loss_of_any_device(devices: list[Path]) -> None:
+    Told(*devices).state.take(POLICY)
+    for device in devices:
+        (device / POLICY_FILE).rename(device / "lost")
+        again = Told(*devices)
+        assert (again.state.policy, again.state.reason) == (POLICY, "")
+        (device / "lost").rename(device / POLICY_FILE)
+
+
+def test_state_goes_by_latest_where_devices_differ(devices: list[Path]) -> None:
+    first, second = devices
+    Told(*devices).state.take(POLICY)
+    later = structs.replace(POLICY, revision="2" * 32)
+    Told(second).state.take(later)
+    written = (first / POLICY_FILE).stat().st_mtime
+    os.utime(second / POLICY_FILE, (written + 1, written + 1))
+    assert Told(*devices).state.policy == Told(second, first).state.policy == later
+
+
+def test_state_waits_for_no_device_that_hangs(devices: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    well, write, read = threading.Event(), files.write_secret, module._read_policy
+
+    def hung(call: Callable[..., Any]) -> Callable[..., Any]:
+        def wait(file: Path, *rest: Any) -> Any:
+            if file.parent == devices[0]:
+                well.wait()
+            return call(file, *rest)
+
+        return wait
+
+    monkeypatch.setattr(module, "ANSWER_S", 0.1)
+    monkeypatch.setattr(files, "write_secret", hung(write))
+    monkeypatch.setattr(module, "_read_policy", hung(read))
+    it = Told(*devices)
+    it.state.take(POLICY)
+    assert it.told[-1].policy == Told(*devices).state.policy == POLICY
+    well.set()
 
 
 def test_state_takes_no_policy_that_workers_could_not_load(tmp_path: Path) -> None:
