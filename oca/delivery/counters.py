@@ -27,10 +27,18 @@ class Page:
 
     @classmethod
     def create(cls) -> Self:
-        """A zeroed page; pass ``descriptor`` down to the worker."""
+        """A zeroed page; pass ``descriptor`` down to the worker.
+
+        Raises:
+            OSError: There is no memory or descriptor for it.
+        """
         descriptor = os.memfd_create("oca-counters", os.MFD_CLOEXEC)
-        os.ftruncate(descriptor, len(DELIVERY_SLOTS) * _SLOT_BYTES)
-        return cls(descriptor)
+        try:
+            os.ftruncate(descriptor, len(DELIVERY_SLOTS) * _SLOT_BYTES)
+            return cls(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
 
     def close(self) -> None:
         """Unmap and close; the counters are gone when the last holder does."""

@@ -20,6 +20,7 @@ from oca.delivery.control import (
     LINE_BYTES_MAX,
     Closed,
     Down,
+    Drain,
     Ready,
     Reload,
     Reloaded,
@@ -34,6 +35,7 @@ READY_S_MAX = 30.0
 ANSWER_S_MAX = 10.0
 SILENCE_S_MAX = 15.0
 """A worker that says nothing for so long hangs: it is killed, for players never leave a server that is silent."""
+EXIT_GRACE_S = 2.0
 LAST_WORD_S = 1.0
 """It may have spoken while the supervisor itself stood still: what lies there is read before it is judged."""
 Value = TypeVar("Value")
@@ -44,7 +46,18 @@ class WorkerProcess:
     """A worker; ``run`` is its life. ``why`` tells the reason of its end, empty before."""
 
     def __init__(self, take: Callable[[Tick], None]) -> None:
-        self.page = Page.create()
+        """Make ready.
+
+        Raises:
+            OcaError: There is no memory or descriptor for its counters.
+        """
+        try:
+            self.page = Page.create()
+        except OSError as error:
+            raise OcaError(
+                f"no delivery worker can be started: {error.strerror}",
+                remedy="raise LimitNOFILE or the machine's memory",
+            ) from None
         self.ready = asyncio.Event()
         self.ended = asyncio.Event()
         self.pid = 0
@@ -110,6 +123,15 @@ class WorkerProcess:
             self._unsaid += line(message)
         elif not self._down.is_closing():
             self._down.write(line(message))
+
+    async def see_out(self, drain_s: float, *, gently: bool) -> None:
+        """Let it finish what it is sending, for ``drain_s`` at most, and see that it ends."""
+        self.tell(Drain(deadline_s=drain_s, gently=gently))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s + EXIT_GRACE_S):
+                await self.ended.wait()
+        self.kill()
+        await self.ended.wait()
 
     def kill(self) -> None:
         """End it at once, if it has not ended."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from oca.common.quality import Quality
 from oca.common.tasks import Tasks
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.cmsd import Advice, advise, busy_ratio
-from oca.delivery.control import Authorise, Down, Drain, LeaveOut, Reload, Start, Tick
+from oca.delivery.control import Authorise, Down, LeaveOut, Reload, Start, Tick
 from oca.delivery.counters import Totals
 from oca.delivery.demand import add
 from oca.delivery.door import Door
@@ -41,7 +40,6 @@ BACKOFF_S_MAX = 0.5
 """Viewers wait in the dead worker's queue meanwhile, and no player should wait long in silence."""
 STEADY_S = 30.0
 """A worker that lived so long starts again without waiting."""
-EXIT_GRACE_S = 2.0
 FAILED_MAX = 1000
 LOAD_INTERVAL_S = 1.0
 """How often it is asked whether the box has too much to send."""
@@ -103,9 +101,8 @@ class Supervisor:
         if len(listeners) > count:
             _log.warning("more sockets are handed down than workers are set; each gets one", workers=len(listeners))
         self._slots = [Slot(number, each) for number, each in enumerate(listeners)]
-        firsts = [self._begin(slot) for slot in self._slots]
         try:
-            for first in firsts:
+            for first in [self._begin(slot) for slot in self._slots]:
                 await first.until_ready()
         except OcaError:
             await self.stop(self._settings.drain_s)
@@ -123,7 +120,7 @@ class Supervisor:
         """
         self._stopping.set()
         close_listeners([slot.listeners for slot in self._slots])
-        await asyncio.gather(*(self._see_out(process, drain_s, gently=gently) for process in self._processes))
+        await asyncio.gather(*(process.see_out(drain_s, gently=gently) for process in self._processes))
         await self._tasks.close()
         self._slots = []
 
@@ -143,9 +140,8 @@ class Supervisor:
         before, self._settings = self._settings, settings
         faults = await self.tls.reload(settings.tls)
         if for_workers(before) == for_workers(settings):
-            told = await asyncio.gather(
-                *(slot.process.reload(self._log) for slot in self._slots if slot.process is not None)
-            )
+            processes = [slot.process for slot in self._slots if slot.process is not None]
+            told = await asyncio.gather(*(process.reload(self._log) for process in processes))
             return sorted({*faults, *(fault for each in told for fault in each)})
         self._shares = share_out(self._settings)
         self._door.take(settings.overload)
@@ -240,7 +236,12 @@ class Supervisor:
         while not self._stopping.is_set():
             process = slot.process
             if process is None or process.ended.is_set():
-                process = self._begin(slot)
+                try:
+                    process = self._begin(slot)
+                except OcaError as error:
+                    _log.error("a worker is missing", worker=slot.number, why=error.message, remedy=error.remedy)
+                    await asyncio.sleep(BACKOFF_S_MAX)
+                    continue
                 started_s = clock.monotonic_s()
             await process.ended.wait()
             if self._stopping.is_set() or slot.process is not process:  # its successor came; the slot was never empty
@@ -266,11 +267,11 @@ class Supervisor:
         predecessor, slot.process = slot.process, successor
         if predecessor is not None:
             drain_s = self._settings.drain_s
-            self._tasks.start(self._see_out(predecessor, drain_s, gently=True), name=f"worker-{slot.number}-leaves")
+            self._tasks.start(predecessor.see_out(drain_s, gently=True), name=f"worker-{slot.number}-leaves")
             await predecessor.until_closed()  # whoever connects from now on is served by the new settings
 
     def _begin(self, slot: Slot, *, at_once: bool = True) -> WorkerProcess:
-        """Start a process for ``slot`` and, ``at_once``, put it there."""
+        """Start a process for ``slot`` and, ``at_once``, put it there; raises as ``WorkerProcess`` does."""
         process = WorkerProcess(self._take)
         process.tell(self._door.message())
         start = Start(
@@ -303,15 +304,6 @@ class Supervisor:
         finally:
             self._processes.remove(process)
             self._totals.leave(process.page)
-
-    async def _see_out(self, process: WorkerProcess, drain_s: float, *, gently: bool) -> None:
-        """Let a process finish what it is sending, for ``drain_s`` at most, and see that it ends."""
-        process.tell(Drain(deadline_s=drain_s, gently=gently))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(drain_s + EXIT_GRACE_S):
-                await process.ended.wait()
-        process.kill()
-        await process.ended.wait()
 
     def _take(self, tick: Tick) -> None:
         add(self._demand, tick.demand)

@@ -1,3 +1,9 @@
+import errno
+import mmap
+from pathlib import Path
+
+import pytest
+
 from oca.delivery.counters import Page, Totals
 from oca.delivery.metrics import DELIVERY_SLOTS
 
@@ -12,6 +18,21 @@ def test_page_shows_counts_to_another_holder_of_its_descriptor() -> None:
     assert ours.counts[BYTES] == 2**40
     theirs.counts.release()
     ours.close()
+
+
+def _descriptors() -> list[str]:
+    return sorted(entry.name for entry in Path("/proc/self/fd").iterdir())
+
+
+def test_page_that_there_is_no_memory_for_leaves_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short_of_memory(descriptor: int, length: int) -> mmap.mmap:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    before = _descriptors()
+    monkeypatch.setattr(mmap, "mmap", short_of_memory)
+    with pytest.raises(OSError, match="memory"):
+        Page.create()
+    assert _descriptors() == before
 
 
 def test_totals_sum_workers_and_are_zero_without_any() -> None:

@@ -26,6 +26,7 @@ from oca.delivery import process as processes
 from oca.delivery import share_out as share_out_module
 from oca.delivery import supervisor as module
 from oca.delivery.authorisation import Authorisation
+from oca.delivery.counters import Page
 from oca.delivery.miss_settings import OverloadTable
 from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
 from oca.delivery.reads_settings import ReadsTable
@@ -231,6 +232,30 @@ async def test_supervisor_replaces_killed_worker_and_keeps_its_counts(running: S
     assert {state.why for state in running.workers()} == {"ended by SIGKILL"}
     assert not {state.pid for state in running.workers()} & set(killed)
     assert running.counters()["delivery_responses:200"] == 2
+
+
+async def test_supervisor_starts_worker_as_soon_as_there_is_memory_for_it(
+    running: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, refused = Page.create, list[int]()
+
+    def short_of_memory() -> Page:
+        if len(refused) < 2:
+            refused.append(errno.ENOMEM)
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return create()
+
+    monkeypatch.setattr(Page, "create", short_of_memory)
+    killed = running.workers()[0].pid
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: running.workers()[0].pid != killed and running.workers()[0].ready)
+    assert len(refused) == 2
+    refused.clear()
+    with pytest.raises(OcaError, match="no delivery worker can be started: Cannot allocate memory"):
+        await running.reload(
+            DeliveryTable(listen=("127.0.0.1:0",), workers=2, fields_max=65), log_level="info", log_format="auto"
+        )
+    assert await fetch(running.urls[0], b"small.m3u8") == (200, CONTENT["small.m3u8"])
 
 
 async def test_supervisor_tells_workers_whom_to_turn_away(running: Supervisor) -> None:
