@@ -9,13 +9,14 @@ from functools import partial
 from typing import TypeVar
 
 from fill.asset import AssetFetch, Fetcher
+from fill.budget import within_budget
 from fill.diff import FillDiff, Held, diff_plan, room_on_one_device
 from fill.rank import SourceRank
 from fill.schedule import in_order
 from fill.sources import SourceLadder
 from fill.steering_client import SteeringClient, SteeringRefusalError
 from fill.steps import reach
-from fill.tables import FillTable, LadderTable
+from fill.tables import BudgetTable, FillTable, LadderTable
 from fill.tracker import FillTracker
 from fill.turns import Turn, Turns
 from oca.common import clock
@@ -50,6 +51,7 @@ class FillAgent:
         settings: FillTable,
         *,
         ladder: LadderTable,
+        budget: BudgetTable,
         rank: SourceRank,
         dice: Callable[[], float],
     ) -> None:
@@ -59,6 +61,7 @@ class FillAgent:
         self._tracker = tracker
         self._settings = settings
         self._waits = ladder
+        self._budget = budget
         self._rank = rank
         self._dice = dice
         self._store_thread = ThreadPoolExecutor(1, thread_name_prefix="store")
@@ -107,9 +110,9 @@ class FillAgent:
             return self._store.assets(), max(0, use.capacity_bytes - use.used_bytes)
 
         held, free_bytes = await self._on_store(read)
-        return diff_plan(
-            in_order(plan.assets), map(held_asset, held), free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES
-        )
+        wanted, left_out = within_budget(in_order(plan.assets), {pack.asset for pack in held}, self._budget)
+        self._tracker.left_out = left_out
+        return diff_plan(wanted, map(held_asset, held), free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES)
 
     async def _work(self, turns: Turns) -> None:
         while (turn := turns.next(clock.monotonic_s())) is not None:

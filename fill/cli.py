@@ -9,14 +9,12 @@ import typer
 import uvloop
 from rich.console import Console
 
-from fill.agent import PACK_OVERHEAD_BYTES, held_asset
-from fill.diff import diff_plan
-from fill.http import new_session
-from fill.preview import Preview, preview_fill
+from fill import cli_plan, cli_state
+from fill.gate import pause_why
 from fill.progress import BarDisplay, Display, LogDisplay, summary
-from fill.schedule import in_order
-from fill.service import FillService, new_client
-from fill.settings import HEADING, PREFIX, Configuration, FillSettings, check_start, load
+from fill.service import FillService
+from fill.settings import HEADING, PREFIX, Configuration, FillSettings, check_start, load, start_logging
+from fill.state import FillState
 from oca import __version__
 from oca.common import clock
 from oca.common.command import (
@@ -30,11 +28,8 @@ from oca.common.command import (
     run_app,
 )
 from oca.common.config_command import config_app
-from oca.common.log import configure_logging
-from oca.common.messages import FillPlan, FillProgress
-from oca.common.units import format_bytes
-from oca.store.reader import StoreReader
-from oca.store.use import survey
+from oca.common.errors import OcaError
+from oca.common.messages import FillProgress
 
 NAME = "oca-fill"
 app = new_app(NAME, __version__, "Load tomorrow's popular titles onto this appliance, overnight.")
@@ -64,15 +59,18 @@ def run(
     if forever and no_wait:
         raise typer.BadParameter("--forever waits for every window; leave one of the two out", param_hint="--no-wait")
     configuration = load(config, sets or ())
-    _start_logging(configuration)
+    start_logging(configuration)
+    pause = FillState(configuration.devices[0]).pause(clock.now_ns())
+    if now and pause is not None:
+        raise OcaError(f"fills are {pause_why(pause)}", remedy="resume first, then fill")
     service = FillService(configuration, lambda: _new_display(configuration), ignore_window=now, wait=not no_wait)
     if forever:
         uvloop.run(service.run_forever())
         return
     progress = uvloop.run(service.run_once())
     if progress is None:
-        closed = configuration.window.state(clock.utc_now()).why
-        print_line(f"nothing is urgent; {closed}" if no_wait else f"stopped before the fill window opened; {closed}")
+        what = "nothing to fetch now" if no_wait else "stopped before a fill began, or nothing to fetch now"
+        print_line(f"{what}; 'oca-fill status' says why")
     elif json:
         print_json(progress)
     else:
@@ -81,16 +79,8 @@ def run(
         raise typer.Exit(EXIT_FAILED)
 
 
-@app.command()
-def plan(config: RequiredConfigOption, sets: SetOption = None, json: JsonOption = False) -> None:
-    """Show what a fill would do now, and why, without doing it."""
-    configuration = load(config, sets or ())
-    _start_logging(configuration)
-    preview = _preview(configuration, uvloop.run(_ask_plan(configuration)))
-    if json:
-        print_json(preview)
-    else:
-        _print_preview(preview)
+for command in (cli_plan.plan, cli_state.report, cli_state.status, cli_state.pause, cli_state.resume):
+    app.command()(command)
 
 
 def main() -> None:
@@ -98,36 +88,10 @@ def main() -> None:
     run_app(app, NAME)
 
 
-def _start_logging(configuration: Configuration) -> None:
-    log = configuration.own.log
-    configure_logging(level=log.level, style=log.format, appliance=configuration.box.appliance.id)
-
-
 def _new_display(configuration: Configuration) -> Display:
     if not sys.stderr.isatty():
         return LogDisplay()
-    return BarDisplay(lambda: _start_logging(configuration), Console(stderr=True))
-
-
-async def _ask_plan(configuration: Configuration) -> FillPlan:
-    async with new_session() as session:
-        return await new_client(session, configuration).plan()
-
-
-def _preview(configuration: Configuration, wanted: FillPlan) -> Preview:
-    table = configuration.box.store
-    reader = StoreReader.open(configuration.devices)
-    try:
-        found = survey(
-            reader, device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio
-        ).require_device()
-    finally:
-        reader.close()
-    use = found.use
-    held = [held_asset(pack) for pack in found.held]
-    free_bytes = max(0, use.capacity_bytes - use.used_bytes)
-    diff = diff_plan(in_order(wanted.assets), held, free_bytes=free_bytes, overhead_bytes=PACK_OVERHEAD_BYTES)
-    return preview_fill(wanted, diff, capacity_bytes=use.capacity_bytes, free_bytes=free_bytes)
+    return BarDisplay(lambda: start_logging(configuration), Console(stderr=True))
 
 
 def _print_outcome(progress: FillProgress) -> None:
@@ -137,13 +101,3 @@ def _print_outcome(progress: FillProgress) -> None:
         print_line(f"  {entry.asset}: {entry.reason}")
     if len(failed) < progress.assets_failed:
         print_line(f"  and {progress.assets_failed - len(failed)} more, in the log")
-
-
-def _print_preview(preview: Preview) -> None:
-    width = max((len(step.asset) for step in preview.steps), default=0)
-    for step in preview.steps:
-        print_line(f"{step.action:<5}  {step.asset:<{width}}  {format_bytes(step.bytes):>10}  {step.why}")
-    print_line(
-        f"{preview.appliance}: {format_bytes(preview.fetch_bytes)} to fetch, {format_bytes(preview.evict_bytes)} to "
-        f"evict; {format_bytes(preview.free_bytes)} of {format_bytes(preview.capacity_bytes)} free"
-    )

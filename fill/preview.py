@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
 
-from fill.diff import FillDiff
+from fill.diff import FillDiff, Skipped
+from fill.schedule import in_order
 from oca.common.messages import FillPlan
 
 
 class Step(Struct, frozen=True):
     """One asset, and what would become of it."""
 
-    action: Literal["keep", "evict", "fetch", "skip"]
+    action: Literal["keep", "evict", "fetch", "skip", "leave"]
     asset: str
     bytes: int
     why: str
@@ -32,17 +34,22 @@ class Preview(Struct, frozen=True):
     steps: tuple[Step, ...]
 
 
-def preview_fill(plan: FillPlan, diff: FillDiff, *, capacity_bytes: int, free_bytes: int) -> Preview:
-    """The steps of ``diff`` in the plan's order, each eviction before the fetch that needs it."""
+def preview_fill(
+    plan: FillPlan, diff: FillDiff, left_out: Sequence[Skipped], *, capacity_bytes: int, free_bytes: int
+) -> Preview:
+    """The steps of ``diff`` in the order of the fill, each eviction before the fetch that needs it."""
+    not_worth = {entry.asset: entry.reason for entry in left_out}
     fetches = {fetch.planned.asset: fetch for fetch in diff.fetches}
     skipped = {entry.asset: entry.reason for entry in diff.skipped}
     steps: list[Step] = []
     seen: set[str] = set()
-    for planned in plan.assets:
+    for planned in in_order(plan.assets):
         if planned.asset in seen:
             continue
         seen.add(planned.asset)
-        if planned.asset in skipped:
+        if planned.asset in not_worth:
+            steps.append(Step("leave", planned.asset, planned.bytes, not_worth[planned.asset]))
+        elif planned.asset in skipped:
             steps.append(Step("skip", planned.asset, planned.bytes, skipped[planned.asset]))
         elif planned.asset in fetches:
             why = f"no longer wanted; makes room for {planned.asset}"

@@ -5,32 +5,30 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 
 import aiohttp
 
-from fill.agent import FillAgent
-from fill.fetch import ObjectFetcher
-from fill.governor import Governor
+from fill.gate import Gate
 from fill.http import new_session
+from fill.one_fill import OneFill
 from fill.pace import Pacer
 from fill.progress import Display, summary
 from fill.rank import SourceRank
-from fill.s3 import S3Signer
+from fill.served import note_served
 from fill.settings import Configuration
+from fill.state import FillState
 from fill.steering_client import SteeringClient
 from fill.tracker import FillTracker
 from fill.window import WindowState
 from oca.common import clock
 from oca.common.errors import OcaError
 from oca.common.log import get_logger
-from oca.common.messages import FillPlan, FillProgress
+from oca.common.messages import FillProgress
 from oca.common.tasks import Tasks
-from oca.store.store import Store
 
-LOOK_INTERVAL_S = 30.0
-SHOW_INTERVAL_S = 0.2
+LOOK_INTERVAL_S = 2.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _log = get_logger("fill")
 
@@ -56,7 +54,8 @@ class FillService:
         self._configuration = configuration
         self._settings = configuration.own.fill
         self._new_display = new_display
-        self._ignore_window = ignore_window
+        self._state = FillState(configuration.devices[0])
+        self._gate = Gate(configuration, self._state, ignore_window=ignore_window)
         self._wait = wait
         self._dice = secrets.SystemRandom().random
         ladder = configuration.own.ladder
@@ -79,7 +78,7 @@ class FillService:
         """
         with self._signals():
             while not self._stop.is_set():
-                state = self._window_state()
+                state = self._gate.look()
                 if state.opened:
                     return await self._fill(urgent=False)
                 if not self._wait:
@@ -95,7 +94,7 @@ class FillService:
         """
         with self._signals():
             while not self._stop.is_set():
-                state = self._window_state()
+                state = self._gate.look()
                 if not state.opened:
                     await self._outside_window(state)
                 elif await self._tried(urgent=False):
@@ -103,13 +102,11 @@ class FillService:
 
     async def _outside_window(self, state: WindowState) -> None:
         """Fetch what is urgent, then wait until it is time to look again, or for the window."""
-        if state.why != self._said:
-            self._said = state.why
-            _log.info("waiting for the fill window", why=state.why)
+        self._say(state.why)
         if not state.urgent_allowed or await self._tried(urgent=True):
             look_again_at = clock.monotonic_s() + self._settings.replan_interval_s
-            while not (self._window_state().opened or self._stop.is_set() or clock.monotonic_s() > look_again_at):
-                await self._look_away(self._window_state())
+            while not (self._gate.look().opened or self._stop.is_set() or clock.monotonic_s() > look_again_at):
+                await self._look_away(self._gate.look())
 
     async def _tried(self, *, urgent: bool) -> bool:
         """Fill; False if it could not even begin, after a wait that grows with each failure in a row."""
@@ -125,91 +122,51 @@ class FillService:
         return True
 
     async def _fill(self, *, urgent: bool) -> FillProgress | None:
-        """Fill what the plan names, or the urgent of it; None if nothing is urgent."""
+        """Fill what the plan names, or the urgent of it; None if nothing is urgent, or the night's bytes are spent."""
         tracker = FillTracker(self._configuration.box.appliance.id, started_at_ns=clock.now_ns())
-        rate = self._rate_now()
+        rate = self._gate.rate_bytes_per_s_max()
+        night = self._gate.look().night
         async with new_session(rate_bytes_per_s_max=rate, connections=self._settings.parallel_assets) as session:
+            await note_served(session, self._configuration.box.admin.listen, self._state)
+            bytes_left = self._gate.bytes_left(night)
+            if bytes_left == 0:
+                self._say(self._gate.spent_why())
+                return None
             client = new_client(session, self._configuration)
             plan = await client.plan()
             if urgent and not any(planned.urgent for planned in plan.assets):
                 return None
-            work = self._carry_out(session, client, plan, tracker, urgent=urgent)
-            why = await self._until_stopped(work, urgent=urgent)
+            fill = OneFill(
+                self._configuration,
+                session,
+                client,
+                gate=self._gate,
+                state=self._state,
+                tracker=tracker,
+                rank=self._rank,
+                night=night,
+                bytes_left=bytes_left,
+            )
+            work = fill.run(plan, self._new_display, urgent=urgent, dice=self._dice)
+            why = await self._until_stopped(work, fill.pacer, urgent=urgent)
             tracker.ended(why=why)
             progress = tracker.snapshot(clock.now_ns())
+            fill.keep(progress, urgent=urgent)
             await client.report(progress)
         _log.info("fill ended", state=progress.state, summary=summary(progress), urgent_only=urgent)
         return progress
 
-    async def _carry_out(
-        self,
-        session: aiohttp.ClientSession,
-        client: SteeringClient,
-        plan: FillPlan,
-        tracker: FillTracker,
-        *,
-        urgent: bool,
-    ) -> None:
-        with closing(self._open_store()) as store:
-            pacer = Pacer(source_bytes_per_s_max=self._settings.source_rate_bytes_per_s_max)
-            listen, busy = self._configuration.box.admin.listen, self._configuration.own.busy
-            governor = Governor(session, listen, pacer, busy, self._rate_now)
-            await governor.look()
-            async with self._shown(tracker, client, governor):
-                signer = S3Signer(self._configuration.buckets)
-                fetcher = ObjectFetcher(session, self._settings, pacer, self._rank, signer=signer)
-                agent = FillAgent(
-                    store,
-                    client,
-                    fetcher,
-                    tracker,
-                    self._settings,
-                    ladder=self._configuration.own.ladder,
-                    rank=self._rank,
-                    dice=self._dice,
-                )
-                await agent.fill(plan, urgent_only=urgent)
+    def _say(self, why: str) -> None:
+        """Log why nothing is fetched, once until that changes."""
+        if why != self._said:
+            self._said = why
+            _log.info("nothing is fetched now", why=why)
 
-    def _open_store(self) -> Store:
-        table = self._configuration.box.store
-        store = Store.open(
-            self._configuration.devices, device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio
-        )
-        for error in store.failed.values():
-            _log.error("device left out", why=str(error))
-        return store
-
-    @asynccontextmanager
-    async def _shown(self, tracker: FillTracker, client: SteeringClient, governor: Governor) -> AsyncIterator[None]:
-        """Show and report progress, and keep to what the box allows, while the body runs."""
-        tasks = Tasks()
-        with self._new_display() as display:
-
-            async def show() -> None:
-                while True:
-                    tracker.held_back(governor.held_back)
-                    display.show(tracker.snapshot(clock.now_ns()))
-                    await asyncio.sleep(SHOW_INTERVAL_S)
-
-            async def report() -> None:
-                while True:
-                    await client.report(tracker.snapshot(clock.now_ns()))
-                    await asyncio.sleep(self._settings.progress_interval_s)
-
-            tasks.start(governor.run(), name="governor")
-            tasks.start(show(), name="show")
-            tasks.start(report(), name="report")
-            try:
-                yield
-            finally:
-                await tasks.close()
-                display.show(tracker.snapshot(clock.now_ns()))
-
-    async def _until_stopped(self, work: Coroutine[None, None, None], *, urgent: bool) -> str:
+    async def _until_stopped(self, work: Coroutine[None, None, None], pacer: Pacer, *, urgent: bool) -> str:
         """Run ``work`` until it ends, its time is over or a signal comes; why it was cut short, if it was."""
         tasks = Tasks()
         working = tasks.start(_outcome(work), name="fill")
-        stopped = tasks.start(self._stopped(urgent=urgent), name="stop")
+        stopped = tasks.start(self._stopped(pacer, urgent=urgent), name="stop")
         try:
             await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if not working.done():
@@ -221,23 +178,16 @@ class FillService:
             raise error
         return ""
 
-    async def _stopped(self, *, urgent: bool) -> str:
+    async def _stopped(self, pacer: Pacer, *, urgent: bool) -> str:
         while True:
-            state = self._window_state()
+            state = self._gate.look()
             if not (state.urgent_allowed if urgent else state.opened):
-                why = "a black-out has begun" if urgent else "the fill window has closed"
-                return f"{why}; the next fill goes on from here"
+                return f"the fill was cut short: {state.why}; the next fill goes on from here"
+            if pacer.spent:
+                return self._gate.spent_why()
             await self._look_away(state)
             if self._stopped_by is not None:
                 return f"stopped by {self._stopped_by.name}; the next fill goes on from here"
-
-    def _rate_now(self) -> int:
-        return self._window_state().rate_bytes_per_s_max or self._settings.rate_bytes_per_s_max
-
-    def _window_state(self) -> WindowState:
-        if self._ignore_window:
-            return WindowState(opened=True, until=None, why="told to fill now")
-        return self._configuration.window.state(clock.utc_now())
 
     async def _look_away(self, state: WindowState) -> None:
         """Wait for the window's next change; in short spells, since the wall clock may be set meanwhile."""

@@ -16,6 +16,7 @@ from fill.s3 import Bucket
 from fill.tables import (
     WEEKDAYS,
     BoxTable,
+    BudgetTable,
     BusyTable,
     DayWindowTable,
     FillTable,
@@ -29,7 +30,7 @@ from oca.common import settings
 from oca.common.box import Box
 from oca.common.errors import ConfigError
 from oca.common.identity import Credentials
-from oca.common.log import LogTable
+from oca.common.log import LogTable, configure_logging
 from oca.common.settings import Table
 from oca.common.token import read_token
 from oca.store.presence import absent_devices
@@ -50,6 +51,7 @@ class FillSettings(Table, frozen=True):
     day_window: Annotated[tuple[DayWindowTable, ...], Meta(max_length=50)] = ()
     s3: Annotated[tuple[S3Table, ...], Meta(max_length=20)] = ()
     ladder: LadderTable = LadderTable()
+    budget: BudgetTable = BudgetTable()
     busy: BusyTable = BusyTable()
     log: LogTable = LogTable()
 
@@ -85,6 +87,12 @@ def load(path: Path | None, sets: Sequence[str]) -> Configuration:
     return Configuration(
         buckets=buckets, own=own, box=box, window=read_window(own), devices=devices, credentials=credentials
     )
+
+
+def start_logging(configuration: Configuration) -> None:
+    """Log as the settings say."""
+    log = configuration.own.log
+    configure_logging(level=log.level, style=log.format, appliance=configuration.box.appliance.id)
 
 
 def check_start(path: Path, sets: Sequence[str]) -> list[str]:

@@ -97,6 +97,16 @@ class FillTable(Table, frozen=True):
         int,
         Meta(ge=0, le=2**40, description="Cap on all fetching together; 0: none.", extra={"unit": "bytes per second"}),
     ] = 0
+    night_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**60,
+            description="Cap on what is fetched in a night, from the opening of a window to its end; what is urgent "
+            "and 'run --now' count, too. Outside a window, or where it never closes, in a day. 0: none.",
+            extra={"unit": "bytes"},
+        ),
+    ] = 0
     source_rate_bytes_per_s_max: Annotated[
         int,
         Meta(
@@ -235,6 +245,24 @@ class LadderTable(Table, frozen=True):
             extra={"unit": "seconds"},
         ),
     ] = 2.0
+
+
+class BudgetTable(Table, frozen=True):
+    """For networks where every byte costs: fetch only what should be served more than it costs."""
+
+    efficiency_min: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1000,
+            description="Least bytes expected to be served ÷ bytes to fetch; what promises less is left out and listed "
+            "with its numbers. What is held and what is not released yet stays. 0: everything is worth it.",
+        ),
+    ] = 0.0
+    days: Annotated[
+        float,
+        Meta(gt=0, le=365, description="Days over which an asset is expected to be served.", extra={"unit": "days"}),
+    ] = 7.0
 
 
 class BusyTable(Table, frozen=True):

@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from fill.diff import Skipped
 from oca.common.messages import AssetProgress, AssetState, FillProgress, PlannedAsset, SourceKind
 
 SHOWN_MAX = 100
@@ -37,6 +38,7 @@ class FillTracker:
         self._bytes_total = 0
         self._bytes_done = 0
         self._bytes_by_source: Counter[SourceKind] = Counter()
+        self.left_out: list[Skipped] = []
         self._plan = "0" * 32
         self._evicted = 0
         self._evicted_bytes = 0
@@ -95,6 +97,19 @@ class FillTracker:
         if asset not in self._entries:
             self._begin(asset, bytes_total)
         self._move(asset, "failed").reason = reason
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes of the assets that were committed."""
+        return sum(self._entries[asset].bytes for asset in self._by_state["committed"])
+
+    @property
+    def refused(self) -> list[Skipped]:
+        """Each asset that could not be had, and why."""
+        return [
+            Skipped(asset, self._entries[asset].bytes, self._entries[asset].reason)
+            for asset in self._by_state["failed"]
+        ]
 
     def evicted(self, count: int) -> None:
         """One asset of so many bytes has given way."""

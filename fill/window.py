@@ -19,6 +19,7 @@ class WindowState(Struct, frozen=True):
 
     ``until`` is None where no change is foreseen. ``rate_bytes_per_s_max`` is the cap of the window that is open; 0: it
     has none of its own. ``urgent_allowed`` is false while a black-out keeps what is urgent waiting, too.
+    ``night`` names the night that a fill counts to now: the local date on which the window opened, else today's.
     """
 
     opened: bool
@@ -26,6 +27,7 @@ class WindowState(Struct, frozen=True):
     why: str
     rate_bytes_per_s_max: int = 0
     urgent_allowed: bool = True
+    night: str = ""
 
 
 class Span(Struct, frozen=True):
@@ -65,15 +67,17 @@ class Window(Struct, frozen=True):
                 return self._closed(today, opens, f"the window opens at {self._shown(opens)}")
             rate = self._rate(today, now)
             if closes > now + FORESEEN:
-                return WindowState(opened=True, until=None, why="the window does not close", rate_bytes_per_s_max=rate)
+                why = "the window does not close"
+                return WindowState(opened=True, until=None, why=why, rate_bytes_per_s_max=rate, night=str(today))
             why = f"the window closes at {self._shown(closes)}"
-            return WindowState(opened=True, until=closes, why=why, rate_bytes_per_s_max=rate)
+            night = str(opens.astimezone(self.zone).date())
+            return WindowState(opened=True, until=closes, why=why, rate_bytes_per_s_max=rate, night=night)
         return self._closed(today, None, f"no window opens in the next {SEARCHED_DAYS} days")
 
     def _closed(self, today: date, until: datetime | None, why: str) -> WindowState:
         blacked_out = self._blacked_out(today)
         why = f"{today} is blacked out; {why}" if blacked_out else why
-        return WindowState(opened=False, until=until, why=why, urgent_allowed=not blacked_out)
+        return WindowState(opened=False, until=until, why=why, urgent_allowed=not blacked_out, night=str(today))
 
     def _intervals(self, today: date) -> Iterator[Interval]:
         """Every stretch in which a window is open, by its beginning, from yesterday's on."""

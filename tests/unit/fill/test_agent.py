@@ -16,7 +16,7 @@ from fill.fetch import ObjectFetcher
 from fill.pace import Pacer
 from fill.rank import SourceRank
 from fill.steering_client import SteeringClient
-from fill.tables import FillTable, LadderTable
+from fill.tables import BudgetTable, FillTable, LadderTable
 from fill.tracker import FillTracker
 from oca.common.box import SteeringTable
 from oca.common.identity import Credentials
@@ -50,6 +50,7 @@ class Filler:
         self.tracker = FillTracker("fra1-a", started_at_ns=1)
         self.rank = SourceRank(half_life_s=600, slow_answer_s=2)
         self.ladder = LadderTable(look_interval_s=0.1)
+        self.budget = BudgetTable()
 
     def agent(self, **changes: int) -> FillAgent:
         self.tracker = FillTracker("fra1-a", started_at_ns=1)
@@ -59,7 +60,15 @@ class Filler:
         table = msgspec.structs.replace(QUICK, **changes)
         fetcher = ObjectFetcher(self.session, table, Pacer(), self.rank)
         return FillAgent(
-            self.store, client, fetcher, self.tracker, table, ladder=self.ladder, rank=self.rank, dice=lambda: 0.5
+            self.store,
+            client,
+            fetcher,
+            self.tracker,
+            table,
+            ladder=self.ladder,
+            budget=self.budget,
+            rank=self.rank,
+            dice=lambda: 0.5,
         )
 
     async def fill(self, plan: FillPlan, **changes: int) -> dict[str, str]:
@@ -422,3 +431,16 @@ async def test_fill_goes_on_elsewhere_when_its_peer_fails(filler: Filler, new_so
     plan = filler.steering.offer(msgspec.structs.replace(manifest, master=False))
     assert await filler.fill(plan) == {}
     assert (len(peer.requests), len(origin.requests)) == (2, 2), "the peer is asked once at each look"
+
+
+async def test_fill_leaves_out_what_costs_more_than_it_serves(filler: Filler, new_source: NewSource) -> None:
+    origin = await new_source(ALL)
+    manifests = [make_manifest(asset, FILES[asset], [origin.as_source()]) for asset in ("t/a", "t/b")]
+    plan = filler.steering.offer(*manifests)
+    dear = msgspec.structs.replace(plan.assets[0], popularity=0.1)
+    filler.budget = BudgetTable(efficiency_min=2.0, days=4.0)
+    assert await filler.fill(msgspec.structs.replace(plan, assets=[dear, plan.assets[1]])) == {}
+    assert list(filler.held) == ["t/b"]
+    assert [entry.asset for entry in filler.tracker.left_out] == ["t/a"]
+    assert "0.40 times its size" in filler.tracker.left_out[0].reason
+    assert filler.tracker.snapshot(9).state == "done"

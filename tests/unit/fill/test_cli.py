@@ -139,3 +139,85 @@ def test_config_check_refuses_what_run_would(
     assert "window.time_zone = 'Mars/X': this machine knows no such time zone" in zone
     assert "none.toml: cannot be read" in box
     assert f"store.devices: {device}: cannot use as a device" in store
+
+
+def test_report_tells_what_the_night_brought(
+    run: Run, config: Path, provider: Provider, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("report", "--config", config) == 0
+    assert capsys.readouterr().out == "no fill has run on this box yet\n"
+    gone = make_manifest("t/gone", make_files("t/gone", [100]), [])
+    provider.steering.offer(make_manifest("t/a", FILES, [provider.origin.as_source()]), gone)
+    assert run("run", "--config", config, "--now") == 1
+    capsys.readouterr()
+    assert run("report", "--config", config, "--page", tmp_path / "report.html") == 0
+    said = capsys.readouterr().out
+    assert ": 1 assets, 68.4 KiB in, 0 assets, 0 B out; 1 fills, " in said
+    assert "over the network 0 B from peer, 0 B from tier, 68.4 KiB from origin; efficiency not known yet" in said
+    assert "refused  t/gone  100 B  " in said
+    assert "t/gone" in (tmp_path / "report.html").read_text()
+    assert run("report", "--config", config, "--json") == 0
+    (night,) = msgspec.json.decode(capsys.readouterr().out)
+    assert (night["night"]["bytes_in"], night["night"]["bytes_by_source"]) == (70_000, {"origin": 70_000})
+    assert night["efficiency"] is None
+    assert run("report", "--config", config, "--page", tmp_path / "none" / "report.html") == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_pause_holds_until_resume(
+    run: Run, config: Path, provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider.steering.offer(make_manifest("t/a", FILES, [provider.origin.as_source()]))
+    assert run("pause", "--config", config, "--why", "works on the ring") == 0
+    assert capsys.readouterr().out == "paused until 'oca-fill resume'\n"
+    assert run("run", "--config", config, "--now") == 1
+    assert "works on the ring" in capsys.readouterr().err
+    assert run("run", "--config", config, "--no-wait") == 0
+    assert "nothing to fetch now" in capsys.readouterr().out
+    assert provider.origin.requests == []
+    assert run("status", "--config", config) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("fra1-a: no fill runs; paused by an operator at ")
+    assert run("resume", "--config", config) == 0
+    assert capsys.readouterr().out.startswith("resumed; ")
+    assert run("resume", "--config", config) == 0
+    assert capsys.readouterr().out.startswith("was not paused; ")
+    assert run("run", "--config", config, "--now") == 0
+    assert run("pause", "--config", config, "--for", "2") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("paused until 2")
+    assert run("pause", "--config", config, "--for", "-1") == 2
+
+
+def test_status_tells_the_last_fill_and_the_nights_bytes(
+    run: Run, config: Path, provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider.steering.offer(make_manifest("t/a", FILES, [provider.origin.as_source()]))
+    limit = ("--set", "fill.night_bytes_max=50000")
+    assert run("run", "--config", config, "--now", *limit) == 1
+    assert "(fill.night_bytes_max) are fetched; the next night goes on from here" in capsys.readouterr().out
+    assert run("run", "--config", config, "--now", *limit) == 1
+    capsys.readouterr()
+    assert run("status", "--config", config, "--json", *limit) == 0
+    standing = msgspec.json.decode(capsys.readouterr().out)
+    assert (standing["running"], standing["paused"], standing["night_bytes_max"]) == (False, False, 50_000)
+    assert 50_000 <= standing["night_bytes"] < 60_000
+    assert standing["progress"]["state"] == "incomplete"
+    assert run("run", "--config", config, "--now") == 0
+    assert run("status", "--config", config) == 0
+    said = capsys.readouterr().out
+    assert "last fill, of 2" in said
+    assert provider.origin.requests[-1][0] == "/t/a/seg-1.m4s"
+
+
+def test_plan_explains_one_asset(
+    run: Run, config: Path, provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider.steering.offer(make_manifest("t/a", FILES, [provider.origin.as_source()]))
+    assert run("plan", "--config", config, "--explain", "t/a") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("t/a would be fetched: popular\n  1 of 1 in order; 68.4 KiB; ")
+    assert f"origin {provider.origin.url}  at once" in said
+    assert run("plan", "--config", config, "--explain", "t/a", "--json") == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["sources"][0]["kind"] == "origin"
+    assert run("plan", "--config", config, "--explain", "t/none") == 1
+    assert "the plan does not name t/none" in capsys.readouterr().err

@@ -197,7 +197,7 @@ async def test_service_stops_urgent_fill_when_blackout_begins(
     wall.now += timedelta(hours=5)
     progress = await running
     assert progress is not None
-    assert progress.reason == "a black-out has begun; the next fill goes on from here"
+    assert progress.reason.startswith("the fill was cut short: 2026-01-11 is blacked out; the window opens at ")
 
 
 async def test_service_stops_when_window_closes(
@@ -213,7 +213,7 @@ async def test_service_stops_when_window_closes(
     assert progress is not None
     assert (progress.state, progress.reason) == (
         "incomplete",
-        "the fill window has closed; the next fill goes on from here",
+        "the fill was cut short: the window opens at 2026-01-11 02:00 UTC; the next fill goes on from here",
     )
 
 

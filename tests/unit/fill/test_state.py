@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fill.night import Night
+from fill.state import RUNNING_AGE_NS_MAX, FillState, Pause, is_running
+from fill.tracker import FillTracker
+from oca.common.errors import StoreError
+
+NIGHT = Night(night="2026-01-10", started_at_ns=1, ended_at_ns=2, bytes_by_source={"peer": 5})
+
+
+def test_state_keeps_nights_and_progress(device: Path) -> None:
+    state = FillState(device)
+    assert (state.nights(), state.progress()) == ([], None)
+    progress = FillTracker("fra1-a", started_at_ns=5).snapshot(9)
+    state.keep([NIGHT])
+    state.show(progress)
+    again = FillState(device)
+    assert (again.nights(), again.progress()) == ([NIGHT], progress)
+
+
+def test_state_keeps_pause_until_it_ends(device: Path) -> None:
+    state = FillState(device)
+    assert state.pause(5) is None
+    state.begin_pause(Pause(since_ns=5, until_ns=100, why="works"))
+    assert state.pause(99) == Pause(5, 100, "works")
+    assert state.pause(100) is None
+    state.begin_pause(Pause(since_ns=5))
+    assert state.pause(10**18) == Pause(5)
+    state.end_pause()
+    state.end_pause()
+    assert state.pause(5) is None
+
+
+def test_state_names_file_that_is_not_its_own(device: Path) -> None:
+    FillState(device).keep([NIGHT])
+    (device / "fill" / "nights.json").write_text("[1]")
+    with pytest.raises(StoreError, match=r"nights\.json: is not as the agent wrote it"):
+        FillState(device).nights()
+
+
+def test_state_never_makes_a_device(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="use as a device"):
+        FillState(tmp_path / "unmounted").keep([NIGHT])
+    assert not (tmp_path / "unmounted").exists()
+
+
+def test_state_tells_running_fill_from_killed_one() -> None:
+    tracker = FillTracker("fra1-a", started_at_ns=5)
+    running = tracker.snapshot(1000)
+    assert is_running(running, 1000 + RUNNING_AGE_NS_MAX)
+    assert not is_running(running, 1001 + RUNNING_AGE_NS_MAX)
+    assert not is_running(None, 0)
+    tracker.ended()
+    assert not is_running(tracker.snapshot(1000), 1000)
