@@ -35,8 +35,9 @@ class LogTable(Table, frozen=True):
     format: Annotated[
         LogFormat,
         Meta(
-            description="journal: lines with their fields, levels and message ids, to systemd's journal; json: a line "
-            "of JSON each; text: for people. auto: journal under systemd, text on a terminal, json elsewhere."
+            description="Form of the log. journal: lines with their fields, levels and message ids, to systemd's "
+            "journal; json: a line of JSON each; text: for people. auto: journal under systemd, text on a terminal, "
+            "json elsewhere."
         ),
     ] = "auto"
 
