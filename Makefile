@@ -43,7 +43,7 @@ lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 
-bench: bench-delivery bench-profile bench-cold bench-players ## every benchmark, with its ratios and bars
+bench: bench-delivery bench-profile bench-cold bench-forecast bench-players ## every benchmark, with its ratios and bars
 
 bench-delivery: .venv/.dev-ready debian-bench ## the delivery worker beside nginx in the same run
 	@$(BIN)/python -m benchmarks.delivery $(DELIVERY)
@@ -53,6 +53,9 @@ bench-profile: .venv/.dev-ready debian-bench ## where the CPU of a request goes,
 
 bench-cold: .venv/.dev-ready debian-bench ## viewers of what is in memory while others ask for what is not
 	@$(BIN)/python -m benchmarks.cold $(COLD)
+
+bench-forecast: .venv/.dev-ready ## tomorrow's demand forecast and placed, beside pull-through caches; FORECAST="--charts FILE --curve FILE"
+	@$(BIN)/python -m benchmarks.forecast $(FORECAST)
 
 bench-players: .venv/.dev-ready ## what viewers feel: 200 players before a demo of its own
 	@$(BIN)/python -m benchmarks.players --demo 127.0.41 --players 200 --seconds 60 --headless $(PLAYERS)
@@ -95,4 +98,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit floods fuzz kills lint bench bench-delivery bench-profile bench-cold bench-players wheel deb lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit floods fuzz kills lint bench bench-delivery bench-profile bench-cold bench-forecast bench-players wheel deb lock debian debian-bench clean

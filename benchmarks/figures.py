@@ -17,14 +17,21 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def figure(name: str, value: float, unit: str, *, bar: float | None = None) -> dict[str, Any]:
-    """One figure; with a ``bar``, whether it holds (at most the bar)."""
+def figure(
+    name: str, value: float, unit: str, *, bar: float | None = None, at_least: float | None = None
+) -> dict[str, Any]:
+    """One figure; with a bar, whether it holds: at most ``bar``, or ``at_least``."""
+    holds = (
+        None
+        if bar is None and at_least is None
+        else (bar is None or value <= bar) and (at_least is None or value >= at_least)
+    )
     return {
         "name": name,
         "value": round(value, 4),
         "unit": unit,
-        "bar": bar,
-        "holds": None if bar is None else value <= bar,
+        "bar": bar if at_least is None else at_least,
+        "holds": holds,
     }
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from oca.common.errors import ConfigError
 
 NETWORK = "127.0.0"
+HOT_SHARE = 1.0
+"""Whatever is watched lies on both boxes of a site: the demo takes one away."""
 FILM_RATIO = 1.2
 EVERYWHERE_RATIO = 0.05
 """Share of the library that every plan takes before it chooses among pictures: manifests, posters and sound."""

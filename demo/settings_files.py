@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from demo.places import SITES, Appliance, Places
+from demo.places import HOT_SHARE, SITES, Appliance, Places
 
 
 def settings_files(places: Places, *, films_bytes: Sequence[int], workers: int) -> Iterator[tuple[Path, str]]:
@@ -35,6 +35,7 @@ def _steering(places: Places) -> str:
         f'[state]\npath = "{places.run / "steering" / "state"}"',
         f'[origin]\nurl = "{places.origin_url}"',
         '[signing]\nmode = "required"',
+        f"[plan]\nhot_share = {HOT_SHARE}",
     ]
     for site in SITES:
         parts.append(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from oca.common.clock import now_ns, utc_now
 from oca.common.command import ConfigOption, JsonOption, SetOption, print_error, print_json, print_line
+from oca.common.errors import ConfigError
 from oca.common.messages import FillPlan
 from oca.common.units import format_bytes
 from steering.catalogue import read_titles
 from steering.cli_tables import print_table
 from steering.demand import import_demand
-from steering.planner import compute_plans, make_plans, stored_plan
-from steering.settings import SteeringSettings, load_settings
+from steering.explain_plan import Explained, explain_asset
+from steering.plan import SitePlan
+from steering.planner import Night, make_plans, plan_night, stored_plan
+from steering.settings import Site, SteeringSettings, load_settings
+from steering.shelf import Shelf
 from steering.state.embedded import open_state
 from steering.state.store import StateStore
 
@@ -25,23 +30,39 @@ demand_app = typer.Typer(help="Past demand, which plans are made from.", no_args
 def plan(
     config: ConfigOption = None,
     sets: SetOption = None,
+    *,
+    site: Annotated[str, typer.Option("--site", help="This site alone.")] = "",
     now: Annotated[bool, typer.Option("--now", help="Make and keep new plans first, as every night.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="What would be planned now; nothing is kept.")] = False,
+    explain: Annotated[str, typer.Option("--explain", help="Why this asset would be held or not, at each site.")] = "",
     json: JsonOption = False,
 ) -> None:
     """Show what each appliance is to hold: the last night's plan, or what would be planned if there is none."""
+    if now and (dry_run or explain):
+        raise typer.BadParameter("--now keeps plans; --dry-run and --explain keep nothing: give one of them")
     settings = load_settings(config, sets or ())
+    sites = _sites(settings, site)
     state = open_state(settings.state)
     try:
-        plans = make_plans(state, settings, now_ns=now_ns()) if now else _plans(state, settings)
+        if now:
+            make_plans(state, settings, now_ns=now_ns())
+        night = plan_night(state, settings, sites, now_ns=now_ns())
+        shown = night.plans if dry_run else _kept(state, night)
     finally:
         state.close()
-    if json:
-        print_json({"plans": list(plans.values())})
+    if explain:
+        _explain(night, explain, json=json)
         return
-    for site in settings.site:
-        for entry in site.appliance:
-            if entry.id in plans:
-                _print_plan(plans[entry.id])
+    if json:
+        summaries = [_summary(made, night.shelf) for made in night.sites.values()] if dry_run else None
+        print_json({"plans": list(shown.values())} | ({"sites": summaries} if summaries is not None else {}))
+        return
+    for each in sites:
+        if dry_run and each.id in night.sites:
+            _print_summary(night.sites[each.id], night.shelf)
+        for entry in each.appliance:
+            if entry.id in shown:
+                _print_plan(shown[entry.id])
             else:
                 print_error(f"{entry.id}: no plan, because it never reported its capacity; start oca serve on it")
 
@@ -65,10 +86,59 @@ def import_file(
     print_line(f"{rows} rows, {format_bytes(total)}")
 
 
-def _plans(state: StateStore, settings: SteeringSettings) -> dict[str, FillPlan]:
-    plans = compute_plans(state, settings, settings.site, now_ns=now_ns())
-    published = {asset.asset: asset for title in read_titles(state) for asset in title.assets}
-    return {appliance: stored_plan(state, appliance, published) or plan for appliance, plan in plans.items()}
+def _sites(settings: SteeringSettings, wanted: str) -> Sequence[Site]:
+    found = [each for each in settings.site if wanted in ("", each.id)]
+    if wanted and not found:
+        known = ", ".join(each.id for each in settings.site) or "none"
+        raise ConfigError(f"--site {wanted}: no such site", remedy=f"name one of steering.toml: {known}")
+    return found
+
+
+def _kept(state: StateStore, night: Night) -> dict[str, FillPlan]:
+    published = {asset.asset: asset for asset in night.shelf.assets}
+    return {appliance: stored_plan(state, appliance, published) or plan for appliance, plan in night.plans.items()}
+
+
+def _explain(night: Night, asset: str, *, json: bool) -> None:
+    if asset not in night.shelf.place:
+        raise ConfigError(f"--explain {asset}: no such asset is published", remedy="oca-steering plan lists assets")
+    if not night.sites:
+        raise ConfigError(
+            "no appliance of these sites has reported its capacity", remedy="start oca serve on one, then ask again"
+        )
+    explained = [explain_asset(night.shelf, made, asset) for made in night.sites.values()]
+    if json:
+        print_json({"asset": asset, "sites": explained})
+        return
+    for each in explained:
+        _print_explained(each)
+
+
+def _print_explained(each: Explained) -> None:
+    print_line(f"{each.site}: {'held' if each.boxes else 'not held'}: {each.why}")
+    print_line(f"  expected tomorrow {format_bytes(each.expected_bytes)} of {format_bytes(each.bytes)} stored")
+    print_line(f"  {each.worth:.4g} bytes a day per stored byte; the last asset that is held has {each.cut:.4g}")
+    print_line(f"  rank {each.rank} of {each.of} that may be here; on {', '.join(each.boxes) or 'no box'}")
+
+
+def _summary(made: SitePlan, shelf: Shelf) -> dict[str, Any]:
+    return {
+        "site": made.site,
+        "expected_hit_ratio": round(made.hit_ratio, 4),
+        "bytes_to_move": int(made.moved_bytes(shelf)),
+        "copies": int(made.held.sum()),
+        "assets": int(made.held.any(axis=0).sum()),
+        "just_missed": [shelf.assets[row].asset for row in made.just_missed(shelf)],
+    }
+
+
+def _print_summary(made: SitePlan, shelf: Shelf) -> None:
+    told = _summary(made, shelf)
+    print_line(
+        f"{made.site}: {told['expected_hit_ratio']:.1%} of tomorrow's bytes expected to be hits; "
+        f"{format_bytes(told['bytes_to_move'])} to move; {told['assets']} assets in {told['copies']} copies"
+    )
+    print_line(f"  just missed: {', '.join(told['just_missed']) or 'nothing that anybody is expected to watch'}")
 
 
 def _print_plan(plan: FillPlan) -> None:

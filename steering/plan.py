@@ -1,88 +1,226 @@
-"""Tonight's fill plan for one appliance: greedy by popularity within its capacity. Pure; planner carries it out."""
+"""Tonight's fill plans of one site: what it holds, on which boxes, and why. Pure; planner carries them out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import numpy as np
 from msgspec.structs import replace
 
 from oca.common.digest import digest_hex
 from oca.common.messages import FillPlan, PlannedAsset
 from oca.common.units import format_bytes
-from steering.catalogue import AssetKind
+from steering.forecast import Bools, Floats, Ints
+from steering.placement import Box, copies_wanted, place
+from steering.selection import choose
+from steering.shelf import Shelf
 
 FILLED_AHEAD_NS = 24 * 3600 * 10**9
 MANIFESTS_RATIO_MAX = 0.05
-_PACK_BYTES = 4096 + 64
-_OBJECT_BYTES = 160
+_UNWATCHED = 1e-9
+"""Expected bytes per stored byte of the newest asset that nobody is expected to watch: room that is left takes it."""
+_PINNED = 1e9
+"""Of one that is pinned: before everything that is watched."""
+MISSED_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """An asset that could be held, with the demand expected for it, in bytes per day."""
+class Terms:
+    """What the operator asks of plans; see ``settings.PlanTable``."""
 
-    asset: str
-    kind: AssetKind
-    revision: str
-    bytes: int
-    objects: int
-    released_at_ns: int
-    regions: tuple[str, ...]
-    site_bytes_per_day: float
-    fleet_bytes_per_day: float
+    payback_days: float = 2.0
+    moves_max_bytes: float = np.inf
+    hot_share: float = 0.2
+    whole_ladders: bool = False
+    pinned: Sequence[str] = ()
+    banned: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class SitePlan:
+    """What a site is to hold. ``held`` is (boxes, assets), ``expected`` by asset in bytes, tomorrow's."""
+
+    site: str
+    boxes: Sequence[Box]
+    plans: dict[str, FillPlan]
+    held: Bools
+    before: Bools
+    expected: Floats
+    copies: Ints
+    barred: dict[str, Bools] = field(default_factory=dict)
+    """Why an asset may not be held here, by asset."""
 
     @property
-    def popularity(self) -> float:
-        """Expected bytes a day ÷ size."""
-        return (self.site_bytes_per_day + self.fleet_bytes_per_day) / max(1, self.bytes)
+    def able(self) -> Bools:
+        """Whether an asset may be held here at all, by asset."""
+        return ~_any(self.barred, len(self.expected))
 
     @property
-    def stored_bytes(self) -> int:
-        """What it takes in a store: the bytes, the pack's own pages and a row of its table per object."""
-        return self.bytes + _PACK_BYTES + _OBJECT_BYTES * self.objects
+    def anywhere(self) -> Bools:
+        """Whether an asset lies on any box, by asset."""
+        found: Bools = np.any(self.held, axis=0)
+        return found
+
+    @property
+    def hit_ratio(self) -> float:
+        """Part of tomorrow's expected bytes that the site holds; 0 where nothing is expected."""
+        return float(self.expected[self.anywhere].sum()) / max(float(self.expected.sum()), 1e-12)
+
+    def moved_bytes(self, shelf: Shelf) -> float:
+        """What the boxes have to bring in."""
+        return float(((self.held & ~self.before) * shelf.stored_bytes).sum())
+
+    def just_missed(self, shelf: Shelf) -> list[int]:
+        """The assets that would come next: those most worth their space of all that may be here and are not."""
+        density = self.expected / np.maximum(shelf.stored_bytes, 1.0)
+        out = np.flatnonzero(~self.anywhere & self.able & (density > 0))
+        return [int(row) for row in out[np.argsort(-density[out], kind="stable")][:MISSED_SHOWN]]
 
 
-def plan_appliance(
-    appliance: str, offers: Iterable[Offer], *, capacity_bytes: int, fill_ratio: float, region: str, now_ns: int
-) -> FillPlan:
-    """Choose what an appliance should hold, best first.
+def plan_site(
+    site: str,
+    boxes: Sequence[Box],
+    shelf: Shelf,
+    expected: Floats,
+    *,
+    region: str,
+    held: Mapping[str, Sequence[str]],
+    terms: Terms,
+    capacities: Mapping[str, int],
+    now_ns: int,
+) -> SitePlan:
+    """Choose what a site's boxes should hold.
 
-    Manifests come first: they are small, and every viewer's first request is for one. Then what is watched, by
-    popularity; then what nobody watched yet, the newest releases first. What does not fit is passed over, and
-    smaller ones after it may still fit. Titles releasing within a day are filled ahead; rights hold.
+    Manifests lie on every box: they are small, and every viewer's first request is for one. The rest is chosen by
+    expected bytes per stored byte. What comes out within a day is filled ahead; what nobody is expected to watch takes
+    room that is left, the newest first.
+
+    Args:
+        site: Its name.
+        boxes: Its appliances whose capacity is known, with the space that plans may fill.
+        shelf: The catalogue.
+        expected: Tomorrow's bytes at this site, by asset.
+        region: Where it is, for rights.
+        held: Appliance → assets that the last plan gave it; what it does not name, it does not hold.
+        terms: The operator's.
+        capacities: Of the appliances, as reported; told in their plans.
+        now_ns: When the plan is made.
     """
-    eligible = [
-        offer
-        for offer in offers
-        if offer.released_at_ns <= now_ns + FILLED_AHEAD_NS and (not offer.regions or region in offer.regions)
-    ]
-    room = int(capacity_bytes * fill_ratio)
-    manifests_room = int(capacity_bytes * MANIFESTS_RATIO_MAX)
-    chosen = []
-    for offer in sorted(eligible, key=_order):
-        if offer.stored_bytes > room or (offer.kind == "manifests" and offer.stored_bytes > manifests_room):
-            continue
-        room -= offer.stored_bytes
-        manifests_room -= offer.stored_bytes if offer.kind == "manifests" else 0
-        chosen.append(
-            PlannedAsset(
-                asset=offer.asset,
-                revision=offer.revision,
-                bytes=offer.bytes,
-                popularity=offer.popularity,
-                why=_why(offer),
-                release_at_ns=offer.released_at_ns if offer.released_at_ns > now_ns else 0,
-            )
+    barred = {
+        "not out yet": shelf.released_at_ns > now_ns + FILLED_AHEAD_NS,
+        "no rights here": ~shelf.may_lie_in(region, until_ns=2**62),
+        "banned": shelf.named(terms.banned),
+    }
+    able = ~_any(barred, len(expected))
+    before = np.array([_rows(shelf, held.get(box.name, ())) for box in boxes]).reshape(len(boxes), len(expected))
+    on, left = _manifests(shelf, expected, able, boxes)
+    worth = _worth(shelf, expected, able & ~shelf.manifests, terms)
+    copies = copies_wanted(np.where(able & ~shelf.manifests, expected, 0.0), left, hot_share=terms.hot_share)
+    kept = before.any(axis=0) & able & ~shelf.manifests
+    chosen = choose(
+        worth,
+        shelf.stored_bytes * copies,
+        capacity_bytes=sum(box.space_bytes for box in left),
+        held=kept if kept.any() else None,
+        payback_days=terms.payback_days,
+        moves_max_bytes=terms.moves_max_bytes,
+    )
+    on |= place(chosen, worth, shelf.stored_bytes, copies=copies, hashes=shelf.hashes, boxes=left)
+    made = SitePlan(site, boxes, {}, on, before, np.where(able, expected, 0.0), on.sum(axis=0), barred)
+    for box, row in zip(boxes, on, strict=True):
+        made.plans[box.name] = _fill_plan(
+            box.name, capacities[box.name], shelf, made, _in_order(shelf, worth, row), now_ns=now_ns
         )
+    return made
+
+
+def _any(masks: Mapping[str, Bools], count: int) -> Bools:
+    found: Bools = np.any([*masks.values(), np.zeros(count, np.bool_)], axis=0)
+    return found
+
+
+def _rows(shelf: Shelf, assets: Sequence[str]) -> Bools:
+    rows = np.zeros(len(shelf.assets), np.bool_)
+    rows[[shelf.place[asset] for asset in assets if asset in shelf.place]] = True
+    return rows
+
+
+def _manifests(shelf: Shelf, expected: Floats, able: Bools, boxes: Sequence[Box]) -> tuple[Bools, list[Box]]:
+    """Manifests on each box, a small part of its space at most; and the boxes with what is left of theirs."""
+    on = np.zeros((len(boxes), len(expected)), np.bool_)
+    left = []
+    worth = np.where(able & shelf.manifests, np.maximum(expected, _newest(shelf) * shelf.stored_bytes), 0.0)
+    for row, box in enumerate(boxes):
+        on[row] = choose(worth, shelf.stored_bytes, capacity_bytes=MANIFESTS_RATIO_MAX * box.space_bytes)
+        space = box.space_bytes - float(shelf.stored_bytes[on[row]].sum())
+        left.append(Box(box.name, box.hash, space, box.rate_bytes_per_s))
+    return on, left
+
+
+def _newest(shelf: Shelf) -> Floats:
+    """Little, and more for what came out later: 0 to ``_UNWATCHED``."""
+    order = np.unique(shelf.released_at_ns, return_inverse=True)[1]
+    return _UNWATCHED * (order + 1.0) / max(len(order), 1)
+
+
+def _worth(shelf: Shelf, expected: Floats, able: Bools, terms: Terms) -> Floats:
+    """What choosing goes by: expected bytes, of whole ladders if so wished; pins before, the unwatched behind."""
+    worth = expected
+    if terms.whole_ladders:
+        titles, size = shelf.families.title, shelf.stored_bytes
+        counted = np.where(able, size, 0.0)
+        by_title = np.bincount(titles, weights=np.where(able, expected, 0.0), minlength=shelf.families.titles)
+        sizes = np.bincount(titles, weights=counted, minlength=shelf.families.titles)
+        worth = (by_title / np.maximum(sizes, 1.0))[titles] * size
+    worth = np.maximum(worth, _newest(shelf) * shelf.stored_bytes)
+    worth = np.where(shelf.named(terms.pinned), worth + _PINNED * shelf.stored_bytes, worth)
+    return np.where(able, worth, 0.0)
+
+
+def _in_order(shelf: Shelf, worth: Floats, held: Bools) -> Ints:
+    """What is held, manifests first, then by worth per stored byte."""
+    rows = np.flatnonzero(held)
+    density = np.where(shelf.manifests, np.inf, worth / np.maximum(shelf.stored_bytes, 1.0))[rows]
+    ordered: Ints = rows[np.argsort(-density, kind="stable")]
+    return ordered
+
+
+def _fill_plan(
+    appliance: str, capacity_bytes: int, shelf: Shelf, made: SitePlan, rows: Ints, *, now_ns: int
+) -> FillPlan:
+    listed = [
+        PlannedAsset(
+            asset=shelf.assets[row].asset,
+            revision=shelf.assets[row].revision,
+            bytes=shelf.assets[row].bytes,
+            popularity=float(made.expected[row]) / max(1, shelf.assets[row].bytes),
+            why=why(shelf, made, row),
+            release_at_ns=released if (released := int(shelf.released_at_ns[row])) > now_ns else 0,
+        )
+        for row in rows.tolist()
+    ]
     return FillPlan(
-        plan=plan_digest(appliance, capacity_bytes, chosen),
+        plan=plan_digest(appliance, capacity_bytes, listed),
         appliance=appliance,
         made_at_ns=now_ns,
         capacity_bytes=capacity_bytes,
-        assets=chosen,
+        assets=listed,
     )
+
+
+def why(shelf: Shelf, made: SitePlan, row: int) -> str:
+    """Why an asset is held: what is expected of it over its size, and on how many boxes."""
+    asset, expected = shelf.assets[row], float(made.expected[row])
+    if expected >= 1:
+        reason = f"{format_bytes(expected)} a day expected here, over {format_bytes(asset.bytes)}"
+    else:
+        released = datetime.fromtimestamp(int(shelf.released_at_ns[row]) / 1e9, tz=UTC)
+        reason = f"not watched yet; released {released:%Y-%m-%d}"
+    if len(made.boxes) > 1:
+        reason += f"; on {int(made.copies[row])} of {len(made.boxes)} boxes"
+    return f"manifests first: {reason}" if shelf.manifests[row] else reason
 
 
 def mark_urgent(plan: FillPlan, *, now_ns: int, ahead_s: float) -> FillPlan:
@@ -96,19 +234,3 @@ def plan_digest(appliance: str, capacity_bytes: int, assets: list[PlannedAsset])
     """Names a plan by what it asks for: the same wishes have the same digest, whenever they were made."""
     listed = "".join(f"{item.asset}\0{item.revision}\n" for item in assets)
     return digest_hex(f"{appliance}\0{capacity_bytes}\n{listed}".encode())
-
-
-def _order(offer: Offer) -> tuple[int, float, int, int, str]:
-    popularity = offer.popularity
-    group = 0 if offer.kind == "manifests" else 1 if popularity > 0 else 2
-    return (group, -popularity, -offer.released_at_ns, offer.bytes, offer.asset)
-
-
-def _why(offer: Offer) -> str:
-    if offer.popularity > 0:
-        here, fleet = format_bytes(offer.site_bytes_per_day), format_bytes(offer.fleet_bytes_per_day)
-        reason = f"{here} a day expected here, {fleet} by the fleet's taste, over {format_bytes(offer.bytes)}"
-    else:
-        released = datetime.fromtimestamp(offer.released_at_ns / 1e9, tz=UTC)
-        reason = f"not watched yet; released {released:%Y-%m-%d}"
-    return f"manifests first: {reason}" if offer.kind == "manifests" else reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -23,13 +23,58 @@ class PlanTable(Table, frozen=True):
     half_life_days: Annotated[
         float,
         Meta(gt=0, le=365, description="Age at which a day's demand counts half.", extra={"unit": "days"}),
-    ] = 3.0
+    ] = 2.0
     history_days: Annotated[
         int, Meta(ge=1, le=3650, description="Demand older than this is dropped.", extra={"unit": "days"})
     ] = 28
-    fleet_weight: Annotated[
-        float, Meta(ge=0, le=1, description="Share of fleet-wide demand added to a site's own, for thin history.")
-    ] = 0.05
+    fleet_days: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=365,
+            description="What the fleet watches counts as so many days of a site's own demand; fades as those come in.",
+            extra={"unit": "days"},
+        ),
+    ] = 0.5
+    payback_days: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=365,
+            description="An asset drives out another only if it is expected to serve its own bytes more than that one "
+            "would within this time.",
+            extra={"unit": "days"},
+        ),
+    ] = 2.0
+    nightly_ratio: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="Share of a site's space that a night may replace, on average; quiet nights save for others, "
+            "up to 14. Free space does not count.",
+        ),
+    ] = 0.048
+    hot_share: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="The most watched assets that make up this share of a site's expected bytes lie on two boxes.",
+        ),
+    ] = 0.2
+    ladders: Annotated[
+        Literal["popular", "whole"],
+        Meta(
+            description="popular: each rendition by its own demand. whole: those of a title rank alike, by the demand "
+            "of all."
+        ),
+    ] = "popular"
+    pinned: Annotated[
+        tuple[str, ...],
+        Meta(description="Assets or titles held before others, as rights allow.", max_length=10_000),
+    ] = ()
+    banned: Annotated[tuple[str, ...], Meta(description="Assets or titles never held.", max_length=10_000)] = ()
     capacity_ratio: Annotated[
         float, Meta(gt=0, le=1, description="Share of an appliance's capacity that a plan fills.")
     ] = 0.98

@@ -1,30 +1,49 @@
-"""Makes the plans: reads demand and capacities from the state, decides with plan.py, keeps the result for the night."""
+"""Makes the plans: reads demand and capacities from the state, has them decided, keeps the result for the night."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
 from oca.common.messages import FillPlan
-from steering.catalogue import AssetSummary, Title, read_titles
+from steering.catalogue import AssetSummary, read_titles
 from steering.demand import daily_bytes, drop_before
+from steering.evidence import Window, debut_share, gather
+from steering.forecast import Floats, Smoothing, Taste, bytes_per_day, forecast, kindred_prior, kinship, world_prior
 from steering.masters import is_packed, packed
-from steering.plan import Offer, plan_appliance, plan_digest
+from steering.placement import Box
+from steering.plan import FILLED_AHEAD_NS, SitePlan, Terms, plan_digest, plan_site
 from steering.plan_settings import PlanTable
-from steering.popularity import smoothed_bytes_per_day
 from steering.settings import Site, SteeringSettings
+from steering.shelf import Shelf, name_hash, shelve
 from steering.state.store import StateReader, StateStore
 
 _MADE_KEY = "about/planned-at-ns"
 _GAP_NS_MAX = 7 * 86400 * 10**9
+SAVED_NIGHTS = 14
+KINDRED_SITES_MAX = 500
+"""Above, likeness between sites costs more than it tells: the fleet as a whole is the prior."""
 _decode_plan = msgspec.msgpack.Decoder(FillPlan).decode
 _encode = msgspec.msgpack.Encoder().encode
-Demand = Mapping[str, Mapping[str, Mapping[int, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """All that one night's planning goes by and came to. ``allowed_bytes`` is what each site may still move."""
+
+    shelf: Shelf
+    sites: dict[str, SitePlan]
+    allowed_bytes: dict[str, float]
+
+    @property
+    def plans(self) -> dict[str, FillPlan]:
+        """Appliance → plan."""
+        return {appliance: plan for site in self.sites.values() for appliance, plan in site.plans.items()}
 
 
 def make_plans(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> dict[str, FillPlan]:
@@ -32,107 +51,104 @@ def make_plans(state: StateStore, settings: SteeringSettings, *, now_ns: int) ->
 
     Nothing is dropped in the first planning after a week without any.
     """
-    plans = compute_plans(state, settings, settings.site, now_ns=now_ns)
+    night = plan_night(state, settings, settings.site, now_ns=now_ns)
     state.free_readers()  # a reader that died would keep the pages that this write frees
     oldest = _day(now_ns) - timedelta(days=settings.plan.history_days)
     with state.write() as transaction:
         # After a long gap the clock may be wrong; by the next planning it is put right, or was right.
         since_ns = now_ns - planned_at_ns(transaction)
-        for appliance, plan in plans.items():
+        for appliance, plan in night.plans.items():
             transaction.put(f"plan/{appliance}", _encode(plan))
             transaction.put(f"planned/{appliance}", packed(item.asset for item in plan.assets))
+        for site, allowed in night.allowed_bytes.items():
+            transaction.put(f"allowed/{site}", str(int(allowed)).encode())
         transaction.put(_MADE_KEY, str(now_ns).encode())
         if since_ns <= _GAP_NS_MAX:
             drop_before(transaction, oldest)
-    return plans
+    return night.plans
 
 
 def compute_plans(
     state: StateReader, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int
 ) -> dict[str, FillPlan]:
     """The plans of these sites' appliances as they would be made now; nothing is kept."""
-    outlook = Outlook(read_titles(state), daily_bytes(state), settings.plan, now_ns=now_ns)
-    plans = {}
+    return plan_night(state, settings, sites, now_ns=now_ns).plans
+
+
+def plan_night(state: StateReader, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int) -> Night:
+    """The plans as they would be made now, with what they go by."""
+    shelf = shelve(read_titles(state))
+    boxes = {site.id: found for site in sites if (found := _boxes(state, settings, site))}
+    expected = _expected(state, settings.plan, shelf, list(boxes), now_ns=now_ns)
+    night = Night(shelf, {}, {})
     for site in sites:
-        capacities = {
-            entry.id: int(found) for entry in site.appliance if (found := state.get(f"capacity/{entry.id}")) is not None
-        }
-        if not capacities:
+        if site.id not in boxes:
             continue
-        offers = outlook.offers(site.id)
-        for appliance, capacity_bytes in capacities.items():
-            plans[appliance] = plan_appliance(
-                appliance,
-                offers,
-                capacity_bytes=capacity_bytes,
-                fill_ratio=settings.plan.capacity_ratio,
-                region=site.region,
-                now_ns=now_ns,
-            )
-    return plans
-
-
-class Outlook:
-    """The demand expected of every asset: a site's own, and a share of the whole fleet's, reckoned once for all."""
-
-    def __init__(self, titles: Sequence[Title], demand: Demand, settings: PlanTable, *, now_ns: int) -> None:
-        today = _day(now_ns)
-        midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
-        oldest = today.toordinal() - settings.history_days
-        self._demand = demand
-        self._expected = partial(
-            smoothed_bytes_per_day,
-            today=today.toordinal(),
-            elapsed_of_today=(now_ns / 1e9 - midnight.timestamp()) / 86400,
-            half_life_days=settings.half_life_days,
+        nightly = settings.plan.nightly_ratio * sum(box.space_bytes for box in boxes[site.id])
+        kept = state.get(f"allowed/{site.id}")
+        allowed = min(float(kept) + nightly if kept is not None else np.inf, SAVED_NIGHTS * nightly)
+        plan = settings.plan
+        made = plan_site(
+            site.id,
+            boxes[site.id],
+            shelf,
+            expected[site.id],
+            region=site.region,
+            held={box.name: _held(state, box.name) for box in boxes[site.id]},
+            terms=Terms(plan.payback_days, allowed, plan.hot_share, plan.ladders == "whole", plan.pinned, plan.banned),
+            capacities={box.name: _capacity(state, box.name) for box in boxes[site.id]},
+            now_ns=now_ns,
         )
-        begun = min((day for assets in demand.values() for days in assets.values() for day in days), default=oldest)
-        everywhere = _everywhere(demand)
-        self._first_days: dict[str, int] = {}
-        self._offers = []
-        for title in titles:
-            first_day = max(oldest, begun, min(_day(title.released_at_ns).toordinal(), today.toordinal()))
-            for asset in title.assets:
-                self._first_days[asset.asset] = first_day
-                fleet = self._expected(everywhere.get(asset.asset, {}), first_day=first_day)
-                self._offers.append(_offer(title, asset, settings.fleet_weight * fleet))
-
-    def offers(self, site: str) -> list[Offer]:
-        """Every asset with the demand expected of it at ``site``."""
-        own = self._demand.get(site, {})
-        return [
-            dataclasses.replace(
-                offer, site_bytes_per_day=self._expected(own[offer.asset], first_day=self._first_days[offer.asset])
-            )
-            if offer.asset in own
-            else offer
-            for offer in self._offers
-        ]
+        night.sites[site.id] = made
+        brought = float(((made.held & ~made.before) * shelf.stored_bytes)[made.before.any(axis=1)].sum())
+        night.allowed_bytes[site.id] = max(0.0, allowed - brought)
+    return night
 
 
-def _everywhere(demand: Demand) -> dict[str, dict[int, int]]:
-    """Asset → day → bytes at all sites. Smoothing is linear, so a sum smoothed is the sum of what each expects."""
-    total: dict[str, dict[int, int]] = {}
-    for assets in demand.values():
-        for asset, daily in assets.items():
-            days = total.setdefault(asset, {})
-            for day, count in daily.items():
-                days[day] = days.get(day, 0) + count
-    return total
+def _boxes(state: StateReader, settings: SteeringSettings, site: Site) -> list[Box]:
+    """The site's appliances whose capacity is known."""
+    return [
+        Box(
+            entry.id,
+            name_hash(entry.id),
+            settings.plan.capacity_ratio * _capacity(state, entry.id),
+            entry.egress_bits_per_s / 8 if entry.egress_bits_per_s else np.inf,
+        )
+        for entry in site.appliance
+        if state.get(f"capacity/{entry.id}") is not None
+    ]
 
 
-def _offer(title: Title, asset: AssetSummary, fleet_bytes_per_day: float) -> Offer:
-    return Offer(
-        asset=asset.asset,
-        kind=asset.kind,
-        revision=asset.revision,
-        bytes=asset.bytes,
-        objects=asset.objects,
-        released_at_ns=title.released_at_ns,
-        regions=tuple(title.regions),
-        site_bytes_per_day=0.0,
-        fleet_bytes_per_day=fleet_bytes_per_day,
-    )
+def _capacity(state: StateReader, appliance: str) -> int:
+    return int(state.get(f"capacity/{appliance}") or b"0")
+
+
+def _held(state: StateReader, appliance: str) -> list[str]:
+    found = state.get(f"plan/{appliance}")
+    return [item.asset for item in _decode_plan(found).assets] if found is not None else []
+
+
+def _expected(
+    state: StateReader, settings: PlanTable, shelf: Shelf, sites: Sequence[str], *, now_ns: int
+) -> dict[str, Floats]:
+    """Tomorrow's bytes by asset of each site, from the demand of all."""
+    demand = daily_bytes(state)
+    names = sorted({*demand, *sites})
+    window = Window.until(now_ns, history_days=settings.history_days, demand=demand)
+    smoothing = Smoothing(half_life_days=settings.half_life_days, prior_strength=settings.fleet_days)
+    evidence = gather(demand, names, shelf, window, half_life_days=settings.half_life_days)
+    families, taste = shelf.families, Taste.of(evidence, shelf.families)
+    debuts = np.full(families.titles, debut_share(demand, shelf, window))
+    prior = world_prior(taste.shares.sum(axis=0), taste.days, clusters=len(demand), debut_share=debuts)
+    if 1 < len(names) <= KINDRED_SITES_MAX:
+        likeness = kinship(evidence, families, power=smoothing.kinship_power)
+        if likeness is not None:
+            prior = kindred_prior(prior, taste, likeness, strength=smoothing.world_strength)
+    released = shelf.released_at_ns <= now_ns + FILLED_AHEAD_NS
+    volumes = bytes_per_day(evidence)
+    newcomer = float(volumes[volumes > 0].mean()) if volumes.any() else 0.0
+    expected = forecast(evidence, families, prior, released=released, newcomer_bytes=newcomer, smoothing=smoothing)
+    return {name: row for name, row in zip(names, expected, strict=True) if name in set(sites)}
 
 
 def stored_plan(state: StateReader, appliance: str, published: Mapping[str, AssetSummary]) -> FillPlan | None:

@@ -158,6 +158,16 @@ class SiteAppliance(Table, frozen=True):
             "let in by address alone (see api.open_to). Once it is enrolled, its key counts and nothing else."
         ),
     ] = ""
+    egress_bits_per_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10**13,
+            description="What it can send, for plans: hot assets are spread so that no box is asked for more; "
+            "0: not known, not limited.",
+            extra={"unit": "bits/s"},
+        ),
+    ] = 0
 
 
 class Site(Table, frozen=True):

@@ -2,18 +2,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.demand import made_up_day
 from demo.ladder import AUDIO_BITS_PER_S, RUNGS
-from demo.places import SITES, Places, parse_network
+from demo.places import HOT_SHARE, SITES, Places, parse_network
 from demo.titles import FILMS
 from oca.common.errors import ConfigError
-from oca.common.messages import FillPlan
-from steering.plan import Offer, plan_appliance
+from steering.placement import Box
+from steering.plan import Terms, plan_site
 from steering.plan_settings import PlanTable
+from steering.shelf import name_hash, shelve
+from tests.unit.steering.made_up import make_summary, make_title
 
 MANIFESTS_BYTES = 20_000
 
@@ -56,47 +59,58 @@ def _assets(titles: list[str], seconds: int, ratio: float) -> dict[str, int]:
     return sizes
 
 
-def _plan(appliance: str, titles: list[str], assets: dict[str, int]) -> FillPlan:
-    """The night's plan of one appliance of the demo, by its made-up day and the size of its store."""
-    found = next(item for item in Places("127.0.0", Path("x")).appliances if item.id == appliance)
-    day = made_up_day(titles, assets)
-    settings = PlanTable()
-    offers = [
-        Offer(
-            asset=asset,
-            kind="manifests" if asset.endswith("manifests") else "video",
-            revision="0",
-            bytes=size,
-            objects=17,
-            released_at_ns=0,
-            regions=(),
-            site_bytes_per_day=sum(item.bytes for item in day if (item.site, item.asset) == (found.site, asset)),
-            fleet_bytes_per_day=settings.fleet_weight * sum(item.bytes for item in day if item.asset == asset),
-        )
-        for asset, size in assets.items()
-    ]
-    films = [sum(size for asset, size in assets.items() if asset.startswith(f"{title}/")) for title in titles]
-    return plan_appliance(
-        appliance,
-        offers,
-        capacity_bytes=found.store_bytes(films),
-        fill_ratio=settings.capacity_ratio,
-        region="",
-        now_ns=1,
+def _plans(titles: list[str], assets: dict[str, int]) -> dict[str, list[str]]:
+    """The night's plan of each appliance of the demo, by its made-up day and the size of its store."""
+    day, table = made_up_day(titles, assets), PlanTable(hot_share=HOT_SHARE)
+    shelf = shelve(
+        [
+            make_title(
+                title,
+                released_at_ns=0,
+                regions=[],
+                assets=[
+                    make_summary(asset, "manifests" if asset.endswith("manifests") else "video", size, objects=17)
+                    for asset, size in assets.items()
+                    if asset.startswith(f"{title}/")
+                ],
+            )
+            for title in titles
+        ]
     )
+    films = [sum(size for asset, size in assets.items() if asset.startswith(f"{title}/")) for title in titles]
+    planned: dict[str, list[str]] = {}
+    for site in SITES:
+        found = [each for each in Places("127.0.0", Path("x")).appliances if each.site == site.id]
+        expected = np.zeros(len(shelf.assets))
+        for item in day:
+            expected[shelf.place[item.asset]] += item.bytes * (item.site == site.id)
+        made = plan_site(
+            site.id,
+            [Box(each.id, name_hash(each.id), table.capacity_ratio * each.store_bytes(films)) for each in found],
+            shelf,
+            expected,
+            region="",
+            held={},
+            terms=Terms(hot_share=table.hot_share),
+            capacities={each.id: each.store_bytes(films) for each in found},
+            now_ns=1,
+        )
+        planned |= {name: [item.asset for item in plan.assets] for name, plan in made.plans.items()}
+    return planned
 
 
 @given(count=st.integers(1, len(FILMS)), seconds=st.integers(12, 600), ratio=st.floats(0.85, 1.1))
 def test_store_of_every_appliance_holds_first_film_whole(count: int, seconds: int, ratio: float) -> None:
     titles = [film.title for film in FILMS[:count]]
     assets = _assets(titles, seconds, ratio)
-    for appliance in ("metro-a", "metro-b", "region-a"):
-        held = {item.asset for item in _plan(appliance, titles, assets).assets}
-        assert {asset for asset in assets if asset.startswith(f"{titles[0]}/")} <= held
+    planned = _plans(titles, assets)
+    assert len(planned) == 3
+    for held in planned.values():
+        assert {asset for asset in assets if asset.startswith(f"{titles[0]}/")} <= set(held)
 
 
 @pytest.mark.parametrize("count", range(2, len(FILMS) + 1))
 def test_store_leaves_plan_to_choose(count: int) -> None:
     titles = [film.title for film in FILMS[:count]]
     assets = _assets(titles, 60, 1.0)
-    assert len(_plan("metro-a", titles, assets).assets) < len(assets)
+    assert len(_plans(titles, assets)["metro-a"]) < len(assets)

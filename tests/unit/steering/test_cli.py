@@ -98,6 +98,28 @@ def test_plan_shows_then_makes_and_keeps(run: Run, package: Path, tmp_path: Path
     assert "metro-a: 3 assets" in out
     shown = json.loads(run("plan", "--json")[1])["plans"]
     assert shown[0]["assets"][0]["asset"] == "harbour/manifests"
+    code, out, err = run("plan", "--site", "metro", "--dry-run")
+    assert "of tomorrow's bytes expected to be hits; 0 B to move; 3 assets in 3 copies" in out
+    assert "region-a" not in out + err
+    (told,) = json.loads(run("plan", "--site", "metro", "--dry-run", "--json")[1])["sites"]
+    assert (told["assets"], told["bytes_to_move"], told["just_missed"]) == (3, 0, [])
+    out = run("plan", "--explain", "harbour/manifests")[1]
+    assert out.startswith("metro: held: manifests first")
+    explained = json.loads(run("plan", "--explain", "harbour/video-240p", "--json")[1])
+    assert explained["sites"][0]["boxes"] == ["metro-a"]
+
+
+def test_plan_refuses_what_it_cannot_show(run: Run, package: Path) -> None:
+    run("publish", str(package), "--title", "harbour")
+    for arguments, code, said in [
+        (("--site", "nowhere"), 78, "--site nowhere: no such site; name one of steering.toml: metro"),
+        (("--explain", "harbour/none"), 78, "--explain harbour/none: no such asset is published"),
+        (("--explain", "harbour/manifests"), 78, "has reported its capacity; start oca serve"),
+        (("--now", "--dry-run"), 2, "give one of them"),
+    ]:
+        found, out, err = run("plan", *arguments)
+        assert (found, out) == (code, "")
+        assert said in " ".join(err.replace("│", " ").split())
 
 
 def test_import_names_wrong_line(run: Run, tmp_path: Path) -> None:

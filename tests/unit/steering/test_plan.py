@@ -1,148 +1,236 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from hypothesis import given
+import numpy as np
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steering.plan import FILLED_AHEAD_NS, Offer, mark_urgent, plan_appliance
-from tests.unit.steering.made_up import NOW_NS, revision
+from steering.catalogue import Title
+from steering.placement import PEAK_TO_MEAN, Box
+from steering.plan import FILLED_AHEAD_NS, SitePlan, Terms, mark_urgent, plan_site
+from steering.shelf import name_hash, shelve
+from tests.unit.steering.made_up import NOW_NS, make_summary, make_title, revision
 
 GIB = 2**30
+SLACK = 1_000_000
+"""For the packs' own pages."""
 
 
-def offer(asset: str, size: int = GIB, here: float = 0.0, **changes: object) -> Offer:
-    plain = Offer(
-        asset=asset,
-        kind="video",
-        revision=revision(asset),
-        bytes=size,
-        objects=10,
-        released_at_ns=0,
-        regions=(),
-        site_bytes_per_day=here,
-        fleet_bytes_per_day=0.0,
+def title(name: str, *sizes: int, manifests: int = 0, **changes: Any) -> Title:
+    assets = [make_summary(f"{name}/{rung}", size=size) for rung, size in enumerate(sizes)]
+    assets += [make_summary(f"{name}/manifests", "manifests", manifests)] * bool(manifests)
+    return make_title(name, **{"assets": assets, "released_at_ns": 0, "regions": [], **changes})
+
+
+def plan(
+    titles: Sequence[Title],
+    demand: Mapping[str, float],
+    *,
+    spaces: Sequence[float] = (100 * GIB,),
+    region: str = "DE",
+    held: Mapping[str, Sequence[str]] | None = None,
+    rate: float = np.inf,
+    **terms: Any,
+) -> SitePlan:
+    shelf = shelve(titles)
+    boxes = [Box(f"box-{at}", name_hash(f"box-{at}"), space, rate) for at, space in enumerate(spaces)]
+    return plan_site(
+        "site",
+        boxes,
+        shelf,
+        np.array([demand.get(asset.asset, 0.0) for asset in shelf.assets]),
+        region=region,
+        held=held or {},
+        terms=Terms(**terms),
+        capacities={box.name: int(box.space_bytes) for box in boxes},
+        now_ns=NOW_NS,
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def names(*offers: Offer, capacity: int = 100 * GIB, region: str = "DE") -> list[str]:
-    plan = plan_appliance("metro-a", offers, capacity_bytes=capacity, fill_ratio=1.0, region=region, now_ns=NOW_NS)
-    return [item.asset for item in plan.assets]
+def names(made: SitePlan, box: str = "box-0") -> list[str]:
+    return [item.asset for item in made.plans[box].assets]
 
 
 def test_plan_ranks_by_demand_over_size() -> None:
-    assert names(offer("a/big", 4 * GIB, here=8 * GIB), offer("a/small", GIB, here=3 * GIB)) == ["a/small", "a/big"]
-
-
-def test_plan_adds_fleet_demand() -> None:
-    assert names(offer("a/x", here=1.0), offer("b/x", fleet_bytes_per_day=2.0)) == ["b/x", "a/x"]
+    made = plan([title("a", 4 * GIB), title("b", GIB)], {"a/0": 8 * GIB, "b/0": 3 * GIB})
+    assert names(made) == ["b/0", "a/0"]
+    assert made.hit_ratio == 1
 
 
 def test_plan_puts_manifests_first_and_unwatched_last_by_release() -> None:
-    assert names(
-        offer("old/x", released_at_ns=1),
-        offer("new/x", released_at_ns=2),
-        offer("new/y", size=5, released_at_ns=2),
-        offer("seen/x", here=1.0),
-        offer("new/manifests", size=9, kind="manifests"),
-    ) == ["new/manifests", "seen/x", "new/y", "new/x", "old/x"]
-
-
-def test_plan_passes_over_what_does_not_fit() -> None:
-    offers = (offer("a/x", 3 * GIB, here=9e9), offer("b/x", 3 * GIB, here=8e9), offer("c/x", GIB, here=1.0))
-    assert names(*offers, capacity=5 * GIB) == ["a/x", "c/x"]
+    titles = [
+        title("old", 1000, released_at_ns=1),
+        title("new", 1000, manifests=9, released_at_ns=2),
+        title("seen", 1000),
+    ]
+    assert names(plan(titles, {"seen/0": 1.0})) == ["new/manifests", "seen/0", "new/0", "old/0"]
 
 
 def test_plan_bounds_space_of_manifests() -> None:
-    manifests = [offer(f"t{number}/manifests", GIB, kind="manifests") for number in range(9)]
-    assert len(names(*manifests, capacity=100 * GIB)) == 4
+    titles = [title(f"t{number}", manifests=GIB) for number in range(9)]
+    assert len(names(plan(titles, {}, spaces=[100 * GIB]))) == 4
 
 
 def test_plan_fills_a_day_ahead_of_release_only() -> None:
-    soon, later = NOW_NS + FILLED_AHEAD_NS, NOW_NS + FILLED_AHEAD_NS + 1
-    assert names(offer("a/x", released_at_ns=soon), offer("b/x", released_at_ns=later)) == ["a/x"]
+    soon = title("a", 10, released_at_ns=NOW_NS + FILLED_AHEAD_NS)
+    later = title("b", 10, released_at_ns=NOW_NS + FILLED_AHEAD_NS + 1)
+    made = plan([soon, later], {"b/0": 100.0})
+    assert names(made) == ["a/0"]
+    assert made.barred["not out yet"].tolist() == [False, True]
 
 
-def test_plan_respects_rights() -> None:
-    assert names(offer("a/x", regions=("DE", "FR")), offer("b/x", regions=("US",))) == ["a/x"]
-    assert names(offer("a/x", regions=("DE",)), region="") == []
+def test_plan_respects_rights_and_bans() -> None:
+    titles = [title("a", 10, regions=["DE", "FR"]), title("b", 10, regions=["US"]), title("c", 10), title("d", 10, 11)]
+    made = plan(titles, {"b/0": 9e9}, banned=("c", "d/1"))
+    assert names(made) == ["a/0", "d/0"]
+    assert names(plan(titles, {}, region="", banned=("c/0", "d"))) == []
+
+
+def test_plan_holds_what_is_pinned_before_all() -> None:
+    titles = [title("a", GIB), title("b", GIB)]
+    assert names(plan(titles, {"a/0": 9e12}, spaces=[GIB + SLACK], pinned=("b",))) == ["b/0"]
+
+
+def test_plan_takes_whole_ladders_where_so_wished() -> None:
+    titles = [title("a", GIB, GIB), title("b", GIB, GIB)]
+    demand = {"a/0": 10e9, "b/0": 8e9, "b/1": 6e9}
+    popular = names(plan(titles, demand, spaces=[2 * GIB + SLACK]))
+    whole = names(plan(titles, demand, spaces=[2 * GIB + SLACK], whole_ladders=True))
+    assert (popular, whole) == (["a/0", "b/0"], ["b/0", "b/1"])
+
+
+def test_plan_keeps_what_it_held_unless_a_move_pays() -> None:
+    titles = [title("a", GIB), title("b", GIB)]
+    held = {"box-0": ["a/0", "gone/0"]}
+    assert names(plan(titles, {"a/0": GIB, "b/0": 1.4 * GIB}, spaces=[GIB + SLACK], held=held)) == ["a/0"]
+    moved = plan(titles, {"a/0": GIB, "b/0": 1.6 * GIB}, spaces=[GIB + SLACK], held=held)
+    assert names(moved) == ["b/0"]
+    assert moved.moved_bytes(shelve(titles)) == pytest.approx(GIB, rel=0.001)
+    barred = plan(titles, {"a/0": GIB, "b/0": 9 * GIB}, spaces=[GIB + SLACK], held=held, moves_max_bytes=10)
+    assert names(barred) == ["a/0"]
+
+
+def test_plan_survives_loss_of_a_box_for_the_hottest() -> None:
+    titles = [title(f"t{number}", GIB) for number in range(6)]
+    demand = {f"t{number}/0": (6 - number) * 1e10 for number in range(6)}
+    made = plan(titles, demand, spaces=[2.5 * GIB] * 3, hot_share=0.4)
+    assert made.copies[0] == made.copies[1] == 2
+    assert sorted({asset for box in ("box-0", "box-1", "box-2") for asset in names(made, box)})[:2] == ["t0/0", "t1/0"]
+
+
+def test_plan_uses_room_that_is_left_for_more_copies() -> None:
+    made = plan([title("a", 10), title("b", 10)], {"a/0": 5.0}, spaces=[GIB, GIB])
+    assert names(made, "box-0") == names(made, "box-1") == ["a/0", "b/0"]
+
+
+def test_plan_says_what_just_missed() -> None:
+    titles = [title(f"t{number}", GIB) for number in range(4)]
+    shelf = shelve(titles)
+    made = plan(titles, {"t0/0": 3e9, "t1/0": 2e9, "t2/0": 1e9}, spaces=[GIB + SLACK])
+    assert [shelf.assets[row].asset for row in made.just_missed(shelf)] == ["t1/0", "t2/0"]
+    assert made.hit_ratio == pytest.approx(0.5)
 
 
 def test_plan_says_why() -> None:
-    plan = plan_appliance(
-        "metro-a",
-        [
-            offer("a/x", 2048, here=4096.0, fleet_bytes_per_day=1024.0),
-            offer("b/x", released_at_ns=NOW_NS),
-            offer("a/manifests", 9, kind="manifests", released_at_ns=NOW_NS),
-        ],
-        capacity_bytes=9 * GIB,
-        fill_ratio=1.0,
-        region="",
-        now_ns=NOW_NS,
-    )
-    assert [item.why for item in plan.assets] == [
-        "manifests first: not watched yet; released 2024-10-04",
-        "4.0 KiB a day expected here, 1.0 KiB by the fleet's taste, over 2.0 KiB",
-        "not watched yet; released 2024-10-04",
+    titles = [title("a", 2048), title("b", 2048, manifests=9, released_at_ns=NOW_NS)]
+    made = plan(titles, {"a/0": 4096.0}, spaces=[GIB, GIB])
+    assert [item.why for item in made.plans["box-1"].assets] == [
+        "manifests first: not watched yet; released 2024-10-04; on 2 of 2 boxes",
+        "4.0 KiB a day expected here, over 2.0 KiB; on 2 of 2 boxes",
+        "not watched yet; released 2024-10-04; on 2 of 2 boxes",
     ]
-    assert plan.assets[1].popularity == 2.5
+    assert made.plans["box-0"].assets[1].popularity == 2.0
+
+
+def test_plan_of_empty_catalogue_is_empty() -> None:
+    made = plan([], {})
+    assert names(made) == []
+    assert (made.hit_ratio, made.just_missed(shelve([]))) == (0, [])
 
 
 def test_plan_has_same_digest_for_same_wishes() -> None:
-    def digest(*offers: Offer, now_ns: int = NOW_NS) -> str:
-        return plan_appliance("metro-a", offers, capacity_bytes=GIB, fill_ratio=1.0, region="", now_ns=now_ns).plan
-
-    one, two = offer("a/x", 10), offer("b/x", 10)
-    assert digest(one, two) == digest(two, one, now_ns=NOW_NS + 5)
-    assert digest(one, two) != digest(one)
-    assert digest(one) != digest(replace(one, revision=revision("other")))
+    one, two = title("a", 10), title("b", 10)
+    digests = [plan(titles, {}).plans["box-0"].plan for titles in ([one, two], [two, one], [one])]
+    assert digests[0] == digests[1] != digests[2]
+    newer = replace_revision(one)
+    assert plan([newer], {}).plans["box-0"].plan != digests[2]
 
 
-OFFERS = st.lists(
-    st.builds(
-        offer,
-        st.integers(0, 10**6).map(lambda number: f"t/{number}"),
-        size=st.integers(1, 10 * GIB),
-        here=st.floats(0, 1e15),
-        kind=st.sampled_from(["video", "audio", "manifests"]),
-        released_at_ns=st.integers(0, 2 * NOW_NS),
-        regions=st.sampled_from([(), ("DE",), ("US",)]),
-    ),
-    max_size=30,
-    unique_by=lambda made: made.asset,
-)
-
-
-@given(OFFERS, st.integers(0, 60 * GIB))
-def test_plan_never_exceeds_capacity_nor_breaks_rights(offers: list[Offer], capacity: int) -> None:
-    chosen = set(names(*offers, capacity=capacity))
-    taken = [made for made in offers if made.asset in chosen]
-    assert sum(made.stored_bytes for made in taken) <= capacity
-    assert all(made.regions in ((), ("DE",)) for made in taken)
-    assert all(made.released_at_ns <= NOW_NS + FILLED_AHEAD_NS for made in taken)
-    assert names(*reversed(offers), capacity=capacity) == names(*offers, capacity=capacity)
+def replace_revision(old: Title) -> Title:
+    return title("a", 10, assets=[make_summary("a/0", size=10, revision=revision("other"))])
 
 
 def test_plan_marks_urgent_what_is_released_soon_or_since() -> None:
     hour = 3600 * 10**9
-    offers = [offer("soon/x", released_at_ns=NOW_NS + 3 * hour), offer("later/x", released_at_ns=NOW_NS + 9 * hour)]
-    made = plan_appliance(
-        "metro-a",
-        [*offers, offer("out/x", released_at_ns=NOW_NS)],
-        capacity_bytes=100 * GIB,
-        fill_ratio=1.0,
-        region="DE",
-        now_ns=NOW_NS,
-    )
+    hours = {"soon": 3, "later": 9, "out": 0}
+    titles = [title(name, 10, released_at_ns=NOW_NS + after * hour) for name, after in hours.items()]
+    made = plan(titles, {}).plans["box-0"]
     releases = {item.asset: item.release_at_ns for item in made.assets}
-    assert releases == {"soon/x": NOW_NS + 3 * hour, "later/x": NOW_NS + 9 * hour, "out/x": 0}
+    assert releases == {"soon/0": NOW_NS + 3 * hour, "later/0": NOW_NS + 9 * hour, "out/0": 0}
 
     def urgent(after_hours: int) -> list[str]:
-        plan = mark_urgent(made, now_ns=NOW_NS + after_hours * hour, ahead_s=4 * 3600)
-        return sorted(item.asset for item in plan.assets if item.urgent)
+        marked = mark_urgent(made, now_ns=NOW_NS + after_hours * hour, ahead_s=4 * 3600)
+        return sorted(item.asset for item in marked.assets if item.urgent)
 
-    assert urgent(0) == ["soon/x"]
-    assert urgent(5) == ["later/x", "soon/x"]
-    assert urgent(20) == ["later/x", "soon/x"]
+    assert urgent(0) == ["soon/0"]
+    assert urgent(5) == ["later/0", "soon/0"]
+    assert urgent(20) == ["later/0", "soon/0"]
+
+
+TITLES = st.lists(
+    st.builds(
+        title,
+        st.integers(0, 10**6).map(str),
+        st.integers(1, 10 * GIB),
+        st.integers(1, 10 * GIB),
+        manifests=st.integers(0, 10**6),
+        released_at_ns=st.integers(0, 2 * NOW_NS),
+        regions=st.sampled_from([[], ["DE"], ["US"]]),
+    ),
+    max_size=12,
+    unique_by=lambda made: made.title,
+)
+
+
+@settings(max_examples=40)
+@given(TITLES, st.lists(st.integers(0, 40 * GIB), min_size=1, max_size=4), st.randoms(use_true_random=False))
+def test_plan_never_exceeds_capacity_nor_throughput_nor_breaks_rights(
+    titles: list[Title], spaces: list[int], chance: random.Random
+) -> None:
+    demand = {asset.asset: 10 ** chance.uniform(0, 15) for each in titles for asset in each.assets}
+    rate = chance.choice([np.inf, 1e9, 1e10])
+    held = {"box-0": [asset.asset for each in titles[:2] for asset in each.assets]}
+    made, again = (plan(each, demand, spaces=spaces, rate=rate, held=held) for each in (titles, titles[::-1]))
+    shelf = shelve(titles)
+    by_title = {each.title: each for each in titles}
+    media = made.held & ~shelf.manifests
+    for row, (box, fill) in enumerate(made.plans.items()):
+        assert shelf.stored_bytes[made.held[row]].sum() <= spaces[row]
+        assert sum(item.bytes for item in fill.assets) <= spaces[row]
+        peak = made.expected / 86400 * PEAK_TO_MEAN / np.maximum(media.sum(axis=0), 1)
+        assert peak[media[row]].sum() <= rate * (1 + 1e-9)
+        for item in fill.assets:
+            of = by_title[item.asset.partition("/")[0]]
+            assert of.regions in ([], ["DE"])
+            assert of.released_at_ns <= NOW_NS + FILLED_AHEAD_NS
+        assert names(made, box) == names(again, box)
+
+
+@settings(max_examples=40)
+@given(TITLES, st.integers(0, 40 * GIB), st.integers(0, 10 * GIB), st.randoms(use_true_random=False))
+def test_plan_of_a_box_with_more_capacity_expects_no_fewer_hits(
+    titles: list[Title], space: int, more: int, chance: random.Random
+) -> None:
+    media = [replace_manifests(each) for each in titles]
+    demand = {asset.asset: 10 ** chance.uniform(3, 15) for each in media for asset in each.assets}
+    small, large = (plan(media, demand, spaces=[each]).hit_ratio for each in (space, space + more))
+    assert large >= small - 1e-9
+
+
+def replace_manifests(old: Title) -> Title:
+    sizes = [asset.bytes for asset in old.assets if asset.kind == "video"]
+    return title(old.title, *sizes, released_at_ns=old.released_at_ns, regions=old.regions)

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import steering.planner as planner_module
 from steering.catalogue import write_title
 from steering.demand import daily_bytes, fold
+from steering.plan_settings import PlanTable
 from steering.planner import (
-    Outlook,
     compute_plans,
     last_planning,
     make_plans,
@@ -19,7 +17,6 @@ from steering.planner import (
     planned_at_ns,
     stored_plan,
 )
-from steering.popularity import smoothed_bytes_per_day
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from tests.unit.steering.made_up import DAY_NS, NOW_NS, make_batch, make_settings, make_title, revision
@@ -61,26 +58,20 @@ def test_plan_follows_demand_of_the_site(planned: Callable[..., EmbeddedState]) 
 def test_plan_of_site_without_history_follows_the_fleet(planned: Callable[..., EmbeddedState]) -> None:
     state = planned(harbour__video_1080p=(9, 900_000))
     assert assets(state, "region-a")[1] == HIGH
-    plan = compute_plans(state, SETTINGS, SETTINGS.site, now_ns=NOW_NS)["region-a"]
-    assert plan.assets[1].popularity == pytest.approx(0.05 * 900_000 / 20_000)
 
 
-def test_planning_smooths_each_series_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    smoothed: list[Mapping[int, int]] = []
-
-    def count(daily: Mapping[int, int], **times: Any) -> float:
-        smoothed.append(daily)
-        return smoothed_bytes_per_day(daily, **times)
-
-    monkeypatch.setattr(planner_module, "smoothed_bytes_per_day", count)
-    title = make_title()
-    yesterday = NOW_NS // DAY_NS + date(1970, 1, 1).toordinal() - 1
-    demand = {f"site-{number}": {asset.asset: {yesterday: 100} for asset in title.assets} for number in range(20)}
-    outlook = Outlook([title], demand, SETTINGS.plan, now_ns=NOW_NS)
-    offers = [outlook.offers(site) for site in demand]
-    assert len(smoothed) == len(title.assets) * (1 + len(demand))
-    assert offers[0][0].fleet_bytes_per_day == pytest.approx(0.05 * 20 * offers[0][0].site_bytes_per_day)
-    assert [offer.site_bytes_per_day for offer in outlook.offers("elsewhere")] == [0.0] * len(title.assets)
+def test_planning_moves_no_more_than_nights_have_saved(planned: Callable[..., EmbeddedState]) -> None:
+    state = planned(capacity=30_000, harbour__video_1080p=(9, 900_000))
+    settings = make_settings(plan=PlanTable(nightly_ratio=0.01, payback_days=0.1))
+    first = make_plans(state, settings, now_ns=NOW_NS)["metro-a"]
+    assert [item.asset for item in first.assets] == [HIGH]
+    with state.write() as transaction:
+        batch = make_batch(1, epoch="boot", at_ns=NOW_NS, harbour__video_240p=(10**6, 10**12))
+        fold(transaction, "metro-a", "metro", batch, now_ns=NOW_NS, known={LOW, HIGH})
+    spare = make_settings(plan=PlanTable(nightly_ratio=1.0, payback_days=0.1))
+    assert LOW in assets(state, settings=spare)
+    again = make_plans(state, settings, now_ns=NOW_NS + DAY_NS)["metro-a"]
+    assert [item.asset for item in again.assets] == [HIGH]
 
 
 def test_plan_leaves_out_what_does_not_fit(planned: Callable[..., EmbeddedState]) -> None:

@@ -167,9 +167,20 @@ def test_half_life_days_weighs_old_demand(planned: Callable[..., list[str]]) -> 
     assert planned(half_life_days=300) == [HIGH, LOW]
 
 
-def test_fleet_weight_lends_demand_to_other_sites(planned: Callable[..., list[str]]) -> None:
-    assert planned("region-a", fleet_weight=0) == []
-    assert planned("region-a", fleet_weight=0.9) != []
+def test_fleet_days_lend_demand_to_other_sites(planned: Callable[..., list[str]]) -> None:
+    assert planned("region-a", fleet_days=0) == []
+    assert planned("region-a", fleet_days=0.9) != []
+
+
+def test_banned_and_pinned_assets_are_out_and_in(planned: Callable[..., list[str]]) -> None:
+    assert planned(banned=("harbour",)) == []
+    assert HIGH not in planned(half_life_days=300, capacity_ratio=0.4)
+    assert planned(half_life_days=300, banned=(HIGH,)) == [LOW]
+
+
+@pytest.mark.parametrize("ladders", ["popular", "whole"])
+def test_ladders_and_hot_share_and_payback_are_taken_up(planned: Callable[..., list[str]], ladders: str) -> None:
+    assert planned(half_life_days=1, ladders=ladders, hot_share=0.0, payback_days=1.0, nightly_ratio=0.5)
 
 
 def test_capacity_ratio_limits_what_a_plan_fills(planned: Callable[..., list[str]]) -> None:

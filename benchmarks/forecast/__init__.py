@@ -1,0 +1,1 @@
+"""Nights of demand replayed: forecasts, plans and pull-through caches side by side."""

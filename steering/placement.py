@@ -1,0 +1,127 @@
+"""On which boxes of a cluster its assets lie: copies by demand, boxes by weighted rendezvous. Pure.
+
+Rendezvous hashing (Thaler and Ravishankar, 1998) ranks the boxes for each asset by a hash of both; here the smallest
+``-ln(hash) / space`` comes first. A box that joins or leaves moves its own share and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Hashes = NDArray[np.uint64]
+PEAK_TO_MEAN = 2.0
+"""Of a day's traffic; 1.84 in the curve of one US metro."""
+COPY_RATE_MAX = 0.5
+"""Part of a box's throughput that one copy of one asset may need at the peak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One appliance. ``rate_bytes_per_s`` is infinite where it is not known."""
+
+    name: str
+    hash: int
+    space_bytes: float
+    rate_bytes_per_s: float = np.inf
+
+
+def copies_wanted(expected_bytes: Floats, boxes: Sequence[Box], *, hot_share: float) -> Ints:
+    """How many boxes should hold each asset: two for the hottest, more where the peak would take too much of one box.
+
+    Args:
+        expected_bytes: Tomorrow's, by asset.
+        boxes: Of the cluster.
+        hot_share: The most watched assets that together make up this part of the expected bytes survive any one box.
+    """
+    order = np.argsort(-expected_bytes, kind="stable")
+    before = np.cumsum(expected_bytes[order]) - expected_bytes[order]
+    hot = np.zeros(len(expected_bytes), np.bool_)
+    hot[order] = (before < hot_share * expected_bytes.sum()) & (expected_bytes[order] > 0)
+    rate = min((box.rate_bytes_per_s for box in boxes), default=np.inf)
+    by_rate = np.ceil(peak_rate(expected_bytes) / (COPY_RATE_MAX * rate))
+    wanted: Ints = np.clip(np.maximum(1 + hot, by_rate), 1, max(len(boxes), 1)).astype(np.int64)
+    return wanted
+
+
+def peak_rate(expected_bytes: Floats) -> Floats:
+    """Bytes a second in the peak hour of a day with these bytes."""
+    return expected_bytes / 86400 * PEAK_TO_MEAN
+
+
+def place(
+    chosen: Bools, expected_bytes: Floats, size_bytes: Floats, *, copies: Ints, hashes: Hashes, boxes: Sequence[Box]
+) -> Bools:
+    """Put copies of the chosen assets on boxes, those with most bytes a stored byte first.
+
+    Args:
+        chosen: By asset, whether the cluster is to hold it.
+        expected_bytes: Tomorrow's, by asset.
+        size_bytes: Room that a copy takes.
+        copies: Wanted of each.
+        hashes: Of the assets' names.
+        boxes: Of the cluster; their space and throughput are never exceeded. A copy is reckoned to serve its part of
+            the copies that are wanted, or all of it where not all of them find a place.
+
+    Returns:
+        (boxes, assets). What finds no room or throughput anywhere is on none. Space that is left takes further copies,
+        the most watched first.
+    """
+    assets = np.flatnonzero(chosen)
+    density = expected_bytes[assets] / np.maximum(size_bytes[assets], 1.0)
+    assets = assets[np.argsort(-density, kind="stable")]
+    size, rate = size_bytes[assets], peak_rate(expected_bytes[assets])
+    asked = copies[assets]
+    ranks = ranked(hashes[assets], boxes)
+    on = _settle(np.zeros((len(boxes), len(assets)), np.bool_), asked, size, rate / asked, ranks=ranks, boxes=boxes)
+    # A copy that must serve for others too would be asked for more than was reckoned: all that were wanted, or one.
+    short = on.sum(axis=0) < asked
+    on[:, short] = False
+    served = np.where(short, rate, rate / asked)
+    on = _settle(on, np.where(short, 1, 0), size, served, ranks=ranks, boxes=boxes)
+    further = np.where(on.any(axis=0), len(boxes) - on.sum(axis=0), 0)
+    on = _settle(on, further, size, served, ranks=ranks, boxes=boxes)
+    held = np.zeros((len(boxes), len(chosen)), np.bool_)
+    held[:, assets] = on
+    return held
+
+
+def _settle(on: Bools, wanted: Ints, size: Floats, rate: Floats, *, ranks: Ints, boxes: Sequence[Box]) -> Bools:
+    """Put ``wanted`` more copies of each asset, best first, on the boxes that it ranks highest and that have room."""
+    on, wanted = on.copy(), wanted.copy()
+    room = np.array([box.space_bytes for box in boxes]) - on @ size
+    pace = np.array([box.rate_bytes_per_s for box in boxes]) - on @ rate
+    for choice in range(len(boxes)):
+        for box in range(len(boxes)):
+            asking = np.flatnonzero((ranks[:, choice] == box) & (wanted > 0) & ~on[box])
+            fits = (np.cumsum(size[asking]) <= room[box]) & (np.cumsum(rate[asking]) <= pace[box])
+            taken = asking[fits]
+            on[box, taken] = True
+            wanted[taken] -= 1
+            room[box] -= size[taken].sum()
+            pace[box] -= rate[taken].sum()
+    return on
+
+
+def ranked(hashes: Hashes, boxes: Sequence[Box]) -> Ints:
+    """The boxes for each asset, first choice first: (assets, boxes). A box is chosen as often as its space is large."""
+    weights = np.array([max(box.space_bytes, 1.0) for box in boxes])
+    seeds = np.array([box.hash for box in boxes], np.uint64)
+    mixed = _mix(hashes[:, None] ^ _mix(seeds)[None])
+    drawn = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+    order: Ints = np.argsort(-np.log(drawn) / weights, axis=1, kind="stable")
+    return order
+
+
+def _mix(value: Hashes) -> Hashes:
+    """Finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: Hashes = value ^ (value >> np.uint64(31))
+    return mixed

@@ -1,0 +1,53 @@
+import pytest
+
+from steering.explain_plan import Explained, explain_asset
+from steering.shelf import shelve
+from tests.unit.steering.made_up import NOW_NS
+from tests.unit.steering.test_plan import GIB, SLACK, plan, title
+
+TITLES = [
+    title("a", GIB, manifests=9),
+    title("b", GIB),
+    title("big", 3 * GIB),
+    title("later", GIB, released_at_ns=2 * NOW_NS),
+    title("off", GIB),
+    title("rights", GIB, regions=["US"]),
+    title("unseen", GIB),
+]
+DEMAND = {"a/0": 3e9, "b/0": 1e9, "big/0": 5e9, "later/0": 9e9, "off/0": 9e9, "rights/0": 9e9}
+
+
+def explained(asset: str, held: tuple[str, ...] = (), space: float = GIB + SLACK) -> Explained:
+    made = plan(TITLES, DEMAND, spaces=[space], held={"box-0": held}, banned=("off",), payback_days=1.0)
+    return explain_asset(shelve(TITLES), made, asset)
+
+
+@pytest.mark.parametrize(
+    ("asset", "why"),
+    [
+        ("a/0", "2.8 GiB a day expected here, over 1.0 GiB"),
+        ("a/manifests", "manifests first: not watched yet; released 1970-01-01"),
+        ("b/0", "others are worth more for their space"),
+        ("later/0", "not out yet"),
+        ("rights/0", "no rights here"),
+        ("off/0", "banned"),
+        ("unseen/0", "nobody is expected to watch it, and newer assets took the room that is left"),
+    ],
+)
+def test_explain_names_what_decided(asset: str, why: str) -> None:
+    assert explained(asset).why == why
+
+
+def test_explain_says_that_it_stays_because_no_move_pays() -> None:
+    found = explained("b/0", held=("b/0",), space=GIB + SLACK)
+    assert found.boxes == []
+    kept = plan(TITLES, {"a/0": 1.5e9, "b/0": 1e9}, spaces=[GIB + SLACK], held={"box-0": ["b/0"]}, payback_days=1.0)
+    said = explain_asset(shelve(TITLES), kept, "b/0")
+    assert said.why.endswith("it was here, and nothing would pay for driving it out")
+    assert explain_asset(shelve(TITLES), kept, "a/0").why.startswith("worth its space, but")
+
+
+def test_explain_ranks_among_what_may_be_here() -> None:
+    found = explained("b/0")
+    assert (found.rank, found.of, found.boxes) == (3, 5, [])
+    assert found.worth < found.cut
