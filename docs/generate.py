@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import fill.cli
 import oca.cli
 import steering.cli
+from docs.dashboards import dashboards
 from docs.examples import with_examples
 from fill.settings import FillSettings
 from oca.common.metrics import Family
@@ -47,6 +48,8 @@ def pages() -> Iterator[tuple[Path, str]]:
         printed = CliRunner().invoke(app, ["config", "print"], catch_exceptions=False)
         yield Path("config", file), printed.stdout
     yield Path("config/sysctl.conf"), sysctl_file()
+    for name, text in dashboards():
+        yield Path("config/dashboards", name), text
     for path in sorted((ROOT / "docs").glob("*.md")):
         yield path.relative_to(ROOT), with_examples(path.read_text())
 

@@ -208,7 +208,7 @@ def players_status(counters: Mapping[str, int], *, pacing: str) -> PlayersStatus
         congestion=[key.removeprefix(at) for key, count in counters.items() if key.startswith(at) and count],
         quality_reports=counters.get("delivery_quality_reports", 0),
         quality_starved=counters.get("delivery_quality_starved", 0),
-        advised_kbits_per_s=counters.get("delivery_advised_kbits_per_s", 0),
+        advised_kbits_per_s=counters.get("delivery_advised_bytes_per_second", 0),
     )
 
 

@@ -24,6 +24,7 @@ class Family(Struct, frozen=True, kw_only=True):
         unit: What one count is.
         label: Name of the label; empty for a single value.
         values: Every value the label can take; fixed, so that no client can add series.
+        factor: What one count is worth in ``unit``, where it is counted in another than Prometheus wants.
         bounds: A histogram's upper bounds, in its unit, rising; a histogram has no label.
     """
 
@@ -34,6 +35,7 @@ class Family(Struct, frozen=True, kw_only=True):
     label: str = ""
     values: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
+    factor: float = 1.0
 
     def keys(self) -> tuple[str, ...]:
         """The keys of its slots: ``name``, or ``name:value`` for each value of the label.
@@ -69,7 +71,7 @@ class FamilyCollector(Collector):
             metric = kind(f"oca_{family.name}", family.help, labels=[family.label] if family.label else [])
             for key in family.keys():  # noqa: SIM118
                 label = [key.partition(":")[2]] if family.label else []
-                metric.add_metric(label, float(values.get(key, 0)))
+                metric.add_metric(label, values.get(key, 0) * family.factor)
             yield metric
 
 

@@ -231,9 +231,10 @@ DELIVERY: tuple[Family, ...] = (
         help="Times a connection's pace was set; a system call each, so far fewer than requests is well.",
     ),
     Family(
-        name="delivery_advised_kbits_per_s",
+        name="delivery_advised_bytes_per_second",
         kind="gauge",
-        unit="kbit/s",
+        unit="bytes per second",
+        factor=125,
         help="Bitrate that players are told to stay below because links or CPU are short (delivery.cmsd); 0: none.",
     ),
     Family(

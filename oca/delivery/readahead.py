@@ -41,7 +41,7 @@ _AWAITED = DELIVERY_SLOTS["delivery_reads_awaited"]
 _BYTES = DELIVERY_SLOTS["delivery_read_bytes"]
 _AHEAD_BYTES = DELIVERY_SLOTS["delivery_read_ahead_bytes"]
 _WAITED = [DELIVERY_SLOTS[f"delivery_read_waits:{limit}"] for limit in (*READ_WAITS_MS, "more")]
-_WAITED_US = DELIVERY_SLOTS["delivery_read_wait_us"]
+_WAITED_US = DELIVERY_SLOTS["delivery_read_wait_seconds"]
 _SICK = DELIVERY_SLOTS["delivery_devices_sick"]
 _log = get_logger("reads")
 

@@ -54,9 +54,10 @@ READS: tuple[Family, ...] = (
         values=(*(str(limit) for limit in READ_WAITS_MS), "more"),
     ),
     Family(
-        name="delivery_read_wait_us",
+        name="delivery_read_wait_seconds",
         kind="counter",
-        unit="microseconds",
+        unit="seconds",
+        factor=1e-6,
         help="Time that viewers waited for reads, in all.",
     ),
     Family(

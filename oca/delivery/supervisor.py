@@ -190,7 +190,7 @@ class Supervisor:
 
     def counters(self) -> Mapping[str, int]:
         """Every declared delivery metric (``oca.common.metrics``), summed over the workers."""
-        return {**self._totals.read(), "delivery_advised_kbits_per_s": self._advice.bitrate_max}
+        return {**self._totals.read(), "delivery_advised_bytes_per_second": self._advice.bitrate_max}
 
     def take_demand(self) -> dict[str, tuple[int, int]]:
         """Viewers' (requests, bytes) per asset since the last call."""

@@ -55,7 +55,7 @@ def test_status_tells_what_passes_between_players_and_box() -> None:
         "delivery_listeners:cubic": 0,
         "delivery_quality_reports": 9,
         "delivery_quality_starved": 1,
-        "delivery_advised_kbits_per_s": 4000,
+        "delivery_advised_bytes_per_second": 4000,
     }
     assert players_status(counters, pacing="cmcd") == PlayersStatus(
         pacing="cmcd",

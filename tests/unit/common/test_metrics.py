@@ -47,3 +47,10 @@ def test_collector_shows_histogram_cumulated() -> None:
     assert 'oca_kitchen_steeps_bucket{le="+Inf"} 8.0' in text
     assert "oca_kitchen_steeps_count 8.0" in text
     assert "oca_kitchen_steeps_sum 2.5" in text
+
+
+def test_collector_shows_counts_in_unit_that_is_declared() -> None:
+    waits = Family(name="kitchen_wait_seconds", kind="counter", unit="seconds", help="Waits.", factor=1e-6)
+    registry = CollectorRegistry()
+    registry.register(FamilyCollector((waits,), lambda: {"kitchen_wait_seconds": 1_500_000}))
+    assert "oca_kitchen_wait_seconds_total 1.5" in generate_latest(registry).decode()

@@ -209,7 +209,7 @@ async def test_supervisor_has_players_told_to_step_down_by_new_workers_too(devic
     try:
         assert ";mb=" not in await told()
         supervisor.advise(Load(connections=1, sent_bytes_per_s=75, link_bytes_per_s=100, cpu_ratio=0))
-        assert supervisor.counters()["delivery_advised_kbits_per_s"] == 4000
+        assert supervisor.counters()["delivery_advised_bytes_per_second"] == 4000
         await told_at_last('"fra1-a";du;mb=4000;rtt=')
         os.kill(supervisor.workers()[0].pid, signal.SIGKILL)
         await until(lambda: supervisor.workers()[0].restarts == 1 and supervisor.workers()[0].ready)
