@@ -165,9 +165,7 @@ def _dashboard(name: str, title: str, panels: tuple[Panel, ...]) -> dict[str, An
         "editable": False,
         "time": {"from": "now-24h", "to": "now"},
         "refresh": "1m",
-        "templating": {
-            "list": [source, boxes] if any("$instance" in expr for one in panels for expr, _ in one.draws) else [source]
-        },
+        "templating": {"list": [source, *([boxes] if by_box else [])]},
         "panels": [_panel(number, panel) for number, panel in enumerate(panels)],
     }
 
