@@ -5,7 +5,7 @@ The worker drops the kept answers when the index's version moves, which it looks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from oca.common import clock
 from oca.common.errors import StoreError
@@ -86,6 +86,8 @@ class Lookup:
         they are, so that one that is found here was read before."""
         self.missed: MissClass = "content"
         """Why ``find`` gave None last."""
+        self.unwell: Collection[int] = ()
+        """Devices that hang. No pack is opened there: the event loop would wait for that."""
 
     def find(self, path: bytes) -> Found | None:
         """The object under ``path``; None is a miss, and ``missed`` tells why."""
@@ -99,6 +101,8 @@ class Lookup:
         located = None
         try:
             located = self._reader.find(path)
+            if located is not None and located.device in self.unwell and not self._reader.is_open(located):
+                return None
             pack = self._pack(self._reader, located) if located is not None else None
         except StoreError as error:
             self._counts[_ERRORS] += 1

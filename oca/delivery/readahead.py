@@ -7,7 +7,7 @@ read next and when a device counts as sick is decided by ``lane``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from oca.common import clock
@@ -152,6 +152,11 @@ class Reads:
             now_s = clock.monotonic_s()
             lane.ask_ahead(pack, offset, length, now_s)
             self._go_on(lane, now_s)
+
+    @property
+    def unwell(self) -> Collection[int]:
+        """Devices that hang, by number, as they come and go."""
+        return self._sick.keys()
 
     def sick(self) -> list[int]:
         """Devices that hang, by number."""

@@ -81,6 +81,7 @@ class Service:
         self.lookup = Lookup(open_reader, self.demand, counts, said=cache_status(appliance))
         self.misses = Misses(settings, counts, appliance=appliance)
         self.reads = Reads(loop, settings.reads, counts)
+        self.lookup.unwell = self.reads.unwell
         self.limits = Limits(
             head_bytes_max=settings.head_bytes_max,
             target_bytes_max=settings.target_bytes_max,

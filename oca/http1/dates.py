@@ -19,6 +19,8 @@ _FORMS = (
         rf"(?:{'|'.join(_DAYS)}) (?P<month>[A-Z][a-z]{{2}}) (?P<day>[ \d]\d) {_CLOCK} (?P<year>\d{{4}})", re.ASCII
     ),
 )
+DATE_BYTES_MAX = 40
+"""The longest form has 33."""
 _DAY_S = 86400
 
 
@@ -30,9 +32,13 @@ def format_date(at_s: int) -> str:
     return f"{_DAYS[(days + 3) % 7]}, {day:02} {_MONTHS[month - 1]} {year:04} {clock} GMT"
 
 
-@lru_cache(maxsize=1024)
 def parse_date(value: bytes) -> int | None:
     """Seconds since 1970 of a date in any of the three forms; None for anything else, which callers ignore."""
+    return _parse(value) if len(value) <= DATE_BYTES_MAX else None  # what is no date is not worth its memory
+
+
+@lru_cache(maxsize=1024)
+def _parse(value: bytes) -> int | None:
     text = value.decode("latin-1")
     for form in _FORMS:
         match = form.fullmatch(text)

@@ -161,6 +161,10 @@ class StoreReader:
         opened = self._open[(device, pack)] = OpenPack(descriptor, entry.asset, device)
         return opened
 
+    def is_open(self, located: Located) -> bool:
+        """Whether ``pack`` has its pack at hand, without asking the device."""
+        return (located.device, located.pack) in self._open
+
     def device_of(self, asset: str) -> int | None:
         """The device of the open pack that holds the asset; None if none is open."""
         return next((opened.device for opened in self._open.values() if opened.asset == asset), None)

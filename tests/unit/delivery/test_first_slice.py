@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from oca.delivery.reads_settings import ReadsTable
+from oca.store import files
+from oca.store.store import Store
 from tests.unit.delivery.bench import Bench, Benches, read_reply, store_of, until
 from tests.unit.delivery.hanging import Sickbed, make_cold
+from tests.unit.store.made_up import hold, make_contents
 
 HOT, COLD = b"hot segment " * 4096, b"cold segment" * 8192
 GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -139,6 +142,35 @@ async def test_hung_device_costs_only_its_own_requests(
     assert (await get(bench, "/cold/1.m4s"))[:2] == (200, COLD)
     assert bench.count("delivery_devices_sick") == 0
     assert bench.count("delivery_reads:sick") == bench.count("delivery_misses:health") == 5
+
+
+async def test_no_pack_is_opened_on_hung_device(
+    benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To open one is done on the event loop, which would wait for the device with all viewers."""
+    store = Store.open([devices[1]])
+    hold(store, "other/v")
+    store.close()
+    path, body = next(iter(make_contents("other/v").items()))
+    sickbed = Sickbed(monkeypatch, devices[1])
+    bench = open_bench(benches, devices)
+    opened: list[Path] = []
+    open_read = files.open_read
+
+    def spied(pack: Path) -> int | None:
+        opened.append(pack)
+        return open_read(pack)
+
+    monkeypatch.setattr(files, "open_read", spied)
+    sickbed.turn("hang")
+    assert (await get(bench, "/cold/0.m4s"))[0] == 404
+    assert bench.service.reads.sick() == [1]
+    opened.clear()
+    assert (await get(bench, path))[0] == 404
+    assert (bench.count("delivery_misses:health"), opened) == (2, [])
+    sickbed.turn("well")
+    await until(lambda: bench.service.reads.sick() == [])
+    assert (await get(bench, path))[:2] == (200, body)
 
 
 async def test_viewer_goes_on_from_hung_device_to_one_that_nobody_read_before(

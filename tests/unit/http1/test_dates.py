@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oca.http1 import dates
 from oca.http1.dates import format_date, parse_date
 
 INSTANT_S = 784111777  # the example of RFC 9110 §5.6.7
@@ -53,6 +54,12 @@ def test_dates_agree_with_the_c_library(at_s: int) -> None:
     assert format_date(at_s) == time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(at_s))
 
 
-@given(st.binary(max_size=40))
+def test_dates_remember_nothing_that_is_too_long_for_one() -> None:
+    before = dates._parse.cache_info().currsize
+    assert parse_date(b"Sun, 06 Nov 1994 08:49:37 GMT" + b" " * 16000) is None
+    assert dates._parse.cache_info().currsize == before
+
+
+@given(st.binary(max_size=80))
 def test_dates_read_anything_without_an_error(value: bytes) -> None:
     parse_date(value)
