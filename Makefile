@@ -43,7 +43,7 @@ lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 
-bench: bench-delivery bench-profile bench-cold bench-forecast bench-players ## every benchmark, with its ratios and bars
+bench: bench-delivery bench-profile bench-cold bench-store bench-forecast bench-players ## every benchmark, with its ratios and bars
 
 bench-delivery: .venv/.dev-ready debian-bench ## the delivery worker beside nginx in the same run
 	@$(BIN)/python -m benchmarks.delivery $(DELIVERY)
@@ -56,6 +56,9 @@ bench-cold: .venv/.dev-ready debian-bench ## viewers of what is in memory while 
 
 bench-forecast: .venv/.dev-ready ## tomorrow's demand forecast and placed, beside pull-through caches; FORECAST="--charts FILE --curve FILE"
 	@$(BIN)/python -m benchmarks.forecast $(FORECAST)
+
+bench-store: .venv/.dev-ready ## start-up and memory with millions of objects, and the page cache beside a fill
+	@$(BIN)/python -m benchmarks.store $(STORE)
 
 bench-players: .venv/.dev-ready ## what viewers feel: 200 players before a demo of its own
 	@$(BIN)/python -m benchmarks.players --demo 127.0.41 --players 200 --seconds 60 --headless $(PLAYERS)
@@ -98,4 +101,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit floods fuzz kills lint bench bench-delivery bench-profile bench-cold bench-forecast bench-players wheel deb lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit floods fuzz kills lint bench bench-delivery bench-profile bench-cold bench-store bench-forecast bench-players wheel deb lock debian debian-bench clean

@@ -78,6 +78,7 @@ class FillAgent:
         Passes over the plan go on while they bring something: what an older revision gives back when it is replaced
         makes room only for a later pass.
         """
+        self._store.expect({planned.asset: planned.popularity * planned.bytes for planned in plan.assets})
         tasks = Tasks()
         try:
             while await self._pass(plan, tasks, urgent_only=urgent_only):

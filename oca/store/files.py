@@ -230,6 +230,15 @@ def forget_cached(path: Path) -> None:
                 os.close(descriptor)
 
 
+def let_go(descriptor: int, offset: int, length: int) -> None:
+    """Begin to bring the range to the device, and let go of those of its pages that are there already.
+
+    Linux does both at ``POSIX_FADV_DONTNEED`` and waits for neither: called on a range again some MiB later, it finds
+    the pages written. What a fill writes so takes memory for some MiB, not for the length of an asset.
+    """
+    os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the folder's names to the device."""
     with explained(folder, "sync"):

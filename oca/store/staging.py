@@ -17,6 +17,10 @@ from oca.store.trouble import trouble_of
 
 _READ_BYTES = 1 << 20
 _SUFFIX = ".part"
+LET_GO_BYTES = 8 * 2**20
+"""How much is written, or read again, until the kernel is told that it need not be kept in memory."""
+LET_GO_FACTOR = 8
+"""How far back it is told so again: pages that the device had not taken yet stay the first time."""
 
 Admit = Callable[["StagedAsset", pack.PackTable, int], HeldPack]
 Release = Callable[["StagedAsset"], None]
@@ -56,6 +60,7 @@ class StagedAsset:
         self._whole_bytes = 0
         """Of the objects before the current one."""
         self._hasher: Hasher = hasher()
+        self._let_go_at = 0
         self._descriptor: int | None = files.open_write(path)
 
     def resume(self) -> None:
@@ -102,6 +107,7 @@ class StagedAsset:
             raise
         self._hasher.update(chunk)
         self._in_object += len(chunk)
+        self._let_go(descriptor)
 
     def finish_object(self) -> bool:
         """Whether the current object is whole and its digest right; if not, it is cut back to its start."""
@@ -199,6 +205,13 @@ class StagedAsset:
                 return
         files.cut(descriptor, self.path, self._end())
 
+    def _let_go(self, descriptor: int) -> None:
+        end = self._end()
+        if end >= self._let_go_at + LET_GO_BYTES:
+            self._let_go_at = end
+            start = max(0, end - LET_GO_FACTOR * LET_GO_BYTES)
+            files.let_go(descriptor, start, end - start)
+
     def _begins_with(self, descriptor: int, header: bytes) -> bool:
         try:
             return files.read_at(descriptor, self.path, len(header), 0) == header
@@ -215,6 +228,7 @@ class StagedAsset:
             self._hasher.update(part)
             self._in_object += len(part)
             count -= len(part)
+            self._let_go(descriptor)
 
 
 def pack_bytes(manifest: AssetManifest) -> int:

@@ -23,6 +23,7 @@ from oca.common.identity import Credentials
 from oca.common.messages import FillPlan
 from oca.store.reader import StoreReader
 from oca.store.store import Store
+from tests.unit.store.made_up import hold
 
 from .conftest import Source, SteeringDouble, behave, make_files, make_manifest
 
@@ -444,3 +445,20 @@ async def test_fill_leaves_out_what_costs_more_than_it_serves(filler: Filler, ne
     assert [entry.asset for entry in filler.tracker.left_out] == ["t/a"]
     assert "0.40 times its size" in filler.tracker.left_out[0].reason
     assert filler.tracker.snapshot(9).state == "done"
+
+
+async def test_fill_spreads_what_is_expected_to_be_watched_over_devices(
+    filler: Filler, device: Path, new_source: NewSource
+) -> None:
+    other = device.with_name("nvme1")
+    other.mkdir()
+    filler.store.close()
+    cold = Store.open([other])
+    hold(cold, "cold/one", objects=400)  # so that by free space alone all would go to the first device
+    cold.close()
+    filler.store = Store.open([device, other], device_bytes_max=10**9, reserve_ratio=0.0)
+    origin = await new_source(ALL)
+    manifests = [make_manifest(asset, files, [origin.as_source()]) for asset, files in FILES.items()]
+    assert await filler.fill(filler.steering.offer(*manifests), parallel_assets=1) == {}
+    assert {held.device for held in filler.store.assets() if held.asset in FILES} == {0, 1}
+    filler.store.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from oca.common.errors import StoreError
-from oca.store import pack
-from oca.store.staging import StagedAsset, pack_bytes
+from oca.store import files, pack
+from oca.store.staging import LET_GO_BYTES, LET_GO_FACTOR, StagedAsset, pack_bytes
 from oca.store.store import Store
 from oca.store.verify import verify
 from tests.unit.store.made_up import Contents, fill, flip_byte, make_contents, make_manifest
@@ -219,3 +220,32 @@ def test_staged_asset_can_be_committed_again_after_index_refused_it(device: Path
     staged.commit()
     assert faults(store) == []
     store.close()
+
+
+def test_staged_asset_lets_go_of_pages_as_it_grows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go: list[tuple[int, int]] = []
+    done = files.let_go
+
+    def note(descriptor: int, offset: int, length: int) -> None:
+        let_go.append((offset, offset + length))
+        done(descriptor, offset, length)
+
+    monkeypatch.setattr(files, "let_go", note)
+    size = 100 * 2**20
+    contents = {"/film/1.m4s": bytes(size), "/film/2.m4s": b"end"}
+    staged = store.stage(make_manifest(contents, "film/v"))
+    for start in range(0, size, 2**20):
+        staged.write(bytes(2**20))
+        written = 4096 + start + 2**20
+        assert written - max((end for _, end in let_go), default=0) < LET_GO_BYTES + 2**20
+    assert staged.finish_object()
+    for (first, end), (later, _) in pairwise(let_go):
+        assert later <= end  # nothing is left between
+        assert later >= first
+    assert len([start for start, _ in let_go if start <= 2**20]) >= LET_GO_FACTOR - 1  # the first MiB time and again
+    let_go.clear()
+    staged.close()
+    again = store.stage(make_manifest(contents, "film/v"))
+    assert again.position() == (1, 0)
+    assert len(let_go) >= size // (LET_GO_BYTES + 2**20) - 1  # what is read to go on is let go of, too
+    again.close()

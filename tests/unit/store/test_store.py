@@ -17,6 +17,7 @@ from oca.store import files
 from oca.store.device import DeviceHeldError
 from oca.store.index import Index
 from oca.store.outages import outages
+from oca.store.reader import StoreReader
 from oca.store.staging import pack_bytes
 from oca.store.store import Store
 from oca.store.verify import verify
@@ -348,3 +349,35 @@ def test_store_opens_device_that_has_no_room_for_a_byte(device: Path, monkeypatc
             assert store.failed == {}
             assert store.evict(ASSET) > 0
     assert packs_on(device) == []
+
+
+def test_store_counts_space_of_evicted_pack_as_free_once_its_last_send_has_ended(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = 10_000_000
+    open_still: set[int] = set()
+
+    def space(folder: Path) -> tuple[int, int]:
+        taken = sum(path.stat().st_size for path in (folder / "packs").iterdir())
+        return total, total - taken - sum(os.fstat(descriptor).st_size for descriptor in open_still)
+
+    monkeypatch.setattr(files, "space", space)
+    with closing(Store.open([device], reserve_ratio=0.1)) as store, closing(StoreReader.open([device])) as reader:
+        held = hold(store)
+        opened = reader.pack(0, 1)
+        assert opened is not None
+        opened.sends += 1
+        before = store.free_bytes()
+        assert before == total * 0.9 - held.bytes
+        open_still.add(opened.descriptor)
+        assert store.evict(ASSET) == held.bytes
+        assert (store.use().used_bytes, packs_on(device)) == (0, [])
+        assert store.free_bytes() == before  # the file system has not given it back yet
+        reader.version()
+        reader.refresh()
+        assert len(os.pread(opened.descriptor, 5000, 4096)) == 5000  # the send goes on to its end
+        opened.sends -= 1
+        open_still.clear()
+        reader.refresh()
+        assert opened.descriptor == -1
+        assert store.free_bytes() == before + held.bytes

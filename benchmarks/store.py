@@ -1,0 +1,313 @@
+"""The store beside its bars: start-up and memory with millions of objects, and what a fill leaves of hot pages:
+``python -m benchmarks.store``.
+
+The indexes are real, the packs sparse files of the right length: what is measured reads the index and no object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import json
+import os
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import figure, machine, show, write
+from oca.common.digest import digest_hex, revision_of
+from oca.common.log import configure_logging
+from oca.common.messages import AssetManifest, ObjectDescription
+from oca.store.entries import PackEntry, encode_entry
+from oca.store.store import Store
+
+ADDRESS = "127.0.0.1"
+PACK_OBJECTS = 200
+OBJECT_BYTES = 2_500_000
+START_S_BAR = 2.0
+WORKER_BYTES_BAR = 200e6
+HOT_LOST_BAR = 0.05
+HOT_BYTES, FILL_BYTES, LIMIT_BYTES = 112 * 2**20, 768 * 2**20, 192 * 2**20
+CACHESTAT = 451
+CGROUP = Path("/sys/fs/cgroup/memory")
+METHOD = (
+    f"indexes of {PACK_OBJECTS} objects a pack with paths of 40 bytes, made by way of the store's own index; start: "
+    "oca serve with one worker as a process, from its start until its worker serves, the index in "
+    "the page cache, medians; less: the same with an empty store; worker: a process that opens the store for reading "
+    "and looks up 200,000 random paths, its anonymous memory and, apart, what it has mapped of the index, which "
+    "all workers share and the kernel takes back at need; page cache: in a memory cgroup (v1) of "
+    f"{LIMIT_BYTES >> 20} MiB, {HOT_BYTES >> 20} MiB of segments are read twice, then {FILL_BYTES >> 20} MiB are "
+    "written, as staged and committed assets or, to compare, by plain writes; how much of the segments cachestat then "
+    "still counts"
+)
+
+
+def path_of(number: int) -> bytes:
+    """The path of an object of a made-up index."""
+    pack, item = divmod(number, PACK_OBJECTS)
+    return f"/title-{pack:07}/video-1080p/seg-{item:09}.m4s".encode()
+
+
+def make_index(device: Path, objects: int) -> None:
+    """A device whose index names so many objects, in packs that are sparse files."""
+    store = Store.open([device])
+    (opened,) = store.devices()
+    lengths = PACK_OBJECTS * (OBJECT_BYTES + 2_000)
+    for number in range(1, objects // PACK_OBJECTS + 1):
+        asset = f"title-{number - 1:07}/video-1080p"
+        entry = PackEntry(asset, digest_hex(asset.encode()), lengths, PACK_OBJECTS, 1)
+        first = (number - 1) * PACK_OBJECTS
+        digest = bytes(16)
+        entries = [
+            (
+                path_of(first + item),
+                encode_entry(
+                    number, item * OBJECT_BYTES, OBJECT_BYTES, digest=digest, media_type="video/mp4", modified_at_s=1
+                ),
+            )
+            for item in range(PACK_OBJECTS)
+        ]
+        opened.index.admit(number, entry, entries, replaced={})
+        with opened.pack_path(number).open("wb") as file:
+            file.truncate(lengths)
+        if number % 5000 == 0:
+            print(f"  {number * PACK_OBJECTS:,} objects indexed", file=sys.stderr, flush=True)
+    store.close()
+
+
+# ---- start-up ----
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server((ADDRESS, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def start_s(folder: Path, device: Path) -> float:
+    """Seconds from the start of ``oca serve`` until it serves."""
+    admin = free_port()
+    config = folder / "appliance.toml"
+    config.write_text(
+        f'[appliance]\nid = "bench"\nsite = "bench"\n[delivery]\nlisten = ["{ADDRESS}:{free_port()}"]\nworkers = 1\n'
+        f'[admin]\nlisten = "{ADDRESS}:{admin}"\n[store]\ndevices = ["{device}"]\n'
+        f"[store.scrub]\nrate_bytes_per_s = 0\n"
+    )
+    began_at = time.monotonic()
+    argv = [sys.executable, "-m", "oca.cli", "serve", "--config", str(config)]
+    process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+    try:
+        while not is_serving(admin):
+            if process.poll() is not None:
+                raise SystemExit(f"oca serve ended with status {process.returncode}")
+            time.sleep(0.01)
+        return time.monotonic() - began_at
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def is_serving(admin: int) -> bool:
+    """Whether every worker is ready."""
+    try:
+        with urllib.request.urlopen(f"http://{ADDRESS}:{admin}/v1/status", timeout=30) as answer:
+            workers = json.load(answer)["workers"]
+    except (urllib.error.URLError, OSError):
+        return False
+    return bool(workers) and all(worker["ready"] for worker in workers)
+
+
+# ---- memory ----
+
+LOOK_UP = """
+import json, random, sys
+from pathlib import Path
+from benchmarks.store import memory_of_self, path_of
+from oca.store.reader import StoreReader
+device, objects = Path(sys.argv[1]), int(sys.argv[2])
+reader = StoreReader.open([device])
+chance = random.Random(1)
+for _ in range(200_000):
+    if reader.find(path_of(chance.randrange(objects))) is None:
+        raise SystemExit("an object is missing")
+for pack in chance.sample(range(1, objects // 200 + 1), min(4096, objects // 200)):
+    reader.pack(0, pack)
+print(json.dumps(memory_of_self()))
+"""
+
+
+def memory_of_self() -> dict[str, int]:
+    """Bytes of this process that are its own, and that are mapped from files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    told = {line.partition(":")[0]: line.split()[1] for line in lines if line.startswith("Rss")}
+    return {"anonymous": int(told["RssAnon"]) * 1024, "mapped": int(told["RssFile"]) * 1024}
+
+
+def reader_memory(device: Path, objects: int) -> dict[str, int]:
+    """Memory of a process that looks objects up, as a worker does."""
+    argv = [sys.executable, "-c", LOOK_UP, str(device), str(objects)]
+    found: dict[str, int] = json.loads(subprocess.run(argv, capture_output=True, check=True, text=True).stdout)
+    return found
+
+
+# ---- page cache ----
+
+
+def cached_bytes(path: Path) -> int:
+    """How much of a file is in memory."""
+    asked, told = array("Q", (0, 0)), array("Q", (0,) * 5)
+    asked[1] = path.stat().st_size
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    pointers = [ctypes.c_void_p(each.buffer_info()[0]) for each in (asked, told)]
+    with path.open("rb") as file:
+        if syscall(ctypes.c_long(CACHESTAT), file.fileno(), *pointers, 0):
+            raise SystemExit("the page cache cannot be asked: cachestat takes Linux 6.5")
+    return int(told[0]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextlib.contextmanager
+def limited(name: str) -> Iterator[None]:
+    """This process in a memory cgroup of its own; what it caches counts there."""
+    group = CGROUP / name
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(LIMIT_BYTES))
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+        yield
+    finally:
+        (CGROUP / "cgroup.procs").write_text(str(os.getpid()))
+        (group / "memory.force_empty").write_text("0")
+        group.rmdir()
+
+
+def hot_left(folder: Path, how: str) -> float:
+    """Which part of the hot bytes is in memory after a fill, ``staged`` or ``plain``, in a child of its own."""
+    argv = [sys.executable, "-m", "benchmarks.store", "--page-cache", how, "--folder", str(folder)]
+    return float(subprocess.run(argv, stdout=subprocess.PIPE, check=True, text=True).stdout)
+
+
+def fill_beside_hot(folder: Path, how: str) -> float:
+    """The child's part."""
+    hot = folder / f"hot-{how}"
+    hot.write_bytes(os.urandom(HOT_BYTES))
+    with hot.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    with limited(f"oca-bench-{os.getpid()}"):
+        for _ in range(2):  # twice: the kernel then counts it as in use
+            with hot.open("rb") as file:
+                while file.read(2**20):
+                    continue
+        before = cached_bytes(hot)
+        if how == "staged":
+            fill(folder, FILL_BYTES)
+        else:
+            with (folder / "plain").open("wb") as file:
+                for _ in range(FILL_BYTES >> 20):
+                    file.write(os.urandom(2**20))
+        left = cached_bytes(hot)
+    hot.unlink()
+    return left / before
+
+
+def fill(folder: Path, size: int) -> None:
+    """Commit one asset of so many bytes."""
+    device = folder / "filled"
+    device.mkdir()
+    chunk = random.Random(1).randbytes(4 * 2**20)
+    items = [
+        ObjectDescription(f"/film/{number}.m4s", len(chunk), digest_hex(chunk), "video/mp4")
+        for number in range(size // len(chunk))
+    ]
+    revision = revision_of([(item.path, item.digest) for item in items])
+    manifest = AssetManifest("film/v", revision, size, 1, items, [])
+    store = Store.open([device])
+    staged = store.stage(manifest)
+    for _ in items:
+        for start in range(0, len(chunk), 256 * 1024):
+            staged.write(chunk[start : start + 256 * 1024])
+        if not staged.finish_object():
+            raise SystemExit("an object came out wrong")
+    staged.commit()
+    store.close()
+
+
+# ---- in all ----
+
+
+def measure(folder: Path, *, start_objects: int, memory_objects: int, rounds: int) -> list[dict[str, Any]]:
+    """Every figure."""
+    devices = {objects: folder / f"device-{objects}" for objects in (0, start_objects, memory_objects)}
+    for objects, device in devices.items():
+        device.mkdir()
+        make_index(device, objects)
+    took = {
+        objects: statistics.median(start_s(folder, devices[objects]) for _ in range(rounds))
+        for objects in (0, start_objects)
+    }
+    memory = reader_memory(devices[memory_objects], memory_objects)
+    figures = [
+        figure(f"oca serve serves, {start_objects:,} objects", took[start_objects], "s", bar=START_S_BAR),
+        figure("oca serve serves, empty store", took[0], "s"),
+        figure(f"worker's own memory, {memory_objects:,} objects", memory["anonymous"], "bytes", bar=WORKER_BYTES_BAR),
+        figure(f"mapped of the index and libraries, {memory_objects:,} objects", memory["mapped"], "bytes"),
+    ]
+    if os.geteuid() == 0 and CGROUP.is_dir():
+        lost = {how: 1 - hot_left(folder, how) for how in ("staged", "plain")}
+        figures += [
+            figure("hot bytes pushed out by a fill", lost["staged"], "share", bar=HOT_LOST_BAR),
+            figure("hot bytes pushed out by plain writes", lost["plain"], "share"),
+        ]
+    else:
+        print("page cache: not measured, that takes root and the v1 memory cgroup", file=sys.stderr)
+    return figures
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run, print, write. A bar that does not hold is said in the table and the file, not by the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--start-objects", type=int, default=1_000_000)
+    parser.add_argument("--memory-objects", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=5, help="starts of each kind")
+    parser.add_argument("--page-cache", choices=("staged", "plain"), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help="where to work; a disk with some GB free")
+    options = parser.parse_args(arguments)
+    configure_logging(level="warning")
+    if options.page_cache:
+        print(fill_beside_hot(options.folder, options.page_cache))
+        return 0
+    with tempfile.TemporaryDirectory(prefix="oca-bench-", dir=options.folder) as name:
+        figures = measure(
+            Path(name),
+            start_objects=options.start_objects,
+            memory_objects=options.memory_objects,
+            rounds=options.rounds,
+        )
+    columns = ["figure", "value", "unit", "bar", "holds"]
+    rows = [
+        [f["name"], f"{f['value']:,.3f}", f["unit"], "" if f["bar"] is None else f"{f['bar']:g}", _holds(f["holds"])]
+        for f in figures
+    ]
+    show("The store", columns, rows)
+    print(f"written: {write('store', machine=machine(), method=METHOD, figures=figures)}")
+    return 0
+
+
+def _holds(holds: bool | None) -> str:
+    return "" if holds is None else "yes" if holds else "NO"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
