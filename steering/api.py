@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -92,9 +92,10 @@ def _answer(body: bytes, media_type: str = "application/json") -> web.Response:
     return web.Response(body=body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
 
-def steering_app(routes: list[web.RouteDef]) -> web.Application:
-    """The service's endpoints as an aiohttp application."""
-    app = web.Application(middlewares=[_cross_origin, _unforeseen, problems], client_max_size=REPORT_BYTES_MAX)
+def steering_app(routes: list[web.RouteDef], gates: Sequence[Middleware] = ()) -> web.Application:
+    """The service's endpoints as an aiohttp application; ``gates`` may refuse a request before its handler sees it."""
+    middlewares = [_cross_origin, _unforeseen, problems, *gates]
+    app = web.Application(middlewares=middlewares, client_max_size=REPORT_BYTES_MAX)
     mount(app, routes)
     return app
 

@@ -33,6 +33,7 @@ from steering.plan import mark_urgent
 from steering.planner import compute_plans, planned_at_ns, plans_asset, stored_plan
 from steering.sources import fill_sources, has_room
 from steering.state.store import StateReader
+from steering.trust.serving_audit import ServingAudit
 
 PROGRESS_BYTES_MAX = 2**20
 _ABLE = ("up", "draining")
@@ -52,7 +53,10 @@ class Appliances:
         state: StateReader,
         authorisation: Authorisation,
         first_reports: FirstReports,
+        *,
+        serving_audit: ServingAudit,
     ) -> None:
+        self._serving_audit = serving_audit
         self._decider = decider
         self._intake = intake
         self._state = state
@@ -96,6 +100,8 @@ class Appliances:
         after = self._decider.liveness(appliance)
         if before.standing != after.standing:
             _log.info("appliance changed", appliance=appliance, standing=after.standing, why=after.why)
+        if outcome == "taken":
+            await self._serving_audit.heard(appliance, report.serving, address=request.remote or "")
         acknowledged = await self._keep(appliance, report)
         return json_response(
             ReportAnswer(

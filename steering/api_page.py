@@ -44,6 +44,13 @@ def page_routes(folder: Path = PAGE) -> list[web.RouteDef]:
     return [web.get("/", index), web.get("/page/{name:.+}", part), web.get("/vendor/{name:.+}", vendor)]
 
 
+def login_page(folder: Path = PAGE) -> web.Response:
+    """What asks for name and password, in place of the page."""
+    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "no-store"}
+    body = (folder / "login.html").read_bytes()
+    return web.Response(status=401, body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+
 def _file(request: web.Request, folder: Path, name: str) -> web.Response:
     path = folder / name
     if not _NAME.fullmatch(name) or not path.is_file() or path.stat().st_size > FILE_BYTES_MAX:

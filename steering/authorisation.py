@@ -14,7 +14,8 @@ from steering.address import Trust, parse_address
 from steering.trust.signatures import Signatures
 
 # Through a reverse proxy or a web page anybody reaches us from a good address; these headers give them away.
-_SECOND_HAND = ("Origin", "X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
+PROXIED = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
+_SECOND_HAND = ("Origin", *PROXIED)
 
 
 class Authorisation:
@@ -64,12 +65,17 @@ class Authorisation:
                 "This address may not speak for an appliance without a token",
                 remedy="enrol it ('oca-steering enrol create'), give it a token_file, or add its prefix to api.open_to",
             )
-        if shown := [name for name in _SECOND_HAND if name in request.headers]:
+        if shown := second_hand(request):
             raise Refusal(
                 403,
-                f"{shown[0]} says that somebody else asks: the address proves nothing",
+                f"{shown} says that somebody else asks: the address proves nothing",
                 remedy="enrol the appliance or give it a token_file: that counts whatever lies between",
             )
+
+
+def second_hand(request: web.Request) -> str:
+    """The header by which a page or a proxy gives away that somebody else asks; empty: there is none."""
+    return next((name for name in _SECOND_HAND if name in request.headers), "")
 
 
 def refuse_form(request: web.Request) -> None:

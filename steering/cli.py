@@ -20,11 +20,13 @@ from oca.common.command import (
     run_app,
 )
 from oca.common.config_command import config_app
+from steering.cli_audit import audit
 from steering.cli_catalogue import publish, titles
 from steering.cli_enrol import enrol_app
 from steering.cli_keys import keys_app
 from steering.cli_plan import demand_app, plan
 from steering.cli_routes import routes_app
+from steering.cli_users import users_app
 from steering.settings import HEADING, PREFIX, SteeringSettings, load_settings
 
 app = new_app("oca-steering", __version__, "Steer viewers to the nearest appliance that holds what they watch.")
@@ -47,6 +49,8 @@ app.add_typer(demand_app, name="demand")
 app.add_typer(enrol_app, name="enrol")
 app.add_typer(keys_app, name="keys")
 app.add_typer(routes_app, name="routes")
+app.add_typer(users_app, name="users")
+app.command()(audit)
 app.command()(publish)
 app.command()(titles)
 app.command()(plan)

@@ -15,9 +15,11 @@ from oca.common.command import ConfigOption, JsonOption, SetOption, print_error,
 from oca.common.errors import ConfigError
 from oca.common.units import format_instant, parse_duration
 from steering.cli_tables import print_table
+from steering.local_actor import local_actor
 from steering.settings import SteeringSettings, load_settings
 from steering.state.embedded import open_state
 from steering.state.store import StateReader, StateStore
+from steering.trust.audit import audited
 from steering.trust.identities import forget, open_token, record_of, records, revoke, token_of
 
 TTL_S_MIN, TTL_S_MAX = 60, 30 * 86400
@@ -68,7 +70,7 @@ def create(
     with _opened(config, sets) as (settings, state):
         _refuse_unknown(settings, appliance)
         at_ns = now_ns()
-        with state.write() as transaction:
+        with audited(state, local_actor(), "enrol create", appliance, now_ns=at_ns) as transaction:
             token = open_token(transaction, appliance, new_secret(), now_ns=at_ns, ttl_s=seconds)
     ends_at_ns = at_ns + int(seconds * 1e9)
     if json:
@@ -112,7 +114,7 @@ def revoke_identity(
     with _opened(config, sets) as (settings, state):
         if record_of(state, appliance) is None:
             _refuse_unknown(settings, appliance)
-        with state.write() as transaction:
+        with audited(state, local_actor(), "enrol revoke", appliance, now_ns=now_ns()) as transaction:
             changed = revoke(transaction, appliance, now_ns=now_ns())
     words = "is not let in any more" if changed else "was revoked already"
     _show(Changed(appliance, "revoked"), f"{appliance} {words}", json=json)
@@ -123,10 +125,11 @@ def forget_identity(
     appliance: ApplianceArgument, config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False
 ) -> None:
     """Drop an identity or its revocation: the appliance counts by token_file or address again."""
-    with _opened(config, sets) as (_, state), state.write() as transaction:
-        there = forget(transaction, appliance)
-    if not there:
-        raise ConfigError(f"{appliance} has no identity", remedy="see 'oca-steering enrol list'")
+    with _opened(config, sets) as (_, state):
+        if record_of(state, appliance) is None and token_of(state, appliance) is None:
+            raise ConfigError(f"{appliance} has no identity", remedy="see 'oca-steering enrol list'")
+        with audited(state, local_actor(), "enrol forget", appliance, now_ns=now_ns()) as transaction:
+            forget(transaction, appliance)
     _show(Changed(appliance, "forgotten"), f"{appliance} counts by token_file or address again", json=json)
 
 

@@ -12,6 +12,7 @@ from oca.common.command import ConfigOption, JsonOption, SetOption, print_json, 
 from oca.common.errors import ConfigError
 from steering.cli_tables import print_table
 from steering.key_schedule import StoredKey
+from steering.local_actor import local_actor
 from steering.settings import SteeringSettings, load_settings
 from steering.state.embedded import open_state
 
@@ -55,7 +56,7 @@ def rotate_keys(
     _refuse_off(settings)
     state = open_state(settings.state)
     try:
-        _show(rotate(state, settings.signing, at_s=now_s(), now=True, revoke=revoke), json=json)
+        _show(rotate(state, settings.signing, at_s=now_s(), now=True, revoke=revoke, actor=local_actor()), json=json)
     finally:
         state.close()
 

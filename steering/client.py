@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TypeVar
 
 import aiohttp
@@ -16,6 +17,7 @@ from steering.settings import ApiTable
 
 ANSWER_BYTES_MAX = 16 * 2**20
 TIMEOUT_S = 10.0
+TOKEN_VARIABLE = "OCASTEERING_TOKEN"  # noqa: S105 - its name
 _problems = msgspec.json.Decoder(Problem)
 Answer = TypeVar("Answer")
 
@@ -46,7 +48,9 @@ async def _get(url: str, query: dict[str, str], decoder: msgspec.json.Decoder[An
     try:
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
-            session.get(url, params={name: value for name, value in query.items() if value}) as response,
+            session.get(
+                url, params={name: value for name, value in query.items() if value}, headers=_proof()
+            ) as response,
         ):
             body = await response.content.read(ANSWER_BYTES_MAX)
             if response.status != 200:
@@ -63,3 +67,9 @@ async def _get(url: str, query: dict[str, str], decoder: msgspec.json.Decoder[An
         ) from None
     except msgspec.DecodeError:
         raise SteeringError(f"{url} is not steering", remedy="check [api] listen") from None
+
+
+def _proof() -> dict[str, str]:
+    """The operator's token, where logins are asked of everybody; in the environment, for other users see arguments."""
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    return {"Authorization": f"Bearer {token}"} if token else {}

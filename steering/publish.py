@@ -13,10 +13,12 @@ from oca.common.digest import hasher, revision_of
 from oca.common.media_types import media_type_of
 from oca.common.messages import AssetId, BaseUrl, Name, ObjectDescription, UrlPath
 from steering.catalogue import AssetKind, AssetSummary, StoredAsset, Title, write_title
+from steering.local_actor import local_actor
 from steering.packaged import Package, PackagedAsset, read_package
 from steering.packaged_dash import read_mpd
 from steering.packaged_variants import INTEGER_MAX
 from steering.state.store import StateStore
+from steering.trust.audit import append
 from steering.unservable import UnservableError
 
 NAME_CHARACTERS_MAX = 200
@@ -78,6 +80,7 @@ def publish(
             raise UnservableError(
                 f"{clashes[0]}: another title already serves this path", remedy="publish under another --mount"
             )
+        append(transaction, local_actor(), "publish", title.title, now_ns=publication.published_at_ns)
     return title, package
 
 

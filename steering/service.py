@@ -38,6 +38,8 @@ from steering.signing import Signing
 from steering.state.embedded import open_state
 from steering.state.store import StateStore
 from steering.trust.api_enrol import Enrolment
+from steering.trust.api_operators import Operators
+from steering.trust.serving_audit import ServingAudit
 from steering.trust.signatures import Signatures
 
 BACKLOG = 1024
@@ -102,13 +104,23 @@ class Service:
         )
         limit_s = first_reports_limit_s(settings.fleet.report_interval_s, settings.fleet.report_grace_s)
         self.first_reports = FirstReports(self.decider.site_of, wait_s_max=limit_s)
-        appliances = Appliances(self.decider, self._intake, state, authorisation, self.first_reports)
+        appliances = Appliances(
+            self.decider,
+            self._intake,
+            state,
+            authorisation,
+            self.first_reports,
+            serving_audit=ServingAudit(state, now_ns),
+        )
         players = Players(self.decider, trusted, self.first_reports)
         views = Views(self.decider, self.faults)
         routes = Routes(self.decider, authorisation)
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
-        parts = (views, players, appliances, routes, enrolment)
-        self.app = steering_app([*(route for part in parts for route in part.routes()), *page_routes()])
+        operators = Operators(settings.operators, state, trusted, self.decider.site_of)
+        parts = (views, players, appliances, routes, enrolment, operators)
+        self.app = steering_app(
+            [*(route for part in parts for route in part.routes()), *page_routes()], [operators.gate]
+        )
         self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
         self._listener: asyncio.Server | None = None
 

@@ -17,7 +17,7 @@ from oca.common.settings import Table, load
 from steering.plan_settings import PlanTable
 from steering.settings_check import contradictions
 from steering.signing_settings import SigningTable
-from steering.trust.settings import EnrolmentTable
+from steering.trust.settings import EnrolmentTable, OperatorsTable
 
 PREFIX = "OCASTEERING"
 HEADING = """Settings of steering: oca-steering serve --config steering.toml
@@ -231,6 +231,7 @@ class SteeringSettings(Table, frozen=True):
     origin: OriginTable = OriginTable()
     signing: SigningTable = SigningTable()
     enrolment: EnrolmentTable = EnrolmentTable()
+    operators: OperatorsTable = OperatorsTable()
     log: LogTable = LogTable()
     site: tuple[Site, ...] = ()
 

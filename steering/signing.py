@@ -23,11 +23,13 @@ from oca.common.uri_container import prefix_container
 from steering.key_schedule import Schedule, StoredKey, schedule, signers
 from steering.signing_settings import SigningTable
 from steering.state.store import StateStore
+from steering.trust.audit import Actor, append
 
 STATE_KEY = "signing/keys"
 TOKENS_MAX = 16384
 """Tokens kept, so that viewers of one title share one for a while: signing takes 100 µs."""
 SHARED_S = 300.0
+STEERING = Actor("steering", "this machine")
 SIGNERS_S = 1.0
 """How often it is looked anew which keys sign: their lives are days."""
 _log = get_logger("signing")
@@ -129,7 +131,13 @@ def read_keys(state: StateStore) -> list[StoredKey]:
 
 
 def rotate(
-    state: StateStore, settings: SigningTable, *, at_s: float, now: bool = False, revoke: bool = False
+    state: StateStore,
+    settings: SigningTable,
+    *,
+    at_s: float,
+    now: bool = False,
+    revoke: bool = False,
+    actor: Actor = STEERING,
 ) -> list[StoredKey]:
     """Drop the keys whose time is over and make the next one if it is due; returns those that are there after.
 
@@ -139,6 +147,7 @@ def rotate(
         at_s: Wall clock.
         now: Make the next one whether due or not.
         revoke: Drop all others at once: every token out there ends.
+        actor: Who does it, for the audit log.
 
     Raises:
         SteeringError: The state cannot be written.
@@ -151,6 +160,8 @@ def rotate(
             stored.append(StoredKey(jwk=new_key(settings.algorithm), made_at_s=at_s))
         if (wanted := _encode(stored)) != raw:
             transaction.put(STATE_KEY, wanted)
+            did = f"{'revoked all others; ' if revoke else ''}{', '.join(key.jwk.kid for key in stored)}"
+            append(transaction, actor, "keys rotate", did, now_ns=int(at_s * 1e9))
     return stored
 
 

@@ -23,8 +23,18 @@ _encode = msgspec.json.Encoder().encode
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault
     """Ends a request with problem details; raised only inside request handlers."""
 
-    def __init__(self, status: int, title: str, *, detail: str = "", field: str = "", remedy: str = "") -> None:
+    def __init__(
+        self,
+        status: int,
+        title: str,
+        *,
+        detail: str = "",
+        field: str = "",
+        remedy: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(title)
+        self.headers = headers
         self.problem = Problem(title=title, status=status, detail=detail, field=field, remedy=remedy)
 
 
@@ -89,7 +99,7 @@ async def problems(
     try:
         return await handler(request)
     except Refusal as refusal:
-        return problem_response(refusal.problem)
+        return problem_response(refusal.problem, refusal.headers)
     except web.HTTPException as error:
         if error.status < 400:
             raise

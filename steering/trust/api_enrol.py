@@ -16,6 +16,7 @@ from oca.common.problem import Refusal, json_response, read_body
 from oca.common.threads import in_thread
 from steering.authorisation import Authorisation, refuse_form
 from steering.state.store import StateStore
+from steering.trust.audit import Actor, append
 from steering.trust.identities import Record, Refused, record_of, redeem, renewed
 from steering.trust.signatures import Signatures
 
@@ -55,7 +56,9 @@ class Enrolment:
         if shown.keyid != keyid:
             raise Refusal(401, "Signed with another key than it brings", field="$.key", remedy="run 'oca enrol' again")
         self._signatures.prove(request, shown, asked.key, of=appliance)
-        outcome = await in_thread(partial(self._redeem, appliance, asked, keyid), name="enrolment")
+        outcome = await in_thread(
+            partial(self._redeem, appliance, asked, keyid, request.remote or ""), name="enrolment"
+        )
         if not isinstance(outcome, Record):
             _log.warning("enrolment refused", appliance=appliance, address=request.remote, why=_WORDS[outcome])
             raise Refusal(
@@ -81,20 +84,27 @@ class Enrolment:
         asked = await read_body(request, _renew_requests, bytes_max=MESSAGE_BYTES_MAX)
         if not verifies_text(read_public(asked.key), asked.proof, renewal(appliance, present, asked.key)):
             raise Refusal(400, "The new key's proof is wrong", field="$.proof", remedy="run 'oca enrol --renew' again")
-        after = await in_thread(partial(self._renew, appliance, present, asked.key), name="enrolment")
+        after = await in_thread(
+            partial(self._renew, appliance, present, asked.key, request.remote or ""), name="enrolment"
+        )
         _log.info("appliance has a new key", appliance=appliance, address=request.remote, keyid=after.keys[-1].keyid)
         return self._answer(after)
 
-    def _redeem(self, appliance: str, asked: EnrolRequest, keyid: str) -> Record | Refused:
+    def _redeem(self, appliance: str, asked: EnrolRequest, keyid: str, place: str) -> Record | Refused:
         with self._state.write() as transaction:
-            return redeem(transaction, appliance, asked.token, keyid=keyid, x=asked.key, now_ns=now_ns())
+            at_ns = now_ns()
+            outcome = redeem(transaction, appliance, asked.token, keyid=keyid, x=asked.key, now_ns=at_ns)
+            if isinstance(outcome, Record):
+                append(transaction, Actor(appliance, place), "enrol", f"{appliance} {keyid}", now_ns=at_ns)
+            return outcome
 
-    def _renew(self, appliance: str, present: str, key: str) -> Record:
+    def _renew(self, appliance: str, present: str, key: str, place: str) -> Record:
         with self._state.write() as transaction:
             at_ns = now_ns()
             record = record_of(transaction, appliance)
             if record is None or record.revoked_at_ns or record.key(present, now_ns=at_ns) is None:
                 raise Refusal(403, "The identity was changed meanwhile", remedy="enrol the box anew")
+            append(transaction, Actor(appliance, place), "enrol renew", f"{appliance} {thumbprint(key)}", now_ns=at_ns)
             return renewed(transaction, record, keyid=thumbprint(key), x=key, now_ns=at_ns)
 
     def _answer(self, record: Record) -> web.Response:

@@ -11,6 +11,9 @@ from msgspec.structs import replace
 from oca.common.errors import SteeringError
 from steering.answer import Explanation
 from steering.client import ask_explanation
+from steering.state.embedded import EmbeddedState
+from steering.trust.settings import OperatorsTable
+from steering.trust.users import Login, open_login, put_user
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import make_settings
 
@@ -40,3 +43,18 @@ async def test_client_tells_other_servers_apart() -> None:
     async with TestServer(app) as server:
         with pytest.raises(SteeringError, match="is not steering"):
             await ask(server.port)
+
+
+async def test_client_shows_the_operators_token(
+    state: EmbeddedState, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Steering(state, make_settings(operators=OperatorsTable(login="always"))) as steering:
+        steering.publish(package)
+        with pytest.raises(SteeringError, match="401: Log in, or show a token"):
+            await ask(steering.client.port)
+        login = Login(user="anna", kind="token", label="x", made_at_ns=0, ends_at_ns=2**62)
+        with state.write() as transaction:
+            put_user(transaction, "anna", "read", "four words put together", "salt", now_ns=0)
+            open_login(transaction, "a secret", login)
+        monkeypatch.setenv("OCASTEERING_TOKEN", "a secret")
+        assert (await ask(steering.client.port)).title == "harbour"
