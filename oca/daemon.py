@@ -29,6 +29,7 @@ from oca.delivery.supervisor import Supervisor
 from oca.inheritance import Inheritance
 from oca.lifecycle import Lifecycle
 from oca.network.links import read_links
+from oca.report import kept_demand
 from oca.report.drain import Drain
 from oca.report.inventory import Inventory
 from oca.report.metrics import APPLIANCE, appliance_values
@@ -266,6 +267,7 @@ class Daemon:
             chance=secrets.SystemRandom().random,
             signing=self._signing,
             routes=self._routes,
+            demand_folder=Path(self._settings.store.devices[0]) / kept_demand.FOLDER,
         )
 
     def _tell_delivery(self) -> None:

@@ -177,6 +177,7 @@ class Appliances:
         counts.add(f"steering_demand_batches:{folded.outcome}")
         counts.add("steering_demand_items_dropped:unknown-asset", folded.unknown_assets)
         counts.add("steering_demand_items_dropped:absurd", folded.absurd_items)
+        counts.add("steering_demand_batches:missing", folded.missing_batches)
         if folded.outcome in ("future", "backwards"):
             _log.warning("demand left out: its times cannot be", appliance=appliance, outcome=folded.outcome)
         return report.demand.sequence

@@ -22,7 +22,7 @@ FoldOutcome = Literal["folded", "repeated", "future", "backwards"]
 _FUTURE_NS_MAX = 3600 * 10**9
 _ITEM_MAX = 2**50
 _TOTAL_MAX = 2**63 - 1
-_EPOCHS_REMEMBERED = 16
+_EPOCHS_REMEMBERED = 64
 _ROWS_MAX = 5_000_000
 _ERRORS_SHOWN = 10
 _COLUMNS = ["site", "asset", "day", "requests", "bytes"]
@@ -38,6 +38,8 @@ class Folded:
     outcome: FoldOutcome
     unknown_assets: int = 0
     absurd_items: int = 0
+    missing_batches: int = 0
+    """Numbers passed over since the last one of its epoch: what they told of is lost."""
 
 
 def fold(
@@ -55,14 +57,15 @@ def fold(
     seen = _decode_seen(found) if found is not None else {}
     if batch.sequence <= seen.get(batch.epoch, -1):
         return Folded("repeated")
+    missing = max(0, batch.sequence - seen.get(batch.epoch, 0) - 1)
     seen[batch.epoch] = batch.sequence
     while len(seen) > _EPOCHS_REMEMBERED:
         del seen[next(iter(seen))]
     transaction.put(seen_key, _encode(seen))
     if batch.ended_at_ns < batch.started_at_ns:
-        return Folded("backwards")
+        return Folded("backwards", missing_batches=missing)
     if batch.ended_at_ns > now_ns + _FUTURE_NS_MAX:
-        return Folded("future")
+        return Folded("future", missing_batches=missing)
     day = datetime.fromtimestamp(batch.ended_at_ns / 1e9, tz=UTC).date()
     unknown = absurd = 0
     for item in batch.items:
@@ -72,7 +75,7 @@ def fold(
             absurd += 1
         else:
             _add(transaction, f"demand/{site}/{day.isoformat()}/{item.asset}", item)
-    return Folded("folded", unknown_assets=unknown, absurd_items=absurd)
+    return Folded("folded", unknown_assets=unknown, absurd_items=absurd, missing_batches=missing)
 
 
 def _add(transaction: StateTransaction, key: str, item: AssetDemand) -> None:

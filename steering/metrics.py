@@ -54,9 +54,9 @@ STEERING = (
         name="steering_demand_batches",
         kind="counter",
         unit="batches",
-        help="Demand batches by what became of them; only folded ones count as demand.",
+        help="Demand batches by what became of them; only folded ones count. Missing: numbers that never came.",
         label="outcome",
-        values=("folded", "repeated", "future", "backwards", "unwritten"),
+        values=("folded", "repeated", "future", "backwards", "unwritten", "missing"),
     ),
     Family(
         name="steering_demand_items_dropped",

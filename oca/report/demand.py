@@ -1,14 +1,26 @@
 """Demand on its way to steering: numbered batches, one in flight, resent unchanged until acknowledged.
 
 Pure. Together with steering's side, which folds each (epoch, sequence) in once, no viewer is counted twice and none is
-lost while this process lives.
+lost; ``kept_demand`` has it outlive the process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from oca.common.messages import ASSETS_MAX, AssetDemand, DemandBatch
+
+
+class LedgerState(Struct, frozen=True):
+    """All that a ledger is: what it had told by then, and (requests, bytes) per asset that waits."""
+
+    epoch: str
+    sequence: int
+    started_at_ns: int
+    in_flight: DemandBatch | None
+    pending: dict[str, tuple[int, int]]
 
 
 class DemandLedger:
@@ -22,6 +34,19 @@ class DemandLedger:
         self._pending: dict[str, tuple[int, int]] = {}
         self._in_flight: DemandBatch | None = None
         self._sequence = 0
+
+    @classmethod
+    def of(cls, state: LedgerState) -> DemandLedger:
+        """The ledger that had this state."""
+        ledger = cls(state.epoch, started_at_ns=state.started_at_ns)
+        ledger._sequence = state.sequence
+        ledger._in_flight = state.in_flight
+        ledger._pending = dict(state.pending)
+        return ledger
+
+    def state(self) -> LedgerState:
+        """What ``of`` makes the same ledger from."""
+        return LedgerState(self._epoch, self._sequence, self._started_at_ns, self._in_flight, dict(self._pending))
 
     def add(self, taken: Mapping[str, tuple[int, int]]) -> None:
         """Add (requests, bytes) per asset."""

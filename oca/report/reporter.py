@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import aiohttp
@@ -19,14 +21,16 @@ from oca.common.errors import SteeringError
 from oca.common.jwk import SigningPolicy
 from oca.common.log import get_logger
 from oca.common.messages import Misses, Report, ReportAnswer, Serving
-from oca.report.demand import DemandLedger
+from oca.common.threads import in_thread
 from oca.report.exchange import Exchange
+from oca.report.kept_demand import KeptDemand
 from oca.report.route_watch import RouteWatch
 from oca.report.schedule import next_report_in_s
 from oca.report.snapshot import Delivery, Snapshot, SteeringLink
 
 LAST_REPORTS_MAX = 3
 """One for a batch whose answer was cut off, one for the demand since, one to spare."""
+KEEP_S_MAX = 1.0
 _log = get_logger("reporter")
 _decode = msgspec.json.Decoder(ReportAnswer).decode
 _encode = msgspec.json.Encoder().encode
@@ -57,6 +61,7 @@ class Reporter:
         chance: Callable[[], float],
         signing: Signing,
         routes: RouteWatch | None = None,
+        demand_folder: Path | None = None,
     ) -> None:
         """Make ready to report.
 
@@ -69,6 +74,7 @@ class Reporter:
             chance: A number in [0, 1) on each call, to spread reports.
             signing: Takes up what steering says of signed URLs.
             routes: What is heard by BGP; None: nothing is.
+            demand_folder: Where demand is kept until steering has it; None: in memory alone.
 
         Raises:
             ConfigError: The token file or the identity cannot be used.
@@ -82,7 +88,8 @@ class Reporter:
         self._chance = chance
         self._signing = signing
         self._routes = routes
-        self._ledger = DemandLedger(boot_id, started_at_ns=now_ns())
+        self._ledger = KeptDemand(demand_folder, boot_id, started_at_ns=now_ns())
+        self._keeping: asyncio.Future[None] | None = None
         self.exchange = Exchange(steering, appliance.id)
         self._wanted = asyncio.Event()
         self._sequence = 0
@@ -134,6 +141,7 @@ class Reporter:
 
     async def _send(self, session: aiohttp.ClientSession) -> ReportAnswer:
         report = self._compose()
+        await self._keep()
         answer = await self._post(session, _encode(report))
         self._ledger.acknowledge(answer.demand_sequence)
         self._listed_wanted = report.contents.digest if answer.contents_wanted else ""
@@ -146,6 +154,12 @@ class Reporter:
             if self._signing.policy is answer.policy:
                 self.nudge()  # until it knows, steering signs by what was there before
         return answer
+
+    async def _keep(self) -> None:
+        """Make demand durable before it is told; a device that hangs holds up one report, for ``KEEP_S_MAX``."""
+        if self._keeping is None or self._keeping.done():
+            self._keeping = in_thread(partial(self._ledger.keep, self._ledger.due()), name="keep demand")
+            await asyncio.wait([self._keeping], timeout=KEEP_S_MAX)
 
     def _compose(self) -> Report:
         snapshot, serving = self._observe()

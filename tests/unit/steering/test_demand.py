@@ -49,6 +49,12 @@ def test_batch_counts_once_however_often_it_comes(state: EmbeddedState) -> None:
     assert total(state) == 20
 
 
+def test_batches_that_never_came_are_counted(state: EmbeddedState) -> None:
+    missing = [take(state, make_batch(number, t__a=(1, 1))).missing_batches for number in (1, 2, 5, 5, 6)]
+    assert missing == [0, 0, 2, 0, 0]
+    assert total(state) == 4
+
+
 def test_batch_of_earlier_boot_counts_once_too(state: EmbeddedState) -> None:
     take(state, make_batch(3, t__a=(1, 10)))
     take(state, make_batch(0, epoch="second", t__a=(1, 10)))
