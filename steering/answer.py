@@ -134,15 +134,20 @@ def playback_answer(
         dash_url=f"{manifests}/manifest.mpd{suffix}" if pathways and title.mpd is not None else "",
         pathways=pathway_answers(ranking),
         rejected=rejected_answers(ranking),
-        assets={
-            asset.asset: [
-                pathway.base + asset.entry
-                for pathway in pathways
-                if pathway.has(asset.asset) and pathway.pathway != ORIGIN_RETRY_PATHWAY
-            ]
-            for asset in title.assets
-        },
+        assets=_asset_urls(title, pathways),
     )
+
+
+def _asset_urls(title: Title, pathways: Sequence[Pathway]) -> dict[str, list[str]]:
+    """Asset → its first object's URLs, best first."""
+    sources = [(pathway.base, pathway.holds) for pathway in pathways if pathway.pathway != ORIGIN_RETRY_PATHWAY]
+    if all(holds is None or len(holds) == len(title.assets) for _, holds in sources):
+        bases = [base for base, _ in sources]
+        return {asset.asset: [base + asset.entry for base in bases] for asset in title.assets}
+    return {
+        asset.asset: [base + asset.entry for base, holds in sources if holds is None or asset.asset in holds]
+        for asset in title.assets
+    }
 
 
 def steering_url(base_url: str, protocol: str, title: str, pathways: Sequence[Pathway], query: str) -> str:

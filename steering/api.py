@@ -10,10 +10,9 @@ from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from oca.common.log import get_logger
-from oca.common.messages import REPORT_BYTES_MAX, Problem
+from oca.common.messages import REPORT_BYTES_MAX
 from oca.common.metrics import FamilyCollector
-from oca.common.problem import problem_response, problems
+from oca.common.problem import problems
 from oca.common.routing import mount
 from steering.decision import Decider
 from steering.kept import KeptBody
@@ -31,7 +30,6 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
 }
 _encode = msgspec.json.Encoder().encode
-_log = get_logger("api")
 
 
 class Views:
@@ -94,7 +92,7 @@ def _answer(body: bytes, media_type: str = "application/json") -> web.Response:
 
 def steering_app(routes: list[web.RouteDef], gates: Sequence[Middleware] = ()) -> web.Application:
     """The service's endpoints as an aiohttp application; ``gates`` may refuse a request before its handler sees it."""
-    middlewares = [_cross_origin, _unforeseen, problems, *gates]
+    middlewares = [_cross_origin, problems, *gates]
     app = web.Application(middlewares=middlewares, client_max_size=REPORT_BYTES_MAX)
     mount(app, routes)
     return app
@@ -111,15 +109,3 @@ async def _cross_origin(request: web.Request, handler: Handler) -> web.StreamRes
     for name, value in CORS.items():
         response.headers.setdefault(name, value)
     return response
-
-
-@web.middleware
-async def _unforeseen(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A fault of ours is logged whole and told in one line."""
-    try:
-        return await handler(request)
-    except web.HTTPException:
-        raise
-    except Exception as error:  # noqa: BLE001 - the seam behind which nothing internal may leak
-        _log.error("a request failed by a fault of ours", path=request.path, exc_info=error)
-        return problem_response(Problem(title="Internal fault", status=500, remedy="see the log of steering"))

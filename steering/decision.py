@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from oca.common.clock import monotonic_s, now_ns
@@ -18,7 +16,7 @@ from steering.liveness import Liveness, Standing, report_age_limit_s
 from steering.load import share_taken
 from steering.metrics import Counts
 from steering.order import NearSite, Order, home_of, nearest_sites, order_sites
-from steering.ranking import Candidate, Look, Ranking, Viewer, rank
+from steering.ranking import Candidate, Look, Ranking, Viewer, no_token, rank
 from steering.reach import Reach
 from steering.settings import SteeringSettings
 from steering.signing import Signing
@@ -35,8 +33,7 @@ _SIGNED = ("playback", "hls", "dash", "redirect")
 """What hands out URLs; steering answers hold none, and an explanation is for operators."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A ranking, and the network the client was found in."""
 
     title: Title
@@ -76,7 +73,7 @@ class Decider:
         self.reach = Reach(settings.site, settings.routes)
         places = self.fleet.holders
         self._places = {
-            site.id: (places.place(site.appliance[0].id), (1 << len(site.appliance)) - 1) if site.appliance else (0, 0)
+            site.id: (places.place(site.appliance[0].id), len(site.appliance)) if site.appliance else (0, 0)
             for site in settings.site
         }
         self._standing: dict[str, tuple[float, list[Candidate]]] = {}
@@ -106,7 +103,7 @@ class Decider:
             origin_url=self.origin_of(title) if self.settings.origin.for_players else "",
             appliances_max=self.settings.api.pathways_max,
             explain=explain,
-            **({"token_of": partial(self.token_path, title=title)} if kind in _SIGNED else {}),
+            token_of=self._tokens_for(title) if kind in _SIGNED else no_token,
         )
         self.counts.add(f"steering_decisions:{kind}")
         first = ranking.pathways[0].source_class if ranking.pathways else "none"
@@ -125,6 +122,20 @@ class Decider:
         """The token for ``title`` that an appliance asks for, as it stands in the path; empty: it asks for none."""
         report = self.fleet.members[appliance].report
         return self.signing.token_path(report.keys, title.mount) if report is not None else ""
+
+    def _tokens_for(self, title: Title) -> Callable[[str], str]:
+        """The tokens of one decision: boxes that hold the same keys share one."""
+        made: dict[tuple[str, ...], str] = {}
+
+        def token_of(appliance: str) -> str:
+            report = self.fleet.members[appliance].report
+            keys = tuple(report.keys) if report is not None else ()
+            token = made.get(keys)
+            if token is None:
+                token = made[keys] = self.signing.token_path(keys, title.mount)
+            return token
+
+        return token_of
 
     def _viewer(self, client: Address, lengths: Sequence[int], home: str) -> Viewer:
         bits = 32 if client.version == 4 else 128
@@ -145,8 +156,8 @@ class Decider:
             order = order_sites(self.sites, claims, nearest)
             own = [tier for tier in order if tier[0].claim is not None]
             boxes = 0
-            for first, mask in (self._places[ranked.site.id] for tier in order for ranked in tier):
-                boxes |= mask << first
+            for first, count in (self._places[ranked.site.id] for tier in order for ranked in tier):
+                boxes |= ((1 << count) - 1) << first
             kept = self._orders[claims] = _KeptOrder(order, own, boxes)
         return kept.order if holders is not None and holders.anybody & kept.boxes else kept.own
 
@@ -158,10 +169,10 @@ class Decider:
         """Boxes by site, each with what it holds of a title."""
 
         def look(site: str, everyone: bool) -> Iterable[tuple[Candidate, Holding | None]]:
-            first, mask = self._places[site]
-            if holders is None or not holders.anybody >> first & mask:
-                return [(candidate, None) for candidate in self._boxes(site)] if everyone else ()
-            return [(candidate, holders.at(first + index)) for index, candidate in enumerate(self._boxes(site))]
+            held = holders.among(*self._places[site]) if holders is not None else ()
+            if held:
+                return zip(self._boxes(site), held, strict=True)
+            return [(candidate, None) for candidate in self._boxes(site)] if everyone else ()
 
         return look
 

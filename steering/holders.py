@@ -6,7 +6,7 @@ microseconds. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from steering.catalogue import Title
@@ -44,13 +44,21 @@ class TitleHolders:
         self.holdings: dict[Holding, int] = {}
         self.anybody = 0
 
-    def at(self, place: int) -> Holding | None:
-        """What the box with this place in the fleet holds."""
-        if not self.anybody >> place & 1:
-            return None
+    def among(self, first: int, count: int) -> Sequence[Holding | None]:
+        """What each of ``count`` boxes from place ``first`` holds; empty where none of them holds anything."""
+        here = self.anybody >> first & ((1 << count) - 1)
+        if not here:
+            return ()
         if len(self.holdings) == 1:
-            return next(iter(self.holdings))
-        return next(holding for holding, boxes in self.holdings.items() if boxes >> place & 1)
+            only = next(iter(self.holdings))
+            return [only if here >> index & 1 else None for index in range(count)]
+        found: list[Holding | None] = [None] * count
+        for holding, boxes in self.holdings.items():
+            theirs = boxes >> first & here
+            while theirs:
+                found[(theirs & -theirs).bit_length() - 1] = holding
+                theirs &= theirs - 1
+        return found
 
     def change(self, bit: int, before: Holding | None, after: Holding | None) -> None:
         """Take up that a box's holding went from ``before`` to ``after``."""

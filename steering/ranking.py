@@ -10,7 +10,6 @@ that are not for a growing share of networks, so that its load goes over to the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import NamedTuple
@@ -42,8 +41,7 @@ class Candidate(NamedTuple):
     share: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pathway:
+class Pathway(NamedTuple):
     """One source a player may use. ``holds`` is None for the origin, which holds everything.
 
     ``token_path`` goes between its URL and an object's path; empty where no token is needed.
@@ -75,8 +73,7 @@ class Rejected(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ranking:
+class Ranking(NamedTuple):
     """Pathways best first, the origin last. ``barred`` says why nobody may serve it to this client, if so."""
 
     pathways: tuple[Pathway, ...]
@@ -104,13 +101,13 @@ def bar(title: Title, region: str, now_ns: int) -> str:
     return ""
 
 
-def _no_token(appliance: str) -> str:
+def no_token(appliance: str) -> str:
+    """For where nothing is signed."""
     del appliance
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Viewer:
+class Viewer(NamedTuple):
     """Who is to be served.
 
     Attributes:
@@ -152,7 +149,7 @@ def rank(
     now_ns: int,
     origin_url: str,
     appliances_max: int,
-    token_of: Callable[[str], str] = _no_token,
+    token_of: Callable[[str], str] = no_token,
     explain: bool = False,
 ) -> Ranking:
     """Rank every source of ``title`` for a viewer.
@@ -177,18 +174,7 @@ def rank(
     for tier in order:
         if len(rejected) >= REJECTED_MAX or (len(chosen) >= appliances_max and not explain):
             break
-        fits = []
-        for ranked in tier:
-            told = explain or ranked.claim is not None
-            for candidate, holding in look(ranked.site.id, told):
-                holds = holding.of(title) if holding is not None else _NOTHING
-                if why_not := _why_not(title, ranked, candidate, holding, holds):
-                    rejected.append(Rejected(candidate.appliance, why_not))
-                else:
-                    place = place_of(title.title, candidate.appliance, candidate.capacity)
-                    fits.append(_Fit(candidate.liveness.degraded, -len(holds), place, candidate, ranked, holds))
-        fits.sort(key=_by_standing)
-        for fit in fits:
+        for fit in _fits(title, tier, look, rejected, explain=explain):
             room = takes(fit.candidate.appliance, viewer.network, fit.candidate.share)
             (chosen if room else set_back).append(fit)
     ways = chosen + set_back
@@ -196,12 +182,34 @@ def rank(
     rejected += [
         Rejected(fit.candidate.appliance, f"{appliances_max} better ones are enough") for fit in ways[appliances_max:]
     ]
-    pathways = [
-        _pathway(fit, viewer, wanted, before, token_of(fit.candidate.appliance))
-        for before, fit in enumerate(ways[:appliances_max])
-    ]
+    places: dict[str, str] = {}
+    pathways: list[Pathway] = []
+    for fit in ways[:appliances_max]:
+        site = fit.ranked.site.id
+        where = places.get(site)
+        if where is None:
+            where = places[site] = _place(fit.ranked, viewer)
+        pathways.append(_pathway(fit, where, wanted, len(pathways), token_of(fit.candidate.appliance)))
     pathways += _origins(origin_url, alone=not pathways)
     return Ranking(tuple(pathways), tuple(rejected))
+
+
+def _fits(
+    title: Title, tier: Sequence[RankedSite], look: Look, rejected: list[Rejected], *, explain: bool
+) -> list[_Fit]:
+    """The boxes of equally near sites that may serve, best first; the others go to ``rejected``."""
+    fits = []
+    for ranked in tier:
+        told = explain or ranked.claim is not None
+        for candidate, holding in look(ranked.site.id, told):
+            holds = holding.of(title) if holding is not None else _NOTHING
+            if why_not := _why_not(title, ranked, candidate, holding, holds):
+                rejected.append(Rejected(candidate.appliance, why_not))
+            else:
+                place = place_of(title.title, candidate.appliance, candidate.capacity)
+                fits.append(_Fit(candidate.liveness.degraded, -len(holds), place, candidate, ranked, holds))
+    fits.sort(key=_by_standing)
+    return fits
 
 
 def _why_not(
@@ -220,20 +228,15 @@ def _why_not(
     return ""
 
 
-def _pathway(fit: _Fit, viewer: Viewer, wanted: int, before: int, token_path: str) -> Pathway:
+def _pathway(fit: _Fit, where: str, wanted: int, before: int, token_path: str) -> Pathway:
     candidate, holds = fit.candidate, fit.holds
     share = "holds it whole" if len(holds) == wanted else f"holds {len(holds)} of its {wanted} assets"
     place = "nearest" if not before else f"number {before + 1}"
     room = "" if candidate.share >= 1 else f"; nearly full: takes {candidate.share:.0%} of its viewers"
+    site = fit.ranked.site
+    why = f"{place}: {where}; {share}; {candidate.liveness.why}{room}"
     return Pathway(
-        pathway=candidate.appliance,
-        url=candidate.url,
-        source_class=fit.ranked.site.class_,
-        site=fit.ranked.site.id,
-        distance_km=fit.ranked.distance_km,
-        why=f"{place}: {_place(fit.ranked, viewer)}; {share}; {candidate.liveness.why}{room}",
-        holds=holds,
-        token_path=token_path,
+        candidate.appliance, candidate.url, site.class_, site.id, fit.ranked.distance_km, why, holds, token_path
     )
 
 

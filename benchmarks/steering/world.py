@@ -80,6 +80,10 @@ class World:
             found = self._revisions[number] = [(name, digest_hex(name.encode())) for name in names]
         return found
 
+    def forget(self) -> None:
+        """Give the memory back that only the filling needed."""
+        self._revisions.clear()
+
     def title(self, number: int) -> Title:
         """A title with a ladder of five, sound and subtitles."""
         pairs = self.assets(number)
@@ -133,8 +137,9 @@ class World:
         self.chance.shuffle(texts)
         return texts
 
-    def batches(self, appliance: str, texts: list[str]) -> list[RouteBatch]:
-        """A whole table of one appliance, with as many paths as prefixes / 6."""
+    def batches(self, appliance: str, texts: list[str], seed: int) -> list[RouteBatch]:
+        """A whole table of one appliance, with as many paths as prefixes / 6; the same for the same seed."""
+        chance = random.Random(seed)
         batches: list[RouteBatch] = []
         digest = 0
         for start in range(0, len(texts), BATCH):
@@ -143,7 +148,7 @@ class World:
             before = digest
             for index in range(0, len(part), 6):
                 attributes = PathAttributes(
-                    as_path=f"64500 {self.chance.randrange(1, 60000)} {self.chance.randrange(1, 60000)}",
+                    as_path=f"64500 {chance.randrange(1, 60000)} {chance.randrange(1, 60000)}",
                     next_hop="192.0.2.1",
                 )
                 prefixes = part[index : index + 6]

@@ -39,10 +39,14 @@ def test_holders_share_what_is_held_alike() -> None:
     holders.put("box-3", [("t/a", "new")])
     title = holders.of_title("t")
     assert title is not None
-    assert title.at(0) is title.at(2)
-    assert title.at(3) is not title.at(0)
-    assert title.at(4) is None
-    assert len(title.holdings) == 2
+    first = title.among(0, 5)
+    assert first[0] is first[1] is first[2]
+    assert first[3] not in (None, first[0])
+    assert first[4] is None
+    assert title.among(4, 9) == ()
+    holders.put("box-3", [])
+    assert list(title.among(2, 2)) == [first[0], None]
+    assert len(title.holdings) == 1
 
 
 def test_holding_tells_what_of_a_title_can_be_played() -> None:
@@ -78,7 +82,7 @@ def test_holders_agree_with_what_each_one_holds(changes: list[tuple[str, dict[st
             assert holders.names(holders.of(asset, revision)) == wanted
     for name, contents in kept.items():
         title = holders.of_title("t")
-        holding = title.at(holders.place(name)) if title is not None else None
+        holding = next(iter(title.among(holders.place(name), 1)), None) if title is not None else None
         mine = {asset: revision for asset, revision in contents.items() if asset.startswith("t/")}
         assert (holding.assets if holding is not None else {}) == mine
     assert len(holders) == len({asset[0] for contents in kept.values() for asset in contents})

@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from oca.common.prefix import Prefix
 from steering.catalogue import Title
@@ -251,29 +252,62 @@ def test_ranking_keeps_title_out_of_sites_without_rights() -> None:
 
 LIVES = st.sampled_from([Liveness("up", False, "well"), DEGRADED, GONE, Liveness("drained", False, "drained")])
 CONTENTS = st.sets(st.sampled_from(sorted(ALL))).map(lambda assets: held(TITLE, *assets) if assets else {})
+REGIONS = st.sampled_from(["", "DE", "FR"])
+BOXES = st.lists(st.tuples(LIVES, CONTENTS, st.floats(0, 1)), max_size=8)
 
 
-@given(st.lists(st.tuples(LIVES, CONTENTS), max_size=8), st.sampled_from(["10.1.0.1", "172.16.0.9", "192.0.2.1"]))
+@given(
+    BOXES, st.sampled_from(["10.1.0.1", "172.16.0.9", "192.0.2.1"]), st.lists(REGIONS, min_size=6, max_size=6), REGIONS
+)
 def test_ranking_never_names_an_appliance_that_may_not_serve(
-    boxes: Sequence[tuple[Liveness, dict[str, str]]], client: str
+    boxes: Sequence[tuple[Liveness, dict[str, str], float]], client: str, regions: list[str], granted: str
 ) -> None:
     there = world()
+    there.sites = [replace(site, region=region) for site, region in zip(there.sites, regions, strict=True)]
+    region_of = {site.id: site.region for site in there.sites}
     names = [site.id for site in there.sites]
     there.candidates = {name: [] for name in names}
-    for number, (liveness, contents) in enumerate(boxes):
-        there.candidates[names[number % len(names)]].append(make_candidate(f"x{number}", contents, liveness))
-    ranking = there.rank(client)
-    assert there.rank(client) == ranking
+    for number, (liveness, contents, share) in enumerate(boxes):
+        box = with_share(make_candidate(f"x{number}", contents, liveness), share)
+        there.candidates[names[number % len(names)]].append(box)
+    title = make_title(regions=[granted] if granted else [])
+    ranking = there.rank(client, title, region=granted)
+    assert there.rank(client, title, region=granted) == ranking
     assert ranking.pathways[-1].source_class == "fallback"
     assert len(ranking.pathways) >= 2
     known = {
         made.appliance: (site, made, holding) for site, mades in there.candidates.items() for made, holding in mades
     }
     embedded = {"10.1.0.1": {"metro", "wide"}, "172.16.0.9": {"other"}, "192.0.2.1": set()}[client]
-    for pathway in ranking.pathways:
-        if pathway.source_class != "fallback":
-            site, made, holding = known[pathway.pathway]
-            assert made.liveness.takes_viewers
-            assert holding is not None
-            assert set(holding.assets) - {"harbour/manifests"}
-            assert site in embedded or pathway.source_class != "embedded"
+    able = set()
+    for name, (site, made, holding) in known.items():
+        holds = set(holding.assets) - {"harbour/manifests"} if holding is not None else set()
+        near = site in embedded or site in ("far", "near", "peer")
+        if made.liveness.takes_viewers and holds and near and (not granted or region_of[site] == granted):
+            able.add(name)
+    chosen = [pathway.pathway for pathway in ranking.pathways if pathway.source_class != "fallback"]
+    assert set(chosen) <= able
+    assert len(chosen) == min(len(able), 4)
+    shares = [known[name][1].share for name in chosen]
+    if 0.0 in shares:  # a full box is behind all that have room
+        assert max(shares[shares.index(0.0) :]) < 1
+
+
+@given(BOXES, st.integers(0, 7))
+def test_ranking_without_a_box_moves_only_its_viewers(
+    boxes: Sequence[tuple[Liveness, dict[str, str], float]], gone: int
+) -> None:
+    there = world()
+    for mades in there.candidates.values():
+        mades.clear()
+    names = [site.id for site in there.sites]
+    for number, (liveness, contents, share) in enumerate(boxes):
+        box = with_share(make_candidate(f"x{number}", contents, liveness), share)
+        there.candidates[names[number % len(names)]].append(box)
+    before = pathways(there.rank(appliances_max=9))
+    for site, mades in there.candidates.items():
+        there.candidates[site] = [box for box in mades if box[0].appliance != f"x{gone}"]
+    after = pathways(there.rank(appliances_max=9))
+    assert [name for name in after if not name.startswith("origin")] == [
+        name for name in before if name != f"x{gone}" and not name.startswith("origin")
+    ]
