@@ -15,6 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from oca.common.descriptors import raise_limit
 from oca.common.log import get_logger
 from steering.metrics import Counts
+from steering.trust.crowd import Crowd
 
 FIRST_REQUEST_S_MAX = 15.0
 IDLE_S_MAX = 75.0  # reverse proxies let go of theirs after 60 s; the first to close spoils no request
@@ -42,8 +43,9 @@ def connections_limit(wanted: int) -> int:
 class Connections:
     """Makes each connection's protocol, as ``loop.create_server`` asks for it."""
 
-    def __init__(self, server: web.Server, counts: Counts, connections_max: int) -> None:
+    def __init__(self, server: web.Server, counts: Counts, connections_max: int, crowd: Crowd | None = None) -> None:
         self._server = server
+        self._crowd = crowd
         self._counts = counts
         self._connections_max = connections_max
         self._full = False
@@ -52,8 +54,8 @@ class Connections:
         """The protocol of one more connection."""
         return Connection(self._server, self)
 
-    def take(self) -> bool:
-        """Whether one more may begin; it must then ``leave``."""
+    def take(self, peer: str) -> bool:
+        """Whether one more from the address ``peer`` may begin; it must then ``leave``."""
         if self._counts.values["steering_connections"] >= self._connections_max:
             self.closed("refused")
             if not self._full:
@@ -64,11 +66,16 @@ class Connections:
                     remedy="raise api.connections_max, and LimitNOFILE with it, or find out who holds them",
                 )
             return False
+        if self._crowd is not None and not self._crowd.enter(peer):
+            self.closed("crowded")
+            return False
         self._counts.add("steering_connections")
         return True
 
-    def leave(self) -> None:
-        """One has ended."""
+    def leave(self, peer: str) -> None:
+        """One from ``peer`` has ended."""
+        if self._crowd is not None:
+            self._crowd.leave(peer)
         self._counts.add("steering_connections", -1)
         if self._counts.values["steering_connections"] < self._connections_max * 0.9:
             self._full = False
@@ -81,7 +88,7 @@ class Connections:
 class Connection(web.RequestHandler):
     """aiohttp's protocol, with what it lacks."""
 
-    __slots__ = ("_connections", "_taken", "_waits")
+    __slots__ = ("_connections", "_peer", "_taken", "_waits")
 
     def __init__(self, server: web.Server, connections: Connections) -> None:
         super().__init__(
@@ -94,12 +101,15 @@ class Connection(web.RequestHandler):
         )
         self._connections = connections
         self._taken = False
+        self._peer = ""
         self._waits: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take it, or end it at once where there are too many."""
         socket = cast(asyncio.Transport, transport)
-        self._taken = self._connections.take()
+        peer = socket.get_extra_info("peername")
+        self._peer = str(peer[0]) if peer else ""
+        self._taken = self._connections.take(self._peer)
         if not self._taken:
             socket.abort()
             return
@@ -111,7 +121,7 @@ class Connection(web.RequestHandler):
         """Let go."""
         self._wait_no_more()
         if self._taken:
-            self._connections.leave()
+            self._connections.leave(self._peer)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

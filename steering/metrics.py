@@ -85,10 +85,11 @@ STEERING = (
         name="steering_connections_closed",
         kind="counter",
         unit="connections",
-        help="Connections that steering ended: refused beyond api.connections_max, silent without a whole first "
+        help="Connections that steering ended: refused beyond api.connections_max, crowded beyond "
+        "limits.connections_per_client_max, silent without a whole first "
         "request for 15 s, stalled without taking any of an answer for 30 s.",
         label="reason",
-        values=("refused", "silent", "stalled"),
+        values=("refused", "crowded", "silent", "stalled"),
     ),
     Family(
         name="steering_signatures_refused",
@@ -98,6 +99,12 @@ STEERING = (
         "time too far from ours (a wrong clock, or an old request), forged, replayed, too many, of a revoked identity.",
         label="reason",
         values=("unsigned", "unknown-key", "clock", "forged", "replayed", "too-many", "revoked"),
+    ),
+    Family(
+        name="steering_requests_limited",
+        kind="counter",
+        unit="requests",
+        help="Requests answered 429: their client asked more often than limits.requests_per_s.",
     ),
     Family(name="steering_titles", kind="gauge", unit="titles", help="Titles in the catalogue."),
 )

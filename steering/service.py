@@ -11,7 +11,7 @@ import uvloop
 from aiohttp import web
 
 from oca.common.addresses import parse_listen
-from oca.common.clock import now_ns
+from oca.common.clock import monotonic_s, now_ns
 from oca.common.errors import ConfigError
 from oca.common.log import configure_logging, get_logger
 from oca.common.notify import notify, notify_alive
@@ -39,6 +39,8 @@ from steering.state.embedded import open_state
 from steering.state.store import StateStore
 from steering.trust.api_enrol import Enrolment
 from steering.trust.api_operators import Operators
+from steering.trust.crowd import Crowd
+from steering.trust.limits import Limits
 from steering.trust.serving_audit import ServingAudit
 from steering.trust.signatures import Signatures
 
@@ -116,10 +118,11 @@ class Service:
         views = Views(self.decider, self.faults)
         routes = Routes(self.decider, authorisation)
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
+        limits = Limits(settings.limits, trusted, self._counts, monotonic_s)
         operators = Operators(settings.operators, state, trusted, self.decider.site_of)
         parts = (views, players, appliances, routes, enrolment, operators)
         self.app = steering_app(
-            [*(route for part in parts for route in part.routes()), *page_routes()], [operators.gate]
+            [*(route for part in parts for route in part.routes()), *page_routes()], [limits.gate, operators.gate]
         )
         self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
         self._listener: asyncio.Server | None = None
@@ -133,7 +136,10 @@ class Service:
         endpoint = parse_listen(self._settings.api.listen, setting="api.listen")
         await self._runner.setup()
         connections = Connections(
-            cast(web.Server, self._runner.server), self._counts, connections_limit(self._settings.api.connections_max)
+            cast(web.Server, self._runner.server),
+            self._counts,
+            connections_limit(self._settings.api.connections_max),
+            Crowd(self._settings.limits.connections_per_client_max, Trust(self._settings.api.trusted_proxies)),
         )
         try:
             self._listener = await asyncio.get_running_loop().create_server(

@@ -17,7 +17,7 @@ from oca.common.settings import Table, load
 from steering.plan_settings import PlanTable
 from steering.settings_check import contradictions
 from steering.signing_settings import SigningTable
-from steering.trust.settings import EnrolmentTable, OperatorsTable
+from steering.trust.settings import EnrolmentTable, LimitsTable, OperatorsTable
 
 PREFIX = "OCASTEERING"
 HEADING = """Settings of steering: oca-steering serve --config steering.toml
@@ -232,6 +232,7 @@ class SteeringSettings(Table, frozen=True):
     signing: SigningTable = SigningTable()
     enrolment: EnrolmentTable = EnrolmentTable()
     operators: OperatorsTable = OperatorsTable()
+    limits: LimitsTable = LimitsTable()
     log: LogTable = LogTable()
     site: tuple[Site, ...] = ()
 

@@ -38,3 +38,39 @@ class OperatorsTable(Table, frozen=True):
         float,
         Meta(ge=60, le=30 * 86400, description="How long a login is good.", extra={"unit": "seconds"}),
     ] = 12 * 3600.0
+
+
+class LimitsTable(Table, frozen=True):
+    """What one client may take of steering: an IPv4 address, an IPv6 /64. api.trusted_proxies are not limited."""
+
+    requests_per_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=1e6,
+            description="Requests for playback, redirects and pages, in the long run; beyond, 429 with Retry-After. "
+            "Many viewers share an address behind carrier NAT. Content steering is never refused.",
+            extra={"unit": "requests per second"},
+        ),
+    ] = 100.0
+    burst: Annotated[int, Meta(ge=1, le=1_000_000, description="So many more at once.", extra={"unit": "requests"})] = (
+        1000
+    )
+    clients_max: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=10_000_000,
+            description="Clients remembered, some 200 bytes each; beyond, whoever was quiet longest is forgotten.",
+            extra={"unit": "clients"},
+        ),
+    ] = 100_000
+    connections_per_client_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Connections open at once; any beyond are closed. Raise it where many share an address.",
+            extra={"unit": "connections"},
+        ),
+    ] = 1000

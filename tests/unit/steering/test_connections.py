@@ -11,8 +11,10 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from steering import connections as connections_module
+from steering.address import Trust
 from steering.connections import Connections, connections_limit
 from steering.metrics import STEERING, Counts
+from steering.trust.crowd import Crowd
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE_BYTES = 2**25
@@ -51,13 +53,13 @@ async def _answer(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def serving(connections_max: int = 100) -> AsyncIterator[Served]:
+async def serving(connections_max: int = 100, crowd: Crowd | None = None) -> AsyncIterator[Served]:
     app = web.Application()
     app.router.add_get("/{path:.*}", _answer)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     counts = Counts()
-    connections = Connections(cast(web.Server, runner.server), counts, connections_max)
+    connections = Connections(cast(web.Server, runner.server), counts, connections_max, crowd)
     listener = await asyncio.get_running_loop().create_server(connections, "127.0.0.1", 0)
     served = Served(listener.sockets[0].getsockname()[1], counts)
     try:
@@ -163,4 +165,28 @@ def test_limit_is_what_descriptors_allow(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_reasons_are_declared() -> None:
     (family,) = (family for family in STEERING if family.name == "steering_connections_closed")
-    assert family.values == ("refused", "silent", "stalled")
+    assert family.values == ("refused", "crowded", "silent", "stalled")
+
+
+async def test_client_with_too_many_connections_gets_no_more() -> None:
+    async with serving(crowd=Crowd(3, Trust(()))) as service:
+        for _ in range(3):
+            reader = await service.connect(REQUEST)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        with capture_logs() as lines:
+            for number in (1, 2):
+                await service.connect(REQUEST)
+                await service.until(lambda number=number: service.closed("crowded") == number)  # type: ignore[misc]
+        assert [line["event"] for line in lines] == ["connections of a client are refused: it has as many as it may"]
+        assert service.counts.values["steering_connections"] == 3
+        service.close(1)
+        await service.until(lambda: service.counts.values["steering_connections"] == 2)
+        reader = await service.connect(REQUEST)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+
+
+async def test_trusted_proxy_may_bring_many_connections() -> None:
+    async with serving(crowd=Crowd(1, Trust(("127.0.0.0/8",)))) as service:
+        for _ in range(5):
+            reader = await service.connect(REQUEST)
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
