@@ -142,10 +142,8 @@ class Session(Connection):
             self._reading.resume()
 
     def _crowded(self) -> bool:
-        requests, service = self._requests, self._service
-        return requests.pending_bytes > service.limits.head_bytes_max or requests.has_pending(
-            service.settings.pipelined_max + 1
-        )
+        requests, limits, settings = self._requests, self._service.limits, self._service.settings
+        return requests.pending_bytes > limits.head_bytes_max or requests.has_pending(settings.pipelined_max + 1)
 
     def _serve(self, most: int = TURN_REQUESTS_MAX) -> None:
         """Answer the requests that are here, ``most`` in this turn, until one cannot be sent at once."""
@@ -159,18 +157,21 @@ class Session(Connection):
                 self._refuse(error)
                 return
             if request is None:
-                if self._eof:
-                    self._finish()
-                else:
-                    self._fresh = not (self._requests.pending_bytes or self._closing)
-                return
+                break
             if not self._answer(request):
                 return
             if self._closing:
                 self._finish()
                 return
-        self._queued = True
-        self._service.queue(self._next_turn)
+        else:
+            if self._requests.pending_bytes:
+                self._queued = True
+                self._service.queue(self._next_turn)
+                return
+        if self._eof:
+            self._finish()
+        else:
+            self._fresh = not (self._requests.pending_bytes or self._closing)
 
     def _answer(self, request: Request) -> bool:
         """Send the answer; False when it goes on in the background or the connection is gone."""
@@ -182,9 +183,8 @@ class Session(Connection):
         if turning is not None and (turning.everyone or left + 1 == service.settings.requests_per_connection_max):
             bare = service.gate.bare(request) if service.gate is not None else request
             self._account.request = bare
-            return self._reply(
-                service.misses.turn_away(request if service.misses.passes_token else bare, turning), None
-            )
+            asked = request if service.misses.passes_token else bare
+            return self._reply(service.misses.turn_away(asked, turning), None)
         asked = request
         if service.gate is not None:
             request, refusal = service.gate.judge(request, self.client, self._transport.scheme, last=not left)

@@ -93,6 +93,17 @@ async def test_session_answers_usual_request_as_it_answered_the_first(benches: B
     assert bench.service.demand.take() == [("harbour/v", 4, 4 * 128)]
 
 
+async def test_lone_request_of_any_kind_takes_one_turn(benches: Benches) -> None:
+    bench = benches()
+    turns = Turns(bench.service)
+    reader, writer = await bench.connect()
+    for request in (GET % b"small.m3u8", GET.replace(b"\r\n\r\n", b"\r\nRange: bytes=1-2\r\n\r\n") % b"small.m3u8"):
+        writer.write(request)
+        assert (await read_reply(reader))[0] in (200, 206)
+    await asyncio.sleep(0)
+    assert turns.taken == turns.waiting == 0
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "reason"),
     [
