@@ -43,7 +43,7 @@ lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 
-bench: bench-delivery bench-profile bench-cold bench-store bench-forecast bench-steering bench-players ## every benchmark, with its ratios and bars
+bench: bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-steering bench-players ## every benchmark, with its ratios and bars
 
 bench-delivery: .venv/.dev-ready debian-bench ## the delivery worker beside nginx in the same run
 	@$(BIN)/python -m benchmarks.delivery $(DELIVERY)
@@ -62,6 +62,9 @@ bench-store: .venv/.dev-ready ## start-up and memory with millions of objects, a
 
 bench-steering: .venv/.dev-ready debian ## decisions at the size of a large fleet: 1.2 M prefixes, 10,000 appliances, 1 M assets
 	@$(BIN)/python -m benchmarks.steering $(STEERING)
+
+bench-fill: .venv/.dev-ready debian-bench ## a fill from a local peer beside curl, and the agent's memory
+	@$(BIN)/python -m benchmarks.fill $(FILL)
 
 bench-players: .venv/.dev-ready ## what viewers feel: 200 players before a demo of its own
 	@$(BIN)/python -m benchmarks.players --demo 127.0.41 --players 200 --seconds 60 --headless $(PLAYERS)
@@ -104,4 +107,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit floods fuzz kills lint bench bench-delivery bench-profile bench-cold bench-store bench-forecast bench-steering bench-players wheel deb lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit floods fuzz kills lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-steering bench-players wheel deb lock debian debian-bench clean

@@ -90,9 +90,10 @@ class FillAgent:
     async def _pass(self, plan: FillPlan, tasks: Tasks, *, urgent_only: bool) -> bool:
         """Whether another pass may bring more."""
         diff = await self._diff(plan)
-        urgent = {planned.asset for planned in plan.assets if planned.urgent or not urgent_only}
-        fetches = [f for f in diff.fetches if f.planned.asset in urgent and f.planned.asset not in self._barred]
-        skips = [skipped for skipped in diff.skipped if skipped.asset in urgent]
+        others = {planned.asset for planned in plan.assets if not planned.urgent} if urgent_only else set[str]()
+        without = others | self._barred
+        fetches = [fetch for fetch in diff.fetches if fetch.planned.asset not in without]
+        skips = [skipped for skipped in diff.skipped if skipped.asset not in others]
         self._tracker.planned(plan.plan, [fetch.planned for fetch in fetches])
         for skipped in skips:
             self._tracker.failed(skipped.asset, skipped.bytes, skipped.reason)

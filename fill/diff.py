@@ -71,20 +71,20 @@ def diff_plan(
         free_bytes: Space for assets that nothing takes.
         overhead_bytes: What an asset takes beside its bytes, at most.
     """
-    plan = {planned.asset: planned for planned in reversed(wanted)}
-    place = {planned.asset: number for number, planned in reversed(list(enumerate(wanted)))}
+    plan: dict[str, PlannedAsset] = {}
+    for planned in wanted:
+        plan.setdefault(planned.asset, planned)
     store = {entry.asset: entry for entry in held}
     unplanned = sorted((e for e in store.values() if e.asset not in plan), key=lambda e: (e.committed_at_ns, e.asset))
-    outdated = [e for e in store.values() if e.asset in plan and e.revision != plan[e.asset].revision]
-    may_go = unplanned + sorted(outdated, key=lambda e: -place[e.asset])
+    outdated = [store[asset] for asset in plan if asset in store and store[asset].revision != plan[asset].revision]
+    may_go = unplanned + outdated[::-1]
     may_go_bytes = _total(may_go)
 
     fetches: list[Fetch] = []
     skipped: list[Skipped] = []
     kept: list[str] = []
     gone = 0
-    for asset in sorted(plan, key=place.__getitem__):
-        planned = plan[asset]
+    for asset, planned in plan.items():
         if asset in store and store[asset].revision == planned.revision:
             kept.append(asset)
             continue

@@ -54,12 +54,12 @@ def failure(error: Exception) -> str:
     return str(getattr(cause, "strerror", None) or error)[:200]
 
 
-async def read_body(response: aiohttp.ClientResponse, bytes_max: int) -> bytes | None:
-    """The whole body, or None if it is larger than ``bytes_max``."""
+async def read_body(response: aiohttp.ClientResponse, bytes_max: int) -> bytearray | None:
+    """The whole body, not copied once more, or None if it is larger than ``bytes_max``."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > bytes_max:
             response.close()
             return None
-    return bytes(body)
+    return body

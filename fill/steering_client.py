@@ -116,7 +116,7 @@ class SteeringClient:
             ) from None
 
     async def _refused(self, what: str, response: aiohttp.ClientResponse) -> SteeringError:
-        refused = read_refusal(await read_body(response, PROBLEM_BYTES_MAX) or b"")
+        refused = read_refusal(bytes(await read_body(response, PROBLEM_BYTES_MAX) or b""))
         message = f"steering at {self._url} answers {response.status} to {what}"
         message += f": {refused.said}" if refused.said else ""
         if response.status in (401, 403):
