@@ -51,7 +51,7 @@ class SigningState:
         """
         self._settings = settings
         self._files = [device / POLICY_FILE for device in devices]
-        self._writing: Errands[Path, None] = Errands(name="signing policy")
+        self._writing: Errands[Path, str] = Errands(name="signing policy")
         self._tell = tell
         self._seen: tuple[int, int] = (0, 0)
         self._keys: tuple[Jwk, ...] = ()
@@ -82,10 +82,12 @@ class SigningState:
         except ConfigError as error:
             _log.error("steering's keys are not taken", error=error.message, remedy="see steering's log")
             return
-        raw = msgspec.json.encode(policy)
-        writes: dict[Path, Callable[[], None]] = {file: partial(files.write_secret, file, raw) for file in self._files}
+        writes = {file: partial(_write_policy, file, policy) for file in self._files}
         told = self._writing.ask(writes, timeout_s=ANSWER_S)
-        if all(answer is not None for answer in told.values()):
+        # A device that hung at the policy before this one tells only now of that; it can be asked anew.
+        late = [file for file, answer in told.items() if isinstance(answer, str) and answer != policy.revision]
+        told |= self._writing.ask({file: writes[file] for file in late}, timeout_s=ANSWER_S)
+        if policy.revision not in told.values():
             _log.warning("keys of signed URLs will not outlive a restart", errors=list(map(_said, told.values())))
         if self.policy is None:
             self._fault = ""
@@ -135,6 +137,12 @@ def _read_policy(file: Path) -> tuple[int, SigningPolicy] | None:
         return file.stat().st_mtime_ns, _policies.decode(file.read_bytes())
     except FileNotFoundError:
         return None
+
+
+def _write_policy(file: Path, policy: SigningPolicy) -> str:
+    """Keep ``policy`` in ``file``; its revision."""
+    files.write_secret(file, msgspec.json.encode(policy))
+    return policy.revision
 
 
 def _said(answer: object) -> str:

@@ -106,6 +106,10 @@ def test_state_waits_for_no_device_that_hangs(devices: list[Path], monkeypatch: 
     it.state.take(POLICY)
     assert it.told[-1].policy == Told(*devices).state.policy == POLICY
     well.set()
+    monkeypatch.setattr(module, "ANSWER_S", 10.0)
+    later = structs.replace(POLICY, revision="2" * 32)
+    it.state.take(later)
+    assert [Told(device).state.policy for device in devices] == [later, later]
 
 
 def test_state_takes_no_policy_that_workers_could_not_load(tmp_path: Path) -> None:
