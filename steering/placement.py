@@ -40,10 +40,13 @@ def copies_wanted(expected_bytes: Floats, boxes: Sequence[Box], *, hot_share: fl
         boxes: Of the cluster.
         hot_share: The most watched assets that together make up this part of the expected bytes survive any one box.
     """
-    order = np.argsort(-expected_bytes, kind="stable")
+    total = float(expected_bytes.sum())
+    # No asset with less than this part of an even share can be among the hottest: those above it already have enough.
+    leading = np.flatnonzero(expected_bytes >= (1 - hot_share) * total / max(len(expected_bytes), 1))
+    order = leading[np.argsort(-expected_bytes[leading], kind="stable")]
     before = np.cumsum(expected_bytes[order]) - expected_bytes[order]
     hot = np.zeros(len(expected_bytes), np.bool_)
-    hot[order] = (before < hot_share * expected_bytes.sum()) & (expected_bytes[order] > 0)
+    hot[order] = (before < hot_share * total) & (expected_bytes[order] > 0)
     rate = min((box.rate_bytes_per_s for box in boxes), default=np.inf)
     by_rate = np.ceil(peak_rate(expected_bytes) / (COPY_RATE_MAX * rate))
     wanted: Ints = np.clip(np.maximum(1 + hot, by_rate), 1, max(len(boxes), 1)).astype(np.int64)

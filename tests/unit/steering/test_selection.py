@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,31 @@ def test_choose_replaces_only_what_pays_for_the_move() -> None:
 def test_choose_fills_the_gap_with_the_most_watched_that_fits() -> None:
     chosen = choose(np.array([90.0, 100.0, 8.0, 9.0]), np.array([6.0, 10.0, 4.0, 6.0]), capacity_bytes=10)
     assert chosen.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("kind", ["even", "skewed", "few watched", "unlucky sample"])
+@pytest.mark.parametrize("ratio", [0.001, 0.1, 0.9, 2.0])
+def test_choose_of_many_is_that_of_a_full_sort(kind: str, ratio: float) -> None:
+    chance = np.random.default_rng(3)
+    size = chance.integers(1, 1000, 30_000).astype(float)
+    expected = (
+        size
+        * {
+            "even": chance.integers(1, 50, len(size)),
+            "skewed": chance.lognormal(0, 3, len(size)),
+            "few watched": (chance.random(len(size)) < 0.001) * 5.0,
+            "unlucky sample": np.where(np.arange(len(size)) % (len(size) // 4096) == 0, 9.0, 1.0),
+        }[kind]
+    )
+    capacity = ratio * size.sum()
+    chosen = choose(expected, size, capacity_bytes=capacity)
+    density = expected / size
+    watched = np.flatnonzero(density > 0)
+    order = watched[np.argsort(-density[watched], kind="stable")]
+    prefix = order[: np.searchsorted(np.cumsum(size[order]), capacity, side="right")]
+    assert chosen[prefix].all()
+    assert chosen.sum() <= len(prefix) + 1
+    assert size[chosen].sum() <= capacity
 
 
 def test_choose_leaves_out_what_nobody_is_expected_to_watch() -> None:
