@@ -1,3 +1,5 @@
+"""What is LMDB's own; what every engine promises is in test_store.py."""
+
 from __future__ import annotations
 
 import os
@@ -11,44 +13,6 @@ import pytest
 
 from oca.common.errors import ConfigError, SteeringError
 from steering.state.embedded import EmbeddedState
-
-
-def test_state_gives_back_what_was_put(state: EmbeddedState) -> None:
-    with state.write() as transaction:
-        transaction.put("a/1", b"one")
-        transaction.put("a/2", b"two")
-        transaction.put("b/1", b"other")
-        assert transaction.get("a/1") == b"one"
-        assert [key for key, _ in transaction.scan("a/")] == ["a/1", "a/2"]
-    assert state.get("a/2") == b"two"
-    assert list(state.scan("a/")) == [("a/1", b"one"), ("a/2", b"two")]
-    assert list(state.scan("a/", start="a/10")) == [("a/2", b"two")]
-    assert list(state.scan("a/", start="b/1")) == []
-    assert list(state.scan("zzz")) == []
-    assert state.get("nothing") is None
-    with state.write() as transaction:
-        transaction.delete("a/1")
-        transaction.delete("never there")
-    assert state.get("a/1") is None
-
-
-def test_state_undoes_transaction_that_raises(state: EmbeddedState) -> None:
-    before = state.version()
-
-    def half_write() -> None:
-        with state.write() as transaction:
-            transaction.put("a", b"x")
-            raise ArithmeticError
-
-    with pytest.raises(ArithmeticError):
-        half_write()
-    assert state.get("a") is None
-    assert state.version() == before
-
-
-def test_state_has_no_value_for_impossible_keys(state: EmbeddedState) -> None:
-    assert state.get("") is None
-    assert state.get("k" * 512) is None
 
 
 def test_state_says_when_it_is_full(tmp_path: Path) -> None:

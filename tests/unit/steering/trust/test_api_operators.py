@@ -3,14 +3,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
 from oca.common.clock import now_ns
 from oca.common.new_key import new_secret
+from oca.common.problem import problems
+from steering.address import Trust
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from steering.trust import api_operators
-from steering.trust.api_operators import ATTEMPTS_BURST, COOKIE
+from steering.trust.api_operators import ATTEMPTS_BURST, COOKIE, LoginRequest, Operators
 from steering.trust.audit import read_entries
 from steering.trust.roles import Role
 from steering.trust.settings import OperatorsTable
@@ -176,6 +180,33 @@ class TestAlways:
 
     async def test_anonymous_logout_is_refused(self, steering: Steering) -> None:
         assert await status(steering, "POST", "/v1/logout", json={}) == 401
+
+
+async def test_changes_by_http_are_written_down_with_who_made_them(state: EmbeddedState) -> None:
+    """Whatever endpoint changes something, the gate writes the entry: once it was done, not when it was refused."""
+
+    async def change(request: web.Request) -> web.Response:
+        return web.Response(status=409 if "refused" in request.query else 204)
+
+    operators = Operators(OperatorsTable(login="always"), state, Trust(("127.0.0.0/8",)), {})
+    app = web.Application(middlewares=[problems, operators.gate])
+    app.router.add_route("*", "/v1/drains/{name}", change)
+    add(state, "anna", "operate")
+    token = make_token(state, "anna") | VIEWER
+    async with TestClient(TestServer(app)) as client:
+        for method, path in (("GET", "a"), ("POST", "b"), ("POST", "c?refused"), ("DELETE", "d")):
+            async with client.request(method, f"/v1/drains/{path}", headers=token):
+                pass
+        async with client.post("/v1/drains/e", headers=VIEWER) as response:
+            assert response.status == 401
+    told = [(entry.who, entry.place, entry.action, entry.what) for entry in read_entries(state, last=10)]
+    assert told == [
+        ("anna", "198.51.100.7", "post", "/v1/drains/b"), ("anna", "198.51.100.7", "delete", "/v1/drains/d"),
+    ]  # fmt: skip
+
+
+def test_login_request_never_shows_its_password() -> None:
+    assert PASSWORD not in repr(LoginRequest(name="anna", password=PASSWORD))
 
 
 class TestOff:
