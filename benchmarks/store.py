@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import statistics
@@ -45,7 +46,8 @@ CGROUP = Path("/sys/fs/cgroup/memory")
 METHOD = (
     f"indexes of {PACK_OBJECTS} objects a pack with paths of 40 bytes, made by way of the store's own index; start: "
     "oca serve with one worker as a process, from its start until its worker serves, the index in "
-    "the page cache, medians; less: the same with an empty store; worker: a process that opens the store for reading "
+    "the page cache, medians; beside it the same with an empty store, "
+    "and the CPU that both took, their end included; worker: a process that opens the store for reading "
     "and looks up 200,000 random paths, its anonymous memory and, apart, what it has mapped of the index, which "
     "all workers share and the kernel takes back at need; page cache: in a memory cgroup (v1) of "
     f"{LIMIT_BYTES >> 20} MiB, {HOT_BYTES >> 20} MiB of segments are read twice, then {FILL_BYTES >> 20} MiB are "
@@ -96,8 +98,8 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def start_s(folder: Path, device: Path) -> float:
-    """Seconds from the start of ``oca serve`` until it serves."""
+def start_s(folder: Path, device: Path) -> tuple[float, float]:
+    """Seconds from the start of ``oca serve`` until it serves; and of CPU, its end included."""
     admin = free_port()
     config = folder / "appliance.toml"
     config.write_text(
@@ -105,7 +107,7 @@ def start_s(folder: Path, device: Path) -> float:
         f'[admin]\nlisten = "{ADDRESS}:{admin}"\n[store]\ndevices = ["{device}"]\n'
         f"[store.scrub]\nrate_bytes_per_s = 0\n"
     )
-    began_at = time.monotonic()
+    began_at, cpu_before_s = time.monotonic(), _cpu_of_children_s()
     argv = [sys.executable, "-m", "oca.cli", "serve", "--config", str(config)]
     process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
     try:
@@ -113,10 +115,16 @@ def start_s(folder: Path, device: Path) -> float:
             if process.poll() is not None:
                 raise SystemExit(f"oca serve ended with status {process.returncode}")
             time.sleep(0.01)
-        return time.monotonic() - began_at
+        took_s = time.monotonic() - began_at
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
+    return took_s, _cpu_of_children_s() - cpu_before_s
+
+
+def _cpu_of_children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def is_serving(admin: int) -> bool:
@@ -192,9 +200,9 @@ def limited(name: str) -> Iterator[None]:
         group.rmdir()
 
 
-def hot_left(folder: Path, how: str) -> float:
+def hot_left(disk: Path, how: str) -> float:
     """Which part of the hot bytes is in memory after a fill, ``staged`` or ``plain``, in a child of its own."""
-    argv = [sys.executable, "-m", "benchmarks.store", "--page-cache", how, "--folder", str(folder)]
+    argv = [sys.executable, "-m", "benchmarks.store", "--page-cache", how, "--disk", str(disk)]
     return float(subprocess.run(argv, stdout=subprocess.PIPE, check=True, text=True).stdout)
 
 
@@ -247,25 +255,29 @@ def fill(folder: Path, size: int) -> None:
 # ---- in all ----
 
 
-def measure(folder: Path, *, start_objects: int, memory_objects: int, rounds: int) -> list[dict[str, Any]]:
+def measure(folder: Path, disk: Path, *, start_objects: int, memory_objects: int, rounds: int) -> list[dict[str, Any]]:
     """Every figure."""
     devices = {objects: folder / f"device-{objects}" for objects in (0, start_objects, memory_objects)}
     for objects, device in devices.items():
         device.mkdir()
         make_index(device, objects)
-    took = {
-        objects: statistics.median(start_s(folder, devices[objects]) for _ in range(rounds))
-        for objects in (0, start_objects)
-    }
+    runs = {objects: [start_s(folder, devices[objects]) for _ in range(rounds)] for objects in (0, start_objects)}
+    print(f"  {runs}", file=sys.stderr, flush=True)
+    took, cpu = ({n: statistics.median(run[what] for run in each) for n, each in runs.items()} for what in (0, 1))
     memory = reader_memory(devices[memory_objects], memory_objects)
     figures = [
         figure(f"oca serve serves, {start_objects:,} objects", took[start_objects], "s", bar=START_S_BAR),
         figure("oca serve serves, empty store", took[0], "s"),
+        figure(f"its CPU, {start_objects:,} objects", cpu[start_objects], "s"),
+        figure("its CPU, empty store", cpu[0], "s"),
         figure(f"worker's own memory, {memory_objects:,} objects", memory["anonymous"], "bytes", bar=WORKER_BYTES_BAR),
         figure(f"mapped of the index and libraries, {memory_objects:,} objects", memory["mapped"], "bytes"),
     ]
     if os.geteuid() == 0 and CGROUP.is_dir():
-        lost = {how: 1 - hot_left(folder, how) for how in ("staged", "plain")}
+        lost = {}
+        for how in ("staged", "plain"):
+            with tempfile.TemporaryDirectory(dir=disk) as name:
+                lost[how] = 1 - hot_left(Path(name), how)
         figures += [
             figure("hot bytes pushed out by a fill", lost["staged"], "share", bar=HOT_LOST_BAR),
             figure("hot bytes pushed out by plain writes", lost["plain"], "share"),
@@ -282,15 +294,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--memory-objects", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=5, help="starts of each kind")
     parser.add_argument("--page-cache", choices=("staged", "plain"), help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help="where to work; a disk with some GB free")
+    parser.add_argument("--folder", type=Path, help="where the indexes go, 1.3 GB; in memory they are made sooner")
+    parser.add_argument("--disk", type=Path, help="where the fill writes, 1 GB; a real disk")
     options = parser.parse_args(arguments)
     configure_logging(level="warning")
     if options.page_cache:
-        print(fill_beside_hot(options.folder, options.page_cache))
+        print(fill_beside_hot(options.disk, options.page_cache))
         return 0
-    with tempfile.TemporaryDirectory(prefix="oca-bench-", dir=options.folder) as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="oca-bench-", dir=options.folder) as name,
+        tempfile.TemporaryDirectory(prefix="oca-bench-", dir=options.disk) as disk,
+    ):
         figures = measure(
             Path(name),
+            Path(disk),
             start_objects=options.start_objects,
             memory_objects=options.memory_objects,
             rounds=options.rounds,

@@ -23,7 +23,7 @@ from oca.common.command import JsonOption, RequiredConfigOption, SetOption, prin
 from oca.common.errors import SteeringError
 from oca.common.messages import AssetManifest, FillPlan
 from oca.common.units import format_bytes
-from oca.store.reader import StoreReader
+from oca.store.in_use import open_in_use
 from oca.store.use import survey
 
 
@@ -76,7 +76,7 @@ async def _ask(configuration: Configuration, asset: str) -> tuple[FillPlan, Asse
 
 def _preview(configuration: Configuration, wanted: FillPlan) -> Preview:
     table = configuration.box.store
-    reader = StoreReader.open(configuration.devices)
+    reader = open_in_use(configuration.devices)
     try:
         found = survey(
             reader, device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio

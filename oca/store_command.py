@@ -16,11 +16,9 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from oca.common import settings
 from oca.common.box import StoreTable
 from oca.common.command import print_error, print_line
-from oca.common.errors import StoreError
 from oca.common.log import configure_logging
 from oca.common.units import format_bytes
-from oca.store.outage import remedy_of, sentence
-from oca.store.outages import outages
+from oca.store.in_use import open_in_use
 from oca.store.reader import StoreReader
 from oca.store.records import Fault
 from oca.store.store import Store
@@ -98,15 +96,7 @@ def opened_store(table: StoreTable) -> Iterator[Store]:
 @contextmanager
 def opened_reader(table: StoreTable) -> Iterator[StoreReader]:
     """The store for reading, without the devices that are out."""
-    out = outages(folders_of(table))
-    why = {
-        number: StoreError(f"{outage.device}: {sentence(outage)}", remedy=remedy_of(outage))
-        for number, outage in out.items()
-    }
-    if len(out) == len(table.devices):
-        raise why[0]
-    reader = StoreReader.open(folders_of(table), out=dict.fromkeys(out, False))
-    reader.failed.update(why)
+    reader = open_in_use(folders_of(table))
     try:
         yield reader
     finally:

@@ -226,11 +226,11 @@ def main() -> None:
 
 def be_idle() -> None:
     """Give way to everybody else, at the devices and at the CPU; threads that are started later inherit it."""
-    os.nice(19)
     try:
+        os.nice(19)
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
     except (psutil.Error, OSError) as error:
-        _log.warning("the scrub has no idle I/O priority; its rate holds all the same", error=str(error))
+        _log.warning("the scrub has no idle priority; its rate holds all the same", error=str(error))
 
 
 if __name__ == "__main__":
