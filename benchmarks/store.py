@@ -160,7 +160,7 @@ def memory_of_self() -> dict[str, int]:
     """Bytes of this process that are its own, and that are mapped from files."""
     lines = Path("/proc/self/status").read_text().splitlines()
     told = {line.partition(":")[0]: line.split()[1] for line in lines if line.startswith("Rss")}
-    return {"anonymous": int(told["RssAnon"]) * 1024, "mapped": int(told["RssFile"]) * 1024}
+    return {"anonymous": int(told["RssAnon"]) * 1024, "mapped": (int(told["RssFile"]) + int(told["RssShmem"])) * 1024}
 
 
 def reader_memory(device: Path, objects: int) -> dict[str, int]:
