@@ -26,7 +26,6 @@ from oca.store.use import use_in
 
 MEASURE_INTERVAL_S = 10.0
 """Measuring the store walks its packs; between changes of the index only staging and strangers' files move."""
-FIRST_ANSWER_S = 15.0
 ANSWER_S = 0.3
 HANG_S = 5.0
 """A device that has not answered for this long is said to hang; for how long until it is taken out, is a setting."""
@@ -65,7 +64,7 @@ class Inventory:
         self._try_again()
         self._version = 0
         self._measure_at_s = 0.0
-        self._reading = self._read(timeout_s=FIRST_ANSWER_S)
+        self._reading = self._read(timeout_s=table.device_hang_s)  # a large index that is not in memory takes a while
         for number, waited_s in self._waited_s.items():  # workers would hang in it as they start
             self._take_out(number, "hang", f"has not answered for {waited_s:.0f} s")
         self._reading = self._picture()

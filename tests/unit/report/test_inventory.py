@@ -14,7 +14,6 @@ from oca.common.messages import AssetManifest, ObjectDescription
 from oca.report import inventory as inventories
 from oca.report.inventory import Inventory
 from oca.store import files
-from oca.store import outages as outages_module
 from oca.store.outage import bring_back, take_out
 from oca.store.outages import keep
 from oca.store.rebuild import rebuild
@@ -244,9 +243,7 @@ def test_inventory_starts_without_device_that_hangs(devices: list[Path], monkeyp
         require(folder)
 
     monkeypatch.setattr(files, "require_folder", hang)
-    monkeypatch.setattr(inventories, "FIRST_ANSWER_S", 0.3)
-    monkeypatch.setattr(outages_module, "ANSWER_S", 0.3)
-    inventory = make_inventory(devices)
+    inventory = make_inventory(devices, device_hang_s=1.0)
     assert seen(inventory) == (["film/video-1"], {0: "hang"})
     gate.set()
     inventory.close()
