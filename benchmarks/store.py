@@ -7,11 +7,7 @@ The indexes are real, the packs sparse files of the right length: what is measur
 from __future__ import annotations
 
 import argparse
-import contextlib
-import ctypes
 import json
-import os
-import random
 import resource
 import signal
 import socket
@@ -22,15 +18,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import figure, machine, show, write
-from oca.common.digest import digest_hex, revision_of
+from benchmarks.hot_pages import FILL_BYTES, HOT_BYTES, LIMIT_BYTES, can_measure, hot_left
+from oca.common.digest import digest_hex
 from oca.common.log import configure_logging
-from oca.common.messages import AssetManifest, ObjectDescription
 from oca.store.entries import PackEntry, encode_entry
 from oca.store.store import Store
 
@@ -40,9 +35,6 @@ OBJECT_BYTES = 2_500_000
 START_S_BAR = 2.0
 WORKER_BYTES_BAR = 200e6
 HOT_LOST_BAR = 0.05
-HOT_BYTES, FILL_BYTES, LIMIT_BYTES = 112 * 2**20, 768 * 2**20, 192 * 2**20
-CACHESTAT = 451
-CGROUP = Path("/sys/fs/cgroup/memory")
 METHOD = (
     f"indexes of {PACK_OBJECTS} objects a pack with paths of 40 bytes, made by way of the store's own index; start: "
     "oca serve with one worker as a process, from its start until its worker serves, the index in "
@@ -170,88 +162,6 @@ def reader_memory(device: Path, objects: int) -> dict[str, int]:
     return found
 
 
-# ---- page cache ----
-
-
-def cached_bytes(path: Path) -> int:
-    """How much of a file is in memory."""
-    asked, told = array("Q", (0, 0)), array("Q", (0,) * 5)
-    asked[1] = path.stat().st_size
-    syscall = ctypes.CDLL(None, use_errno=True).syscall
-    pointers = [ctypes.c_void_p(each.buffer_info()[0]) for each in (asked, told)]
-    with path.open("rb") as file:
-        if syscall(ctypes.c_long(CACHESTAT), file.fileno(), *pointers, 0):
-            raise SystemExit("the page cache cannot be asked: cachestat takes Linux 6.5")
-    return int(told[0]) * os.sysconf("SC_PAGE_SIZE")
-
-
-@contextlib.contextmanager
-def limited(name: str) -> Iterator[None]:
-    """This process in a memory cgroup of its own; what it caches counts there."""
-    group = CGROUP / name
-    group.mkdir()
-    try:
-        (group / "memory.limit_in_bytes").write_text(str(LIMIT_BYTES))
-        (group / "cgroup.procs").write_text(str(os.getpid()))
-        yield
-    finally:
-        (CGROUP / "cgroup.procs").write_text(str(os.getpid()))
-        (group / "memory.force_empty").write_text("0")
-        group.rmdir()
-
-
-def hot_left(disk: Path, how: str) -> float:
-    """Which part of the hot bytes is in memory after a fill, ``staged`` or ``plain``, in a child of its own."""
-    argv = [sys.executable, "-m", "benchmarks.store", "--page-cache", how, "--disk", str(disk)]
-    return float(subprocess.run(argv, stdout=subprocess.PIPE, check=True, text=True).stdout)
-
-
-def fill_beside_hot(folder: Path, how: str) -> float:
-    """The child's part."""
-    hot = folder / f"hot-{how}"
-    hot.write_bytes(os.urandom(HOT_BYTES))
-    with hot.open("rb") as file:
-        os.fsync(file.fileno())
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    with limited(f"oca-bench-{os.getpid()}"):
-        for _ in range(2):  # twice: the kernel then counts it as in use
-            with hot.open("rb") as file:
-                while file.read(2**20):
-                    continue
-        before = cached_bytes(hot)
-        if how == "staged":
-            fill(folder, FILL_BYTES)
-        else:
-            with (folder / "plain").open("wb") as file:
-                for _ in range(FILL_BYTES >> 20):
-                    file.write(os.urandom(2**20))
-        left = cached_bytes(hot)
-    hot.unlink()
-    return left / before
-
-
-def fill(folder: Path, size: int) -> None:
-    """Commit one asset of so many bytes."""
-    device = folder / "filled"
-    device.mkdir()
-    chunk = random.Random(1).randbytes(4 * 2**20)
-    items = [
-        ObjectDescription(f"/film/{number}.m4s", len(chunk), digest_hex(chunk), "video/mp4")
-        for number in range(size // len(chunk))
-    ]
-    revision = revision_of([(item.path, item.digest) for item in items])
-    manifest = AssetManifest("film/v", revision, size, 1, items, [])
-    store = Store.open([device])
-    staged = store.stage(manifest)
-    for _ in items:
-        for start in range(0, len(chunk), 256 * 1024):
-            staged.write(chunk[start : start + 256 * 1024])
-        if not staged.finish_object():
-            raise SystemExit("an object came out wrong")
-    staged.commit()
-    store.close()
-
-
 # ---- in all ----
 
 
@@ -273,7 +183,7 @@ def measure(folder: Path, disk: Path, *, start_objects: int, memory_objects: int
         figure(f"worker's own memory, {memory_objects:,} objects", memory["anonymous"], "bytes", bar=WORKER_BYTES_BAR),
         figure(f"mapped of the index and libraries, {memory_objects:,} objects", memory["mapped"], "bytes"),
     ]
-    if os.geteuid() == 0 and CGROUP.is_dir():
+    if can_measure():
         lost = {}
         for how in ("staged", "plain"):
             with tempfile.TemporaryDirectory(dir=disk) as name:
@@ -293,14 +203,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--start-objects", type=int, default=1_000_000)
     parser.add_argument("--memory-objects", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=5, help="starts of each kind")
-    parser.add_argument("--page-cache", choices=("staged", "plain"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help="where the indexes go, 1.3 GB; in memory they are made sooner")
     parser.add_argument("--disk", type=Path, help="where the fill writes, 1 GB; a real disk")
     options = parser.parse_args(arguments)
     configure_logging(level="warning")
-    if options.page_cache:
-        print(fill_beside_hot(options.disk, options.page_cache))
-        return 0
     with (
         tempfile.TemporaryDirectory(prefix="oca-bench-", dir=options.folder) as name,
         tempfile.TemporaryDirectory(prefix="oca-bench-", dir=options.disk) as disk,

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 from benchmarks import store as bench
@@ -19,21 +18,3 @@ def test_store_benchmark_makes_index_that_is_read_as_any_other(tmp_path: Path) -
     assert (store.use().assets, store.use().objects) == (5, 1000)
     store.close()
     assert bench.reader_memory(tmp_path, 1000)["anonymous"] > 2**20
-
-
-def test_store_benchmark_tells_what_is_cached(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(bytes(2**20))
-    assert bench.cached_bytes(file) == 2**20
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
-        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    assert bench.cached_bytes(file) == 0
-
-
-def test_store_benchmark_fills_what_it_says(tmp_path: Path) -> None:
-    bench.fill(tmp_path, 8 * 2**20)
-    store = Store.open([tmp_path / "filled"])
-    (held,) = store.assets()
-    assert held.objects == 2
-    store.close()
