@@ -63,9 +63,8 @@ async def test_strangers_cannot_name_a_client(state: Any, package: Path) -> None
 
 async def test_viewer_behind_a_trusted_proxy_cannot_name_a_client(fleet: Steering) -> None:
     headers = {"X-Forwarded-For": "203.0.113.9"}
-    async with fleet.client.get(
-        "/v1/explain", params={"title": "harbour", "client": ELSEWHERE}, headers=headers
-    ) as response:
+    body = {"title": "harbour", "client": ELSEWHERE}
+    async with fleet.client.post("/v1/playback", json=body, headers=headers) as response:
         answer = await response.json()
     assert (answer["client"], answer["client_from"]) == ("203.0.113.9", "forwarded")
 
