@@ -15,11 +15,15 @@ import typer
 from typer.testing import CliRunner
 
 import fill.cli
+import fill.settings
+import oca.changes
 import oca.cli
 import steering.cli
+import steering.settings
 from docs.dashboards import dashboards
 from docs.examples import with_examples
 from fill.settings import FillSettings
+from oca.common.config_command import TakenUp
 from oca.common.metrics import Family
 from oca.common.settings import Key, keys, toml
 from oca.delivery.metrics import DELIVERY
@@ -32,10 +36,10 @@ from steering.settings import SteeringSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = "<!-- Written by docs/generate.py from the declarations in the code; change those, then run it. -->"
-PROGRAMS: tuple[tuple[str, typer.Typer, str, type[msgspec.Struct], str], ...] = (
-    ("oca", oca.cli.app, "appliance.toml", ApplianceSettings, "OCA"),
-    ("oca-fill", fill.cli.app, "fill.toml", FillSettings, "OCAFILL"),
-    ("oca-steering", steering.cli.app, "steering.toml", SteeringSettings, "OCASTEERING"),
+PROGRAMS: tuple[tuple[str, typer.Typer, str, type[msgspec.Struct], str, TakenUp], ...] = (
+    ("oca", oca.cli.app, "appliance.toml", ApplianceSettings, "OCA", oca.changes.taken_up),
+    ("oca-fill", fill.cli.app, "fill.toml", FillSettings, "OCAFILL", fill.settings.taken_up),
+    ("oca-steering", steering.cli.app, "steering.toml", SteeringSettings, "OCASTEERING", steering.settings.taken_up),
 )
 
 
@@ -44,7 +48,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield Path("docs/reference/settings.md"), settings_page()
     yield Path("docs/reference/metrics.md"), metrics_page()
     yield Path("docs/reference/commands.md"), commands_page()
-    for _, app, file, _, _ in PROGRAMS:
+    for _, app, file, *_ in PROGRAMS:
         printed = CliRunner().invoke(app, ["config", "print"], catch_exceptions=False)
         yield Path("config", file), printed.stdout
     yield Path("config/sysctl.conf"), sysctl_file()
@@ -61,9 +65,10 @@ def settings_page() -> str:
         "A setting that is not inside `[[…]]` can also be given as `--set table.key=value`, or by the environment as"
     ]
     lines += ["`PREFIX_TABLE__KEY`, with the prefix that stands at each file."]
-    for name, _, file, schema, prefix in PROGRAMS:
+    for name, _, file, schema, prefix, taken_up in PROGRAMS:
         lines += ["", f"## {file}", "", f"Read by `{name}`; prefix `{prefix}`.", ""]
-        lines += _table(("setting", "type and limits", "default", "meaning"), map(_setting_row, keys(schema)))
+        rows = [(*_setting_row(key), taken_up(key.dotted)) for key in keys(schema)]
+        lines += _table(("setting", "type and limits", "default", "meaning", "a change counts"), rows)
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,7 @@ from fill import cli_plan, cli_state
 from fill.gate import pause_why
 from fill.progress import BarDisplay, Display, LogDisplay, summary
 from fill.service import FillService
-from fill.settings import HEADING, PREFIX, Configuration, FillSettings, check_start, load, start_logging
+from fill.settings import HEADING, PREFIX, Configuration, FillSettings, check_start, load, start_logging, taken_up
 from fill.state import FillState
 from oca import __version__
 from oca.common import clock
@@ -33,7 +33,9 @@ from oca.common.messages import FillProgress
 
 NAME = "oca-fill"
 app = new_app(NAME, __version__, "Load tomorrow's popular titles onto this appliance, overnight.")
-app.add_typer(config_app(FillSettings, prefix=PREFIX, heading=HEADING, check_start=check_start), name="config")
+app.add_typer(
+    config_app(FillSettings, prefix=PREFIX, heading=HEADING, check_start=check_start, taken_up=taken_up), name="config"
+)
 
 
 @app.command()

@@ -161,3 +161,8 @@ def read_zone(name: str, *, machine_zone: Path = MACHINE_ZONE) -> tzinfo:
             f"window.time_zone = {name!r}: this machine knows no such time zone",
             remedy="name one as in Europe/Berlin; the package tzdata brings them",
         ) from None
+
+
+def taken_up(_key: str) -> str:
+    """When a changed setting counts."""
+    return "at the next run; with --forever, after a restart"

@@ -32,6 +32,11 @@ def compare(running: Settings, wanted: Settings) -> Changes[Settings]:
     )
 
 
+def taken_up(key: str) -> str:
+    """When a running appliance takes up a changed ``table.key``."""
+    return "after 'oca upgrade' or a restart" if _waits(key) else "after 'oca reload'"
+
+
 def _waits(key: str) -> bool:
     return key.endswith(".listen") or any(key == name or key.startswith(f"{name}.") for name in WAITING)
 

@@ -13,6 +13,7 @@ from oca import __version__
 from oca.admin.client import ask_quality, ask_status, change_serving, renew
 from oca.admin.quality import ROWS_SHOWN, ROWS_SHOWN_MAX, By, quality_lines
 from oca.admin.screen import renewal_text, status_lines
+from oca.changes import taken_up
 from oca.cli_enrol import enrol
 from oca.cli_routes import routes_app
 from oca.cli_store import store_app
@@ -58,7 +59,10 @@ app.command()(init)
 app.command()(check)
 app.command()(top)
 app.command("support-bundle")(support_bundle)
-app.add_typer(config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
+app.add_typer(
+    config_app(ApplianceSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start, taken_up=taken_up),
+    name="config",
+)
 app.add_typer(routes_app, name="routes")
 app.add_typer(store_app, name="store")
 app.add_typer(token_app, name="token")

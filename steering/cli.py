@@ -27,7 +27,7 @@ from steering.cli_keys import keys_app
 from steering.cli_plan import demand_app, plan
 from steering.cli_routes import routes_app
 from steering.cli_users import users_app
-from steering.settings import HEADING, PREFIX, SteeringSettings, load_settings
+from steering.settings import HEADING, PREFIX, SteeringSettings, load_settings, taken_up
 
 app = new_app("oca-steering", __version__, "Steer viewers to the nearest appliance that holds what they watch.")
 
@@ -44,7 +44,10 @@ def _check_start(file: Path, sets: Sequence[str]) -> list[str]:
     return []
 
 
-app.add_typer(config_app(SteeringSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start), name="config")
+app.add_typer(
+    config_app(SteeringSettings, prefix=PREFIX, heading=HEADING, check_start=_check_start, taken_up=taken_up),
+    name="config",
+)
 app.add_typer(demand_app, name="demand")
 app.add_typer(enrol_app, name="enrol")
 app.add_typer(keys_app, name="keys")

@@ -249,3 +249,8 @@ def load_settings(path: Path | None, sets: Sequence[str] = ()) -> SteeringSettin
         ConfigError: Naming file, key, value and limit.
     """
     return load(SteeringSettings, path, environment=os.environ, prefix=PREFIX, sets=sets)
+
+
+def taken_up(_key: str) -> str:
+    """When a changed setting counts."""
+    return "after a restart"

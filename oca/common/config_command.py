@@ -1,12 +1,13 @@
-"""``config print|check|explain``, the same for every program of ours."""
+"""``config print|check|diff|explain``, the same for every program of ours."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -14,6 +15,7 @@ import typer
 from oca.common import settings
 from oca.common.command import JsonOption, SetOption, print_error, print_json, print_line
 from oca.common.errors import ConfigError
+from oca.common.settings_schema import tables
 
 StartCheck = Callable[[Path, Sequence[str]], Sequence[str]]
 """Reads a settings file, with its overrides, as the program does when it starts, and all that the file names.
@@ -22,7 +24,21 @@ It returns what the program would start without, and raises a ``ConfigError`` wh
 """
 
 
-def config_app(schema: type[msgspec.Struct], *, prefix: str, heading: str, check_start: StartCheck) -> typer.Typer:
+TakenUp = Callable[[str], str]
+"""When a running program takes up a setting that is changed in its file, by the dotted key."""
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A setting that is not as it comes; ``default`` is None where there is none, or where it is a list of tables."""
+
+    key: str
+    value: Any
+    default: Any
+
+
+def config_app(
+    schema: type[msgspec.Struct], *, prefix: str, heading: str, check_start: StartCheck, taken_up: TakenUp
+) -> typer.Typer:
     """The ``config`` commands over ``schema``; mount it with ``app.add_typer(…, name="config")``.
 
     Args:
@@ -30,6 +46,7 @@ def config_app(schema: type[msgspec.Struct], *, prefix: str, heading: str, check
         prefix: Of the environment variables that override it: ``OCA``, ``OCAFILL``, ``OCASTEERING``.
         heading: Opens the printed default.
         check_start: What ``config check`` holds a file against.
+        taken_up: When a change of a setting counts.
     """
     app = typer.Typer(help="Print, check and explain the settings.", no_args_is_help=True)
 
@@ -55,6 +72,21 @@ def config_app(schema: type[msgspec.Struct], *, prefix: str, heading: str, check
         print_line(f"{file}: good")
 
     @app.command()
+    def diff(
+        file: Annotated[Path, typer.Argument(help="Settings file (TOML).")],
+        sets: SetOption = None,
+        json: JsonOption = False,
+    ) -> None:
+        """Show only what a file, the environment and --set change, each beside its default."""
+        found = settings.load(schema, file, environment=os.environ, prefix=prefix, sets=sets or ())
+        changed = changed_settings(found)
+        if json:
+            print_json(changed)
+            return
+        for line in diff_lines(changed):
+            print_line(line)
+
+    @app.command()
     def explain(
         key: Annotated[str, typer.Argument(help="table.key, or a table.")],
         json: JsonOption = False,
@@ -64,7 +96,7 @@ def config_app(schema: type[msgspec.Struct], *, prefix: str, heading: str, check
         if json:
             print_json(found)
             return
-        print_line("\n\n".join(explain_key(entry, prefix) for entry in found))
+        print_line("\n\n".join(explain_key(entry, prefix, taken_up(entry.dotted)) for entry in found))
 
     return app
 
@@ -84,7 +116,33 @@ def find_keys(schema: type[msgspec.Struct], wanted: str) -> list[settings.Key]:
     return found
 
 
-def explain_key(key: settings.Key, prefix: str) -> str:
+def changed_settings(found: msgspec.Struct) -> list[Changed]:
+    """What in ``found`` is not as it comes, in file order."""
+    schema = type(found)
+    changed = []
+    for key in settings.keys(schema):
+        if key.settable:
+            value = attrgetter(key.dotted)(found)
+            if not key.has_default or value != key.default:
+                changed.append(Changed(key.dotted, value, key.default if key.has_default else None))
+    repeated = [table.name for table in tables(schema) if table.is_array and "." not in table.name]
+    counts = ((name, len(getattr(found, name))) for name in repeated)
+    return [*changed, *(Changed(f"[[{name}]]", count, None) for name, count in counts if count)]
+
+
+def diff_lines(changed: Sequence[Changed]) -> Iterator[str]:
+    """For a person: one setting a line."""
+    if not changed:
+        yield "nothing: every setting is as it comes"
+    for one in changed:
+        if one.key.startswith("[["):
+            yield f"{one.key}  {one.value} of them"
+        else:
+            default = "must be set" if one.default is None else f"default {settings.toml(one.default)}"
+            yield f"{one.key} = {settings.toml(one.value)}  ({default})"
+
+
+def explain_key(key: settings.Key, prefix: str, taken_up: str) -> str:
     """One setting, for a person."""
     lines = [key.dotted, f"  {key.meaning}", f"  type     {key.type}"]
     lines += [f"  unit     {key.unit}"] if key.unit else []
@@ -92,4 +150,5 @@ def explain_key(key: settings.Key, prefix: str) -> str:
     lines.append(f"  default  {settings.toml(key.default)}" if key.has_default else "  default  none: it must be set")
     if key.settable:
         lines.append(f"  set by   --set {key.dotted}=… or {prefix}_{key.table.upper()}__{key.name.upper()}=…")
+    lines.append(f"  counts   {taken_up}")
     return "\n".join(lines)

@@ -24,7 +24,7 @@ def settings_text(answers: Answers) -> str:
     """``appliance.toml`` with what was answered; everything else stays as it comes."""
     lines = [
         "# Settings of this appliance, as 'oca init' wrote them; change them by hand and 'oca reload'.",
-        "# All there are, with their meaning and default: oca config print.",
+        "# All there are, with their meaning: oca config print. What this file changes: oca config diff FILE.",
         "",
         "[appliance]",
         f"id = {toml(answers.id)}",

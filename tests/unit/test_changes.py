@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from oca.changes import compare
+from oca.changes import compare, taken_up
 from oca.settings import ApplianceSettings
 
 
@@ -36,3 +36,17 @@ def test_compare_sorts_what_differs(tables: dict[str, Any], taken: list[str], wa
 def test_compare_looks_into_tables_of_tables() -> None:
     wanted = settings(delivery={"pacing": {"mode": "off"}})
     assert compare(settings(delivery={"pacing": {"mode": "cmcd"}}), wanted).taken == ("delivery.pacing.mode",)
+
+
+@pytest.mark.parametrize(
+    ("key", "when"),
+    [
+        ("delivery.idle_timeout_s", "after 'oca reload'"),
+        ("delivery.listen", "after 'oca upgrade' or a restart"),
+        ("delivery.workers", "after 'oca upgrade' or a restart"),
+        ("store.devices", "after 'oca upgrade' or a restart"),
+        ("log.level", "after 'oca reload'"),
+    ],
+)
+def test_changes_tell_when_setting_is_taken_up(key: str, when: str) -> None:
+    assert taken_up(key) == when
