@@ -21,6 +21,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *(ROOT / name for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md")),
 ]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 PROGRAMS = {
     "oca": typer.main.get_command(oca.cli.app),
     "oca-fill": typer.main.get_command(fill.cli.app),
