@@ -71,20 +71,7 @@ def config_app(
                 print_error(missing)
         print_line(f"{file}: good")
 
-    @app.command()
-    def diff(
-        file: Annotated[Path, typer.Argument(help="Settings file (TOML).")],
-        sets: SetOption = None,
-        json: JsonOption = False,
-    ) -> None:
-        """Show only what a file, the environment and --set change, each beside its default."""
-        found = settings.load(schema, file, environment=os.environ, prefix=prefix, sets=sets or ())
-        changed = changed_settings(found)
-        if json:
-            print_json(changed)
-            return
-        for line in diff_lines(changed):
-            print_line(line)
+    _add_diff(app, schema, prefix)
 
     @app.command()
     def explain(
@@ -99,6 +86,23 @@ def config_app(
         print_line("\n\n".join(explain_key(entry, prefix, taken_up(entry.dotted)) for entry in found))
 
     return app
+
+
+def _add_diff(app: typer.Typer, schema: type[msgspec.Struct], prefix: str) -> None:
+    @app.command()
+    def diff(
+        file: Annotated[Path, typer.Argument(help="Settings file (TOML).")],
+        sets: SetOption = None,
+        json: JsonOption = False,
+    ) -> None:
+        """Show only what a file, the environment and --set change, each beside its default."""
+        found = settings.load(schema, file, environment=os.environ, prefix=prefix, sets=sets or ())
+        changed = changed_settings(found)
+        if json:
+            print_json(changed)
+            return
+        for line in diff_lines(changed):
+            print_line(line)
 
 
 def find_keys(schema: type[msgspec.Struct], wanted: str) -> list[settings.Key]:
