@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oca.admin.guard import refusal
+from oca.admin.page import page_file, wants_page
 from oca.admin.quality import BYS, ROWS_SHOWN, ROWS_SHOWN_MAX, By, QualityPage
 from oca.admin.routes import ROUTES_SHOWN, ROUTES_SHOWN_MAX, RoutesPage
 from oca.admin.status import Renewal, Status, asset_page, serving_change
@@ -20,6 +21,7 @@ from oca.admin.top import ROWS_SHOWN_MAX as HOT_SHOWN_MAX
 from oca.admin.top import HotPage
 from oca.common.problem import Refusal, json_response, problem_response, problems
 from oca.common.routing import mount
+from oca.report.history import HistoryPage
 from oca.report.serving import DRAIN_S_MAX
 from oca.report.snapshot import Snapshot
 
@@ -33,6 +35,7 @@ ENDPOINTS = {
     "GET /v1/status": "the appliance at a glance",
     "GET /v1/assets": "assets held, by id; ?after=ID&limit=N",
     "GET /v1/routes": "what is heard by BGP, and what is wrong with it; ?after=PREFIX&limit=N",
+    "GET /v1/history": "figures of the last 48 hours, every two minutes, and each change of health",
     "GET /v1/hot": "assets that most was sent of in the last minute, most first; ?limit=N",
     "GET /v1/quality": "what viewers had of late, worst first; ?by=prefix|asset|both&limit=N",
     "POST /v1/drain": "send no new viewers here, who plays is moved or finishes; ?for_s=N serves again after that",
@@ -57,6 +60,9 @@ class Appliance(Protocol):
 
     def routes(self, after: str, limit: int) -> RoutesPage:
         """What is heard by BGP; may take a second where that is a full table."""
+
+    def history(self) -> HistoryPage:
+        """The last 48 hours."""
 
     def hot(self, limit: int) -> HotPage:
         """The assets that most was sent of in the last minute."""
@@ -85,6 +91,8 @@ def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Col
         web.get("/v1/status", api.status),
         web.get("/v1/assets", api.assets),
         web.get("/v1/routes", api.routes),
+        web.get("/page/{name}", api.page),
+        web.get("/v1/history", api.history),
         web.get("/v1/hot", api.hot),
         web.get("/v1/quality", api.quality),
         web.post("/v1/drain", api.drain),
@@ -116,7 +124,9 @@ class _Api:
         self._appliance = appliance
         self._registry = registry
 
-    async def index(self, _request: web.Request) -> web.Response:
+    async def index(self, request: web.Request) -> web.Response:
+        if wants_page(request):
+            return page_file("index.html")
         return json_response({"endpoints": ENDPOINTS})
 
     async def health(self, _request: web.Request) -> web.Response:
@@ -139,6 +149,12 @@ class _Api:
         limit = _limit(request, ROUTES_SHOWN, ROUTES_SHOWN_MAX)
         after = request.query.get("after", "")
         return json_response(await asyncio.to_thread(self._appliance.routes, after, limit))
+
+    async def page(self, request: web.Request) -> web.Response:
+        return page_file(request.match_info["name"])
+
+    async def history(self, _request: web.Request) -> web.Response:
+        return json_response(self._appliance.history())
 
     async def hot(self, request: web.Request) -> web.Response:
         return json_response(self._appliance.hot(_limit(request, HOT_SHOWN, HOT_SHOWN_MAX)))

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from oca.common.messages import Health, Serving
 from oca.common.metrics import FamilyCollector
 from oca.common.quality import Quality
 from oca.delivery.metrics import DELIVERY
+from oca.report.history import History, HistoryPage
 from oca.report.snapshot import Snapshot
 from oca.store.records import HeldPack
 
@@ -38,6 +40,9 @@ class FakeAppliance:
 
     def routes(self, after: str, limit: int) -> RoutesPage:
         return RoutesPage(socket=f"after {after}", why="", routes=limit)
+
+    def history(self) -> HistoryPage:
+        return History().page()
 
     def hot(self, limit: int) -> HotPage:
         return HotPage(window_s=60, assets=[HotAsset(asset="harbour/v", requests_per_s=1, bytes_per_s=2)][:limit])
@@ -206,3 +211,29 @@ async def test_api_shows_hottest_assets(client: Client) -> None:
     answer = await client.get("/v1/hot?limit=5")
     assert (await answer.json())["assets"][0]["asset"] == "harbour/v"
     assert (await client.get("/v1/hot?limit=0")).status == 400
+
+
+async def test_api_shows_console_to_browsers(client: Client) -> None:
+    async with client.get("/", headers={"Accept": "text/html,*/*"}) as page:
+        assert page.content_type == "text/html"
+        policy = page.headers["Content-Security-Policy"]
+        body = await page.text()
+    assert "script-src 'self'; style-src 'self'" in policy
+    assert "unsafe" not in policy
+    named = re.findall(r'(?:href|src)="(/[^"]*)"', body)
+    assert named
+    for path in (*named, "/page/chart.js"):
+        async with client.get(path) as file:
+            assert (file.status, file.headers["Content-Security-Policy"]) == (200, policy)
+
+
+@pytest.mark.parametrize("name", ["api.py", "..%2Fapi.py", "none.js"])
+async def test_api_shows_no_other_file(client: Client, name: str) -> None:
+    async with client.get(f"/page/{name}") as answer:
+        assert answer.status == 404
+
+
+async def test_history_has_columns_of_one_length(client: Client) -> None:
+    async with client.get("/v1/history") as answer:
+        told = await answer.json()
+    assert {len(column) for name, column in told.items() if isinstance(column, list)} == {0}

@@ -1,0 +1,126 @@
+"""The last 48 hours of the box for its console: figures every two minutes, and each change of health. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from oca.common.messages import Message, Serving, Verdict
+from oca.report.snapshot import Snapshot
+
+INTERVAL_NS = 120 * 10**9
+SPAN_NS = 48 * 3600 * 10**9
+SAMPLES_MAX = SPAN_NS // INTERVAL_NS
+CHANGES_MAX = 200
+_BUCKETS = "delivery_first_byte_seconds:"
+_SUMS = {
+    "responses": "delivery_responses:",
+    "content": "delivery_misses:content",
+    "health": "delivery_misses:health",
+    "cut": "delivery_sends_cut:",
+}
+
+
+class HealthChange(Message, frozen=True):
+    """From when on health, its reasons or the serving state were so."""
+
+    at_ns: int
+    verdict: Verdict
+    serving: Serving
+    reasons: list[str]
+
+
+class HistoryPage(Message, frozen=True):
+    """Columns of equal length, the oldest first; rates are per second over ``interval_s`` before ``at_s``.
+
+    ``first_byte_ms`` is what 95 of 100 responses stayed below, -1 where there was none; ``-2``: above the last bound.
+    """
+
+    interval_s: float
+    at_s: list[int]
+    sent_bytes_per_s: list[int]
+    connections: list[int]
+    responses_per_s: list[float]
+    content_misses_per_s: list[float]
+    health_misses_per_s: list[float]
+    cut_per_s: list[float]
+    first_byte_ms: list[float]
+    cpu_ratio: list[float]
+    used_bytes: list[int]
+    changes: list[HealthChange]
+
+
+class History:
+    """Observes once a second, keeps a sample every two minutes; bounded, in memory, since the daemon's start."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, ...]] = deque(maxlen=SAMPLES_MAX)
+        self._changes: deque[HealthChange] = deque(maxlen=CHANGES_MAX)
+        self._before: tuple[int, Mapping[str, int]] | None = None
+
+    def observe(self, snapshot: Snapshot, serving: Serving) -> None:
+        """Take note of how the box is."""
+        health = snapshot.health
+        last = self._changes[-1] if self._changes else None
+        if last is None or (last.verdict, last.serving, last.reasons) != (health.verdict, serving, health.reasons):
+            change = HealthChange(
+                at_ns=snapshot.at_ns, verdict=health.verdict, serving=serving, reasons=list(health.reasons)
+            )
+            self._changes.append(change)
+        if self._before is None:
+            self._before = snapshot.at_ns, dict(snapshot.counters)
+            return
+        if snapshot.at_ns - self._before[0] >= INTERVAL_NS:
+            self._samples.append(_sample(*self._before, snapshot))
+            self._before = snapshot.at_ns, dict(snapshot.counters)
+
+    def page(self) -> HistoryPage:
+        """All that is kept."""
+        columns: list[list[float]] = [list(column) for column in zip(*self._samples, strict=True)] or [[]] * 10
+        whole = [[int(value) for value in column] for column in columns]
+        return HistoryPage(
+            interval_s=INTERVAL_NS / 1e9,
+            at_s=whole[0],
+            sent_bytes_per_s=whole[1],
+            connections=whole[2],
+            responses_per_s=columns[3],
+            content_misses_per_s=columns[4],
+            health_misses_per_s=columns[5],
+            cut_per_s=columns[6],
+            first_byte_ms=columns[7],
+            cpu_ratio=columns[8],
+            used_bytes=whole[9],
+            changes=list(self._changes),
+        )
+
+
+def _sample(before_ns: int, before: Mapping[str, int], now: Snapshot) -> tuple[float, ...]:
+    elapsed_s = (now.at_ns - before_ns) / 1e9
+
+    def rise(prefix: str) -> int:
+        keys = [key for key in now.counters if key.startswith(prefix)]
+        return max(0, sum(now.counters[key] - before.get(key, 0) for key in keys))
+
+    rates = {name: round(rise(prefix) / elapsed_s, 3) for name, prefix in _SUMS.items()}
+    return (
+        now.at_ns // 10**9,
+        rise("delivery_sent_bytes") / elapsed_s,
+        now.load.connections,
+        *rates.values(),
+        _p95_ms(before, now.counters),
+        round(now.load.cpu_ratio, 3),
+        now.store.use.used_bytes,
+    )
+
+
+def _p95_ms(before: Mapping[str, int], now: Mapping[str, int]) -> float:
+    """The bound that 95 of 100 responses since ``before`` stayed below."""
+    ends = [key for key in now if key.startswith(_BUCKETS) and not key.endswith(":sum")]
+    counts = {key.removeprefix(_BUCKETS): max(0, now[key] - before.get(key, 0)) for key in ends}
+    bounds = sorted((float(end), count) for end, count in counts.items())
+    total, below = sum(counts.values()), 0
+    for bound, count in bounds:
+        below += count
+        if total and below >= 0.95 * total:
+            return round(bound * 1000, 3) if bound != float("inf") else -2.0
+    return -1.0
