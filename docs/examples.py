@@ -114,7 +114,11 @@ def _status(**changes: Any) -> Status:
         devices=[DeviceStatus(path=f"/var/lib/oca/nvme{at}", fault="", free_bytes=tib // 2) for at in range(2)],
         links=[LinkStatus(name="ens1f0", up=True, why="", bytes_per_s=25 * gigabit)],
         steering=SteeringStatus(
-            url="https://steering.example.net", state="connected", why="", since_ns=_NOW_NS - 5 * _DAY_NS
+            known_by="key",
+            url="https://steering.example.net",
+            state="connected",
+            why="",
+            since_ns=_NOW_NS - 5 * _DAY_NS,
         ),
         players=PlayersStatus(
             pacing="off",

@@ -80,13 +80,18 @@ def _players(players: PlayersStatus) -> Iterator[str]:
         yield f"asked to stay below {players.advised_kbits_per_s / 1000:.1f} Mbit/s"
 
 
+def _known_by(status: Status) -> str:
+    known_by = status.steering.known_by
+    return f", knows this box by its {known_by}" if known_by else ""
+
+
 def _steering(status: Status) -> str:
     steering = status.steering
     lasting = _since(status, steering.since_ns)
     texts = {
         "alone": f"none: stands alone, {steering.why}",
         "starting": f"{steering.url}, no answer yet",
-        "connected": f"{steering.url}, takes reports for {lasting}",
+        "connected": f"{steering.url}, takes reports for {lasting}{_known_by(status)}",
         "away": f"{steering.url}, AWAY for {lasting}: {steering.why}",
     }
     return texts[steering.state]

@@ -45,6 +45,8 @@ class SteeringStatus(Message, frozen=True):
     state: Literal["alone", "starting", "connected", "away"]
     why: str
     since_ns: int
+    known_by: Literal["", "key", "token", "address"] = ""
+    """By what steering knows this box: the key that 'oca enrol' made, steering.token_file, or its address alone."""
 
 
 class Renewal(Message, frozen=True):
@@ -219,7 +221,7 @@ def steering_status(link: SteeringLink | None) -> SteeringStatus:
     state: Literal["starting", "connected", "away"] = "starting"
     if link.connected is not None:
         state = "connected" if link.connected else "away"
-    return SteeringStatus(url=link.url, state=state, why=link.why, since_ns=link.since_ns)
+    return SteeringStatus(url=link.url, state=state, why=link.why, since_ns=link.since_ns, known_by=link.known_by)
 
 
 def serving_change(status: Status, *, changed: bool) -> ServingChange:

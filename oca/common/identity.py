@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
@@ -86,8 +86,8 @@ class Credentials:
         self._private = self._read()
 
     @property
-    def kind(self) -> str:
-        """``key``, ``token`` or ``address``: by what steering is to know this box."""
+    def kind(self) -> Literal["key", "token", "address"]:
+        """By what steering is to know this box."""
         return "key" if self._private is not None else "token" if self._token else "address"
 
     def headers(self, method: str, path: str, body: bytes = b"") -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Literal
 
 import aiohttp
 
@@ -28,6 +29,11 @@ class Exchange:
         self._credentials = Credentials(steering, appliance)
         self._base = steering.url.rstrip("/")
         self._path = f"/v1/appliances/{appliance}"
+
+    @property
+    def known_by(self) -> Literal["key", "token", "address"]:
+        """By what steering knows who asks."""
+        return self._credentials.kind
 
     def url_of(self, what: str) -> str:
         """Where messages of that kind go."""

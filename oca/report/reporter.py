@@ -209,4 +209,5 @@ class Reporter:
         if why not in ("", self.link.why):
             _log.warning("steering does not take reports; serving goes on", why=why)
         self.link.connected = connected
+        self.link.known_by = self.exchange.known_by
         self.link.why = why

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from oca.common.messages import Health, Load, StoreUse
 from oca.report.contents import Held
@@ -107,3 +107,4 @@ class SteeringLink:
     since_ns: int = 0
     reports_taken: int = 0
     reports_failed: int = 0
+    known_by: Literal["", "key", "token", "address"] = ""

@@ -9,6 +9,7 @@ async function ask(path, options = {}) {
   } catch {
     throw new SteeringError("Steering does not answer");
   }
+  if (response.status === 401) location.reload(); // the session has ended: steering answers with the form
   const body = await response.json().catch(() => null);
   if (!response.ok) {
     const why = [body?.title, body?.detail].filter(Boolean).join(": ");
@@ -35,3 +36,8 @@ export const explain = (title, client) =>
 
 /** The address of one object for this viewer; steering redirects it to the best source. */
 export const objectUrl = (path, client) => `/r${path}${client ? `?client=${encodeURIComponent(client)}` : ""}`;
+
+/** Who is logged in: `local` where no login is asked. */
+export const operator = () => ask("/v1/operators/me");
+
+export const logOut = () => fetch("/v1/logout", { method: "POST", headers: { "Content-Type": "application/json" } });

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { Fleet } from "./fleet.js";
+import { showOperator } from "./operator.js";
 import { Pathways } from "./pathways.js";
 import { Player } from "./player.js";
 import { Shelf } from "./shelf.js";
@@ -27,6 +28,7 @@ let decision = null;
 let titles = [];
 
 window.oca = player.log;
+showOperator(byId("leave"));
 
 player.onSegment = (segment) => {
   quiet("sources");

@@ -87,6 +87,14 @@ def test_screen_shows_healthy_appliance(screen: Screen) -> None:
             "steering   http://steer, no answer yet",
         ),
         (
+            {
+                "steering": SteeringStatus(
+                    url="http://steer", state="connected", why="", since_ns=89 * MINUTE_NS, known_by="key"
+                )
+            },
+            "steering   http://steer, takes reports for 1 min 0 s, knows this box by its key",
+        ),
+        (
             {"steering": SteeringStatus(url="http://steer", state="away", why="refused", since_ns=89 * MINUTE_NS)},
             "steering   http://steer, AWAY for 1 min 0 s: refused",
         ),

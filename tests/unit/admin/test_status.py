@@ -48,6 +48,10 @@ def test_status_tells_how_it_stands_with_steering(link: SteeringLink | None, sta
     assert steering_status(link).state == state
 
 
+def test_status_tells_by_what_steering_knows_the_box() -> None:
+    assert steering_status(SteeringLink("u", connected=True, known_by="token")).known_by == "token"
+
+
 def test_status_tells_what_passes_between_players_and_box() -> None:
     counters = {
         "delivery_paced_connections": 3,

@@ -253,6 +253,7 @@ async def test_reporter_sends_its_token(
     reporter = make_reporter(url, token_file=str(tmp_path / "token"))
     await reporter.report_last()
     assert service.tokens == ["Bearer 0123456789abcdef"] * 2
+    assert reporter.link.known_by == "token"
 
 
 async def test_reporter_hands_policy_on_and_reports_it_at_once(
