@@ -74,6 +74,8 @@ class Daemon:
         self._admin: AdminServer | None = None
         self._started_at_ns = now_ns()
         self._tasks = Tasks()
+        self._scrub = Tasks()
+        """Apart: nothing waits for the scrubber but the end."""
         self._over = asyncio.Event()
         self._stopping = False
         self._hurry = asyncio.Event()
@@ -192,7 +194,7 @@ class Daemon:
             self._inheritance.refuse_rest()
             self._tasks.keep_up(self._watch, name="observer", pause_s=RESTART_S)
             if self._scrubbing.is_on:
-                self._tasks.keep_up(self._scrubbing.run, name="scrub", pause_s=RESTART_S)
+                self._scrub.start(self._scrubbing.run(), name="scrub")
             if predecessor is not None:
                 predecessor.tell()
                 self._tasks.start(self._lifecycle.follow(predecessor), name="predecessor")
@@ -212,11 +214,13 @@ class Daemon:
             await self._tasks.close()
             if self._admin is not None:
                 await self._admin.close()
+            await self._scrub.close()
         _log.info("stopped")
 
     async def _finish(self) -> None:
         """Tell steering to send nobody, then let delivery finish what it is sending."""
         notify("STOPPING=1")
+        self._scrubbing.stop()
         _log.info("stopping; finishing what is being sent", drain_s_max=self._settings.delivery.drain_s)
         self._phase = "draining"
         self._tell_if(True)
@@ -234,6 +238,7 @@ class Daemon:
 
     async def _leave(self, successor: Successor) -> None:
         """Let delivery finish what it is sending while ``successor`` serves, and hand on what is counted here."""
+        self._scrubbing.stop()
         await self._tasks.close()
         if self._admin is not None:
             await self._admin.close()

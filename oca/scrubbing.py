@@ -28,6 +28,7 @@ from oca.store.scrub_messages import (
 )
 
 END_S = 3.0
+RESTART_S = 5.0
 _HOME = str(Path(oca.__file__).parents[1])
 _log = get_logger("scrub")
 
@@ -41,6 +42,7 @@ class Scrubbing:
         self._out: list[int] = []
         self._tally = ScrubTally()
         self._down: asyncio.StreamWriter | None = None
+        self._stopping = False
 
     @property
     def is_on(self) -> bool:
@@ -61,8 +63,24 @@ class Scrubbing:
             self._out = sorted(out)
             self._tell(LeaveOut(out=self._out))
 
+    def stop(self) -> None:
+        """Let the scrubber keep its position and end; ``run`` returns when it has."""
+        self._stopping = True
+        if self._down is not None:
+            self._down.close()
+
     async def run(self) -> None:
-        """One life of the process; returns when it has ended, which it does not by itself."""
+        """Keep a scrubber until ``stop``."""
+        while not self._stopping:
+            try:
+                await self._live()
+            except OSError as error:
+                _log.error("the scrubber cannot be started", error=error.strerror)
+            if not self._stopping:
+                _log.error("the scrubber ended; another follows", after_s=RESTART_S)
+                await asyncio.sleep(RESTART_S)
+
+    async def _live(self) -> None:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "oca.store.scrubber"),
             stdin=asyncio.subprocess.PIPE,
@@ -85,7 +103,6 @@ class Scrubbing:
         try:
             while said := await process.stdout.readline():
                 self._hear(said)
-            _log.error("the scrubber ended; another follows", status=await process.wait())
         finally:
             self._down = None
             await _end(process)
@@ -122,12 +139,12 @@ class Scrubbing:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Let it keep its position, then see that it is gone."""
+    """Let it keep its position, then see that it is gone, unless a device that hangs holds even that up."""
     if process.stdin is not None:
         process.stdin.close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(END_S):
-            await process.wait()
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
+    for end in (process.kill, lambda: _log.warning("the scrubber hangs in a device and is left behind")):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await process.wait()
+                return
+        end()

@@ -77,3 +77,36 @@ def test_scrubbing_blames_device_whose_pack_cannot_be_read(table: StoreTable) ->
 def test_scrubbing_is_off_at_rate_zero(table: StoreTable) -> None:
     off = StoreTable(devices=table.devices, scrub=ScrubTable(rate_bytes_per_s=0))
     assert not Scrubbing(off, lambda *_: None).is_on
+
+
+async def test_scrubbing_stops_when_told_and_follows_scrubber_that_dies(
+    table: StoreTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oca.scrubbing.RESTART_S", 0.01)
+    scrubbing = Scrubbing(table, lambda *_: None)
+    tasks = Tasks()
+    run = tasks.start(scrubbing.run(), name="scrub")
+    await until(lambda: scrubbing._down is not None)
+    first = scrubbing._down
+    assert first is not None
+    first.close()  # it ends, unasked
+    await until(lambda: scrubbing._down not in (None, first))
+    scrubbing.stop()
+    async with asyncio.timeout(30):
+        await run
+    await tasks.close()
+
+
+async def test_scrubbing_tries_again_where_no_process_is_to_be_had(
+    table: StoreTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scrubbing = Scrubbing(table, lambda *_: None)
+
+    async def refuse(*_: object, **__: object) -> None:
+        scrubbing.stop()
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
+    with structlog.testing.capture_logs() as logs:
+        await scrubbing.run()
+    assert [log["event"] for log in logs] == ["the scrubber cannot be started"]
