@@ -20,7 +20,7 @@ from oca.common.addresses import parse_listen
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.log import configure_logging, get_logger, recent_lines
 from oca.common.messages import Serving
-from oca.common.metrics import registry_of
+from oca.common.metrics_collector import registry_of
 from oca.common.notify import notify, notify_alive
 from oca.common.tasks import Tasks
 from oca.delivery.metrics import DELIVERY

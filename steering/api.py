@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oca.common.messages import REPORT_BYTES_MAX
-from oca.common.metrics import FamilyCollector
+from oca.common.metrics_collector import FamilyCollector
 from oca.common.problem import problems
 from oca.common.routing import mount
 from steering.decision import Decider

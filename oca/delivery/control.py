@@ -27,6 +27,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     devices: tuple[str, ...]
     listeners: tuple[int, ...]
     page: int
+    siblings: tuple[int, ...] = ()
+    """Other workers' listeners, to accept from when told so (``Cover``)."""
     authorisation: Authorisation = Authorisation()
     log_level: LogLevel = "info"
     log_format: LogFormat = "auto"
@@ -84,6 +86,13 @@ class TurnAway(msgspec.Struct, frozen=True, kw_only=True, tag="turn-away"):
     everyone: bool
 
 
+class Cover(msgspec.Struct, frozen=True, kw_only=True, tag="cover"):
+    """Down: these sockets are of workers that do not run now; accept from them, and from no other but your own."""
+
+    plain: tuple[int, ...] = ()
+    secure: tuple[int, ...] = ()
+
+
 class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag="welcome"):
     """Down: turn nobody away any more."""
 
@@ -116,7 +125,7 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True, tag="tick"):
 
 
 _encode = msgspec.json.Encoder().encode
-Down = Start | Advice | Authorise | LeaveOut | Reload | ReloadTls | TurnAway | Welcome | Drain
+Down = Start | Advice | Authorise | Cover | LeaveOut | Reload | ReloadTls | TurnAway | Welcome | Drain
 Up = Ready | Closed | Reloaded | Tick
 decode_down = msgspec.json.Decoder(Down).decode
 decode_up = msgspec.json.Decoder(Up).decode

@@ -100,6 +100,10 @@ class WorkerProcess:
             why = self.why or f"not ready after {READY_S_MAX:.0f} s"
             raise OcaError(f"no delivery worker starts: {why}", remedy="see the worker's lines in the log")
 
+    async def until_begun(self) -> None:
+        """Wait until it accepts connections, or has ended."""
+        await asyncio.shield(self._begun)
+
     async def until_closed(self) -> None:
         """Wait until it accepts no more connections, having been told to drain; ``ANSWER_S_MAX`` at most."""
         with contextlib.suppress(TimeoutError):
@@ -146,7 +150,7 @@ class WorkerProcess:
                 *(sys.executable, "-P", "-m", "oca.delivery", str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_HOME, os.environ.get("PYTHONPATH")]))},
-                pass_fds=(theirs.fileno(), start.page, *start.listeners),
+                pass_fds=(theirs.fileno(), start.page, *start.listeners, *start.siblings),
             )
         self.pid = self._process.pid
         up, self._down = await asyncio.open_connection(sock=ours, limit=LINE_BYTES_MAX)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 
 from msgspec import Struct
 
+from oca.delivery.control import Cover
 from oca.delivery.process import WorkerProcess
 
 
@@ -45,3 +47,18 @@ class Slot:
             why=self.why,
             sick=process.sick if process is not None else [],
         )
+
+
+def cover(slots: Sequence[Slot], *, secure: int) -> Cover:
+    """What the workers that run are to accept for those that do not: nobody shall wait for a worker to start.
+
+    Args:
+        slots: Every worker's.
+        secure: How many of each one's listeners, the last ones, speak TLS.
+    """
+    empty = [slot for slot in slots if slot.process is None or not slot.process.ready.is_set()]
+    queues = [[listener.fileno() for listener in slot.listeners] for slot in empty]
+    return Cover(
+        plain=tuple(each for queue in queues for each in queue[: len(queue) - secure]),
+        secure=tuple(each for queue in queues for each in queue[len(queue) - secure :]),
+    )

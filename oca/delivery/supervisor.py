@@ -31,7 +31,7 @@ from oca.delivery.quality import QualityWindow
 from oca.delivery.settings import DeliveryTable, for_workers
 from oca.delivery.share_out import share_out
 from oca.delivery.shares import Shares
-from oca.delivery.slot import Slot, WorkerState
+from oca.delivery.slot import Slot, WorkerState, cover
 from oca.delivery.tls_keeper import TlsKeeper
 from oca.store.reader import PACKS_OPEN_MAX
 
@@ -243,9 +243,12 @@ class Supervisor:
                     await asyncio.sleep(BACKOFF_S_MAX)
                     continue
                 started_s = clock.monotonic_s()
+                await process.until_begun()
+                self._tell(cover(self._slots, secure=self._secure))
             await process.ended.wait()
             if self._stopping.is_set() or slot.process is not process:  # its successor came; the slot was never empty
                 continue
+            self._tell(cover(self._slots, secure=self._secure))
             slot.restarts += 1
             slot.why = process.why
             if clock.monotonic_s() - started_s > STEADY_S:
@@ -265,6 +268,7 @@ class Supervisor:
         successor = self._begin(slot, at_once=False)
         await successor.until_ready()
         predecessor, slot.process = slot.process, successor
+        self._tell(cover(self._slots, secure=self._secure))
         if predecessor is not None:
             drain_s = self._settings.drain_s
             self._tasks.start(predecessor.see_out(drain_s, gently=True), name=f"worker-{slot.number}-leaves")
@@ -274,13 +278,15 @@ class Supervisor:
         """Start a process for ``slot`` and, ``at_once``, put it there; raises as ``WorkerProcess`` does."""
         process = WorkerProcess(self._take)
         process.tell(self._door.message())
+        listeners = tuple(listener.fileno() for listener in slot.listeners)
         start = Start(
             worker=slot.number,
             appliance=self._appliance,
             settings=structs.replace(self._settings, connections_max=self._shares.connections_max),
             packs_max=self._shares.packs_max,
             devices=self._devices,
-            listeners=tuple(listener.fileno() for listener in slot.listeners),
+            listeners=listeners,
+            siblings=tuple({listener.fileno() for listener in self.sockets} - set(listeners)),
             page=process.page.descriptor,
             authorisation=self._authorisation,
             log_level=self._log.log_level,

@@ -22,6 +22,7 @@ from oca.delivery.control import (
     LINE_BYTES_MAX,
     Authorise,
     Closed,
+    Cover,
     Drain,
     LeaveOut,
     Ready,
@@ -36,6 +37,7 @@ from oca.delivery.control import (
     line,
 )
 from oca.delivery.counters import Page
+from oca.delivery.cover import Covering
 from oca.delivery.handshakes import Handshakes
 from oca.delivery.metrics import CONGESTIONS, DELIVERY_SLOTS
 from oca.delivery.service import Service
@@ -64,6 +66,8 @@ class Worker:
         self._service = Service(loop, settings, self._page.counts, self._open_reader, appliance=start.appliance)
         self._handshakes = Handshakes(self._service, start.tls) if start.secure else None
         self._acceptors: list[Acceptor] = []
+        begin_tls = self._handshakes.begin if self._handshakes is not None else None
+        self._covering = Covering(self._service, start.siblings, plain=Session, secure=begin_tls)
         self._draining = asyncio.Event()
         self._drain = Drain(deadline_s=start.settings.drain_s)
         self._out = start.out
@@ -129,6 +133,7 @@ class Worker:
     async def _finish(self) -> None:
         for acceptor in self._acceptors:
             acceptor.close()
+        self._covering.close()
         self._say(Closed())
         try:
             async with asyncio.timeout(self._drain.deadline_s):
@@ -147,6 +152,8 @@ class Worker:
                     self.drain(message)
                 elif isinstance(message, Authorise):
                     self._authorise(message.authorisation)
+                elif isinstance(message, Cover):
+                    self._covering.take(message)
                 elif isinstance(message, Reload):
                     self.reload(message)
                 elif isinstance(message, TurnAway):

@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 TIMEOUT_S = 30.0
+LONG_S = 0.05
 
 
 class Client(threading.Thread):
@@ -31,7 +32,8 @@ class Client(threading.Thread):
         self._connection = http.client.HTTPConnection(plan["host"], plan["port"], timeout=TIMEOUT_S)
         self.answers = 0
         self.connections = 0
-        self.longest_s = 0.0
+        self.waits: list[tuple[float, float]] = []
+        """When each long one began, and how long it took."""
         self.failures: list[dict[str, Any]] = []
 
     def run(self) -> None:
@@ -50,7 +52,8 @@ class Client(threading.Thread):
                 what = f"{type(error).__name__}: {error}"
                 self.failures.append({"port": port, "path": path, "what": what, "at_s": time.monotonic()})
                 self._connection.close()
-            self.longest_s = max(self.longest_s, time.monotonic() - began_s)
+            if (took_s := time.monotonic() - began_s) > LONG_S:
+                self.waits.append((began_s, took_s))
         self._connection.close()
 
     def _ask(self, path: str, digest: str) -> None:
@@ -79,7 +82,7 @@ def main() -> None:
         {
             "answers": sum(client.answers for client in clients),
             "connections": sum(client.connections for client in clients),
-            "longest_s": max(client.longest_s for client in clients),
+            "waits": [wait for client in clients for wait in client.waits],
             "failures": [failure for client in clients for failure in client.failures],
         },
         sys.stdout,

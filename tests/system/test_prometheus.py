@@ -13,7 +13,8 @@ import pytest
 from prometheus_client.exposition import generate_latest
 
 from docs.dashboards import DASHBOARDS
-from oca.common.metrics import Family, registry_of
+from oca.common.metrics import Family
+from oca.common.metrics_collector import registry_of
 from oca.delivery.metrics import DELIVERY
 from oca.report.metrics import APPLIANCE
 from oca.store.scrub_messages import SCRUB

@@ -15,7 +15,7 @@ from oca.admin.routes import RoutesPage
 from oca.admin.status import Renewal, Status
 from oca.admin.top import HotAsset, HotPage
 from oca.common.messages import Health, Serving
-from oca.common.metrics import FamilyCollector
+from oca.common.metrics_collector import FamilyCollector
 from oca.common.quality import Quality
 from oca.delivery.metrics import DELIVERY
 from oca.report.history import History, HistoryPage

@@ -1,6 +1,7 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
-from oca.common.metrics import Family, FamilyCollector, slots
+from oca.common.metrics import Family, slots
+from oca.common.metrics_collector import FamilyCollector
 
 FAMILIES = (
     Family(name="kitchen_cups", kind="gauge", unit="cups", help="Cups now."),

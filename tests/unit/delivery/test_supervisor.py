@@ -109,6 +109,24 @@ async def test_supervisor_serves_and_gathers_counts_and_demand(running: Supervis
     assert all(state.ready for state in running.workers())
 
 
+async def test_viewers_of_a_dead_worker_are_taken_by_another_before_its_successor_is_there(
+    device: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BACKOFF_S_MIN", 60.0)
+    supervisor = Supervisor(DeliveryTable(listen=("127.0.0.1:0",), workers=2), [device], appliance="fra1-a")
+    await supervisor.start()
+    try:
+        first, second = supervisor.workers()
+        os.kill(first.pid, signal.SIGKILL)
+        asked = [asyncio.ensure_future(fetch(supervisor.urls[0], b"small.m3u8")) for _ in range(40)]
+        async with asyncio.timeout(10):  # they are in either one's queue, some before it is known that one is dead
+            assert {status for status, _ in await asyncio.gather(*asked)} == {200}
+        after_first, after_second = supervisor.workers()
+        assert (after_first.ready, after_second.pid) == (False, second.pid)
+    finally:
+        await supervisor.stop(0)
+
+
 async def test_supervisor_gathers_quality_and_paces_in_its_workers(device: Path) -> None:
     pacing = PacingTable(mode="cmcd", burst_bytes=0, congestion="reno")
     settings = DeliveryTable(listen=("127.0.0.1:0",), workers=2, cmcd=CmcdTable(quality=True), pacing=pacing)

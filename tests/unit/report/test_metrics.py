@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from oca.common.messages import Health
-from oca.common.metrics import FamilyCollector
+from oca.common.metrics_collector import FamilyCollector
 from oca.delivery.metrics import DELIVERY
 from oca.report.metrics import APPLIANCE, appliance_values
 from oca.report.snapshot import Snapshot, SteeringLink

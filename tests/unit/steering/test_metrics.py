@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from oca.common.metrics import FamilyCollector
+from oca.common.metrics_collector import FamilyCollector
 from steering.metrics import DECISION_KINDS, STEERING, Counts
 
 
