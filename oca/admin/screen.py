@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from oca.admin.status import PlayersStatus, Renewal, Status
 from oca.common.messages import Health, Load, Serving
-from oca.common.units import format_bytes, format_duration, format_rate
+from oca.common.units import format_bytes, format_duration, format_instant, format_rate
 from oca.report.serving import drain_reason
 
 LATELY_SHOWN = 5
+_ENCRYPTS = {"ktls": "the kernel", "userspace": "the workers"}
 
 
 def status_lines(status: Status) -> Iterator[str]:
@@ -37,6 +38,7 @@ def status_lines(status: Status) -> Iterator[str]:
         yield f"           {device.path}: {device.fault or f'good, {format_bytes(device.free_bytes)} free'}"
     yield f"steering   {_steering(status)}"
     yield f"delivery   {', '.join(status.delivery_urls)}"
+    yield from _tls(status)
     yield from _renewal(status)
     for line in status.lately[-LATELY_SHOWN:]:
         yield f"lately     {line}"
@@ -53,6 +55,16 @@ def renewal_text(renewal: Renewal) -> str:
     """How a reload or upgrade went."""
     waiting = f"; {', '.join(renewal.waiting)}: taken up by 'oca upgrade' or a restart" if renewal.waiting else ""
     return f"{'' if renewal.done else 'FAILED: '}{renewal.said}{waiting}"
+
+
+def _tls(status: Status) -> Iterator[str]:
+    if status.tls is None:
+        return
+    tickets = "" if status.tls.shared_tickets else ", returning clients may handshake anew"
+    yield f"tls        encrypted by {_ENCRYPTS.get(status.tls.mode, status.tls.mode)}{tickets}"
+    for certificate in status.tls.certificates:
+        names = ", ".join(certificate.names) or "no host"
+        yield f"           {certificate.file}: for {names}, until {format_instant(certificate.expires_at_ns)}"
 
 
 def _renewal(status: Status) -> Iterator[str]:

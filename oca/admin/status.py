@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
+from oca.admin.tls import TlsState, TlsStatus, tls_status
 from oca.common.messages import Health, Load, Message, Serving, StoreUse
 from oca.common.units import format_duration, format_instant
 from oca.report.snapshot import Snapshot, SteeringLink
@@ -100,6 +101,7 @@ class Status(Message, frozen=True):
     renewal: Renewal = Renewal()
     drained_until_ns: int = 0
     lately: tuple[str, ...] = ()
+    tls: TlsStatus | None = None
 
 
 class ServingChange(Message, frozen=True):
@@ -157,6 +159,7 @@ def status_of(
     renewal: Renewal,
     pacing: str,
     lately: Sequence[str],
+    tls: TlsState | None,
 ) -> Status:
     """The appliance at a glance, from what was seen last and what the daemon knows of itself."""
     return Status(
@@ -180,6 +183,7 @@ def status_of(
         renewal=renewal,
         players=players_status(snapshot.counters, pacing=pacing),
         lately=tuple(lately),
+        tls=tls_status(tls),
     )
 
 

@@ -6,7 +6,15 @@ import pytest
 from msgspec import structs
 
 from oca.admin.screen import service_line, status_lines
-from oca.admin.status import DeviceStatus, LinkStatus, PlayersStatus, Renewal, Status, SteeringStatus
+from oca.admin.status import (
+    DeviceStatus,
+    LinkStatus,
+    PlayersStatus,
+    Renewal,
+    Status,
+    SteeringStatus,
+)
+from oca.admin.tls import CertificateStatus, TlsStatus
 from oca.common.messages import Health, Load, StoreUse
 
 MINUTE_NS = 60 * 10**9
@@ -102,6 +110,18 @@ def test_screen_shows_healthy_appliance(screen: Screen) -> None:
 )
 def test_screen_shows_what_is_out_of_order(screen: Screen, changes: dict[str, Any], line: str) -> None:
     assert line in screen(**changes).splitlines()
+
+
+def test_screen_shows_who_encrypts_and_until_when_certificates_are_good(screen: Screen) -> None:
+    good = CertificateStatus(file="/c.pem", names=["a.example", "b.example"], expires_at_ns=1_800_000_000 * 10**9)
+    nameless = CertificateStatus(file="/d.pem", names=[], expires_at_ns=0)
+    lines = screen(tls=TlsStatus(mode="ktls", shared_tickets=True, certificates=[good, nameless])).splitlines()
+    assert "tls        encrypted by the kernel" in lines
+    assert "           /c.pem: for a.example, b.example, until 2027-01-15 08:00:00Z" in lines
+    assert any(line.startswith("           /d.pem: for no host, until ") for line in lines)
+    userspace = screen(tls=TlsStatus(mode="userspace", shared_tickets=False, certificates=[]))
+    assert "tls        encrypted by the workers, returning clients may handshake anew" in userspace.splitlines()
+    assert "tls " not in screen()
 
 
 def test_screen_shows_last_reload_and_what_waits(screen: Screen) -> None:
