@@ -90,8 +90,6 @@ class Daemon:
         self._signing = SigningState(
             settings.delivery.authorisation, [Path(device) for device in settings.store.devices], supervisor.authorise
         )
-        self._tls_reason = ""
-        """What is amiss with certificates: one that expires soon above all."""
         self._boot_id = secrets.token_hex(16)
         self._routes = watch_routes(settings.routes, boot_id=self._boot_id)
         self._reporter = self._make_reporter() if settings.steering.url else None
@@ -100,7 +98,7 @@ class Daemon:
     def snapshot(self) -> Snapshot:
         """What was seen last; an operator's drain is among the reasons of its health."""
         seen = self._observer.snapshot.explained(self._routes.reason if self._routes is not None else "")
-        return seen.explained(self._tls_reason).explained(self._signing.reason).explained(self._drain.reason)
+        return seen.explained(self._supervisor.tls.reason).explained(self._signing.reason).explained(self._drain.reason)
 
     @property
     def serving(self) -> Serving:
@@ -299,7 +297,6 @@ class Daemon:
             verdict = self.snapshot.health.verdict
             contents_changed = await self._observer.observe()
             self._signing.look()
-            self._tls_reason = "; ".join(self._supervisor.tls.concerns())
             self._scrubbing.leave_out(self.snapshot.store.out)
             self._supervisor.advise(self.snapshot.load)
             drained = self._drain.observe(self.snapshot.load.connections)

@@ -115,6 +115,11 @@ class TlsKeeper:
         return told
 
     @property
+    def reason(self) -> str:
+        """All of it in one line, for the box's health; empty: nothing."""
+        return "; ".join(self.concerns())
+
+    @property
     def name(self) -> str:
         """A host name that the default certificate is for; empty where it names none, or wildcards alone."""
         names = self.material.pairs[0].names if self.material.pairs else ()
