@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import defaultdict
 
 import msgspec
@@ -46,6 +47,7 @@ class Routes:
             for said in reach.take(appliance, batch):
                 fault = said
                 await asyncio.sleep(0)
+        gc.freeze()  # a full collection would walk a million routes while viewers wait
         outcome = "refused" if fault else "taken"
         self._decider.counts.add(f"steering_route_batches:{outcome}")
         if fault:

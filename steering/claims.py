@@ -17,6 +17,10 @@ from steering.settings import Site
 _ORIGIN_RANK = {"IGP": 0, "EGP": 1, "Incomplete": 2}
 
 
+Shape = tuple[tuple[int, str], ...]
+"""Sites with their ranks."""
+
+
 class Claim(NamedTuple):
     """One site's word for a prefix: an appliance that hears it by BGP, or (``appliance`` empty) the site's own list."""
 
@@ -42,12 +46,18 @@ class Claims:
     ``conflict`` says why nobody's counts, where two ISPs claim the prefix for origins of their own.
     """
 
-    __slots__ = ("__weakref__", "conflict", "members", "ranked")
+    __slots__ = ("__weakref__", "conflict", "members", "ranked", "shape")
 
     def __init__(self, members: tuple[Claim, ...], isp_of: Mapping[str, str]) -> None:
         self.members = members
         self.conflict = _conflict(members, isp_of)
         self.ranked: tuple[tuple[int, Claim], ...] = () if self.conflict else tuple(_ranked(members))
+        self.shape: Shape = tuple((rank, claim.site) for rank, claim in self.ranked)
+        """All that the order of sites depends on: many sets have one shape."""
+
+    def of_site(self, site: str) -> Claim | None:
+        """The best claim of a site; None: it has none that counts."""
+        return next((claim for _, claim in self.ranked if claim.site == site), None)
 
 
 class ClaimSets:

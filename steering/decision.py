@@ -9,7 +9,7 @@ from oca.common.clock import monotonic_s, now_ns
 from oca.common.prefix import Prefix
 from steering.address import Address
 from steering.catalogue import Catalogue, Title
-from steering.claims import Claims
+from steering.claims import Claims, Shape
 from steering.fleet import Fleet
 from steering.holders import Holding, TitleHolders
 from steering.liveness import Liveness, Standing, report_age_limit_s
@@ -78,7 +78,7 @@ class Decider:
         }
         self._standing: dict[str, tuple[float, list[Candidate]]] = {}
         self._nearest: dict[str, tuple[NearSite, ...]] = {}
-        self._orders: dict[tuple[Claims, ...], _KeptOrder] = {}
+        self._orders: dict[tuple[Shape, ...], _KeptOrder] = {}
 
     def liveness(self, appliance: str) -> Liveness:
         """How an appliance stands now."""
@@ -92,7 +92,7 @@ class Decider:
         """Rank the sources of ``title`` for a client now."""
         covering = self.reach.claims.covering(client.version, client.number)
         claims = tuple(found for _, found in covering)
-        viewer = self._viewer(client, [length for length, _ in covering], home_of(claims))
+        viewer = self._viewer(client, [length for length, _ in covering], claims)
         holders = self.fleet.holders.of_title(title.title)
         ranking = rank(
             title,
@@ -137,15 +137,17 @@ class Decider:
 
         return token_of
 
-    def _viewer(self, client: Address, lengths: Sequence[int], home: str) -> Viewer:
+    def _viewer(self, client: Address, lengths: Sequence[int], claims: Sequence[Claims]) -> Viewer:
+        home = home_of(claims)
         bits = 32 if client.version == 4 else 128
         prefixes = [str(Prefix(client.version, length, client.number >> (bits - length))) for length in lengths]
         region = self.sites[home].region if home else ""
-        return Viewer(home, prefixes, region, f"{client.number >> (bits - _NETWORK_BITS[client.version]):x}")
+        return Viewer(home, prefixes, claims, region, f"{client.number >> (bits - _NETWORK_BITS[client.version]):x}")
 
     def _order(self, claims: tuple[Claims, ...], home: str, holders: TitleHolders | None) -> Order:
         """The order for a client whose prefixes are claimed so; without the open sites where none of them holds any."""
-        kept = self._orders.get(claims)
+        shape = tuple(each.shape for each in claims)
+        kept = self._orders.get(shape)
         if kept is None:
             nearest = self._nearest.get(home)
             if nearest is None:
@@ -154,11 +156,11 @@ class Decider:
             if len(self._orders) >= ORDERS_MAX:
                 self._orders.clear()
             order = order_sites(self.sites, claims, nearest)
-            own = [tier for tier in order if tier[0].claim is not None]
+            own = [tier for tier in order if tier[0].reach >= 0]
             boxes = 0
             for first, count in (self._places[ranked.site.id] for tier in order for ranked in tier):
                 boxes |= ((1 << count) - 1) << first
-            kept = self._orders[claims] = _KeptOrder(order, own, boxes)
+            kept = self._orders[shape] = _KeptOrder(order, own, boxes)
         return kept.order if holders is not None and holders.anybody & kept.boxes else kept.own
 
     def _whole_order(self, claims: tuple[Claims, ...], home: str) -> Order:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from steering.claims import Claim, Claims
+from steering.claims import Claims
 from steering.geography import distance_km
 from steering.settings import Site
 
@@ -22,14 +22,12 @@ class RankedSite(NamedTuple):
 
     Attributes:
         reach: Which of the client's prefixes, longest first, the site claims; -1: none.
-        claim: Its word for that prefix.
         why_not: Why it may not serve; empty where it may.
     """
 
     site: Site
     distance_km: float | None
     reach: int
-    claim: Claim | None
     why_not: str
 
 
@@ -81,27 +79,27 @@ def order_sites(
     """
     name = home_of(reach)
     home = sites[name] if name else None
-    own: dict[str, tuple[int, int, Claim]] = {}
+    own: dict[str, tuple[int, int]] = {}
     for index, claims in enumerate(reach):
-        for rank_, claim in claims.ranked:
-            own.setdefault(claim.site, (index, rank_, claim))
+        for rank_, site_id in claims.shape:
+            own.setdefault(site_id, (index, rank_))
     ordered: list[tuple[tuple[int, int, int, int, float], RankedSite]] = []
-    for site_id, (index, rank_, claim) in own.items():
+    for site_id, (index, rank_) in own.items():
         site = sites[site_id]
         away = _distance(home, site)
-        tied = (index, rank_) == own[name][:2]
+        tied = (index, rank_) == own[name]
         key = (_CLASS_RANK[site.class_], 0, index, rank_, 0.0 if tied else away or 0.0)
-        ordered.append((key, RankedSite(site, away, index, claim, "")))
+        ordered.append((key, RankedSite(site, away, index, "")))
     for site, away in nearest:
         if site.id not in own:
             key = (_CLASS_RANK[site.class_], 1, 0, 0, away or 0.0)
-            ordered.append((key, RankedSite(site, away, -1, None, "")))
+            ordered.append((key, RankedSite(site, away, -1, "")))
     ordered.sort(key=lambda item: (item[0], item[1].site.id))
     order = [tuple(ranked for _, ranked in tier) for _, tier in groupby(ordered, key=lambda item: item[0])]
     if explain:
         elsewhere = "embedded in another network than the client's"
         others = (site for site in sites.values() if site.class_ == "embedded" and site.id not in own)
-        order += [(RankedSite(site, _distance(home, site), -1, None, elsewhere),) for site in others]
+        order += [(RankedSite(site, _distance(home, site), -1, elsewhere),) for site in others]
     return order
 
 

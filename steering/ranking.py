@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from steering.catalogue import Title
+from steering.claims import Claims
 from steering.holders import Holding
 from steering.liveness import Liveness
 from steering.load import place_of, takes
@@ -83,8 +84,9 @@ class Ranking(NamedTuple):
 
 def _place(ranked: RankedSite, client: Viewer) -> str:
     site, away = ranked.site, ranked.distance_km
-    if ranked.claim is not None:
-        reach = f"client in its prefix {client.prefixes[ranked.reach]} {ranked.claim.path}"
+    claim = client.reach[ranked.reach].of_site(site.id) if ranked.reach >= 0 else None
+    if claim is not None:
+        reach = f"client in its prefix {client.prefixes[ranked.reach]} {claim.path}"
     else:
         reach = "serves any client"
     place = f"{away:.0f} km from {client.home}" if away is not None else "client in no prefix"
@@ -113,12 +115,14 @@ class Viewer(NamedTuple):
     Attributes:
         home: The site that it belongs to; empty: none.
         prefixes: Those that hold its address, longest first, as text.
+        reach: The claims to each of them.
         region: Its region, for rights; empty: unknown.
         network: Its network, so that those of one network are sent to the same box.
     """
 
     home: str = ""
     prefixes: Sequence[str] = ()
+    reach: Sequence[Claims] = ()
     region: str = ""
     network: str = ""
 
@@ -200,7 +204,7 @@ def _fits(
     """The boxes of equally near sites that may serve, best first; the others go to ``rejected``."""
     fits = []
     for ranked in tier:
-        told = explain or ranked.claim is not None
+        told = explain or ranked.reach >= 0
         for candidate, holding in look(ranked.site.id, told):
             holds = holding.of(title) if holding is not None else _NOTHING
             if why_not := _why_not(title, ranked, candidate, holding, holds):

@@ -48,7 +48,7 @@ class World:
         nearest = nearest_sites(self.sites, by_id.get(home), per_class_max=9)
         order = order_sites(by_id, claims, nearest, explain=options.get("explain", False))
         prefixes = [str(Prefix(4, length, number >> (32 - length))) for length, _ in covering]
-        viewer = Viewer(home, prefixes, options.pop("region", ""), client.rpartition(".")[0])
+        viewer = Viewer(home, prefixes, claims, options.pop("region", ""), client.rpartition(".")[0])
         return rank(title, order, lambda site, everyone: self.candidates.get(site, []), viewer, **options)
 
 
