@@ -230,10 +230,15 @@ async def test_cluster_finishes_when_a_masters_agent_is_killed(cluster: Cluster)
     while cluster.origin.total < total // 4:
         cluster.origin.moved.clear()
         await asyncio.wait_for(cluster.origin.moved.wait(), WAIT_S)
-    rows = (await cluster.ask(f"{cluster.steering_url}/v1/fleet"))["appliances"]
-    busy = {row["appliance"]: row["fill"]["bytes_by_source"].get("origin", 0) for row in rows if row["fill"]}
+    busy: dict[str, int] = {}
+
+    async def somebody_is_busy() -> bool:  # steering shows the fleet as it was a moment ago
+        rows = (await cluster.ask(f"{cluster.steering_url}/v1/fleet"))["appliances"]
+        busy.update({row["appliance"]: row["fill"]["bytes_by_source"].get("origin", 0) for row in rows if row["fill"]})
+        return any(busy.values())
+
+    await cluster.until("a master tells what it brought", somebody_is_busy)
     victim = max(busy, key=lambda name: busy[name])
-    assert busy[victim] > 0
     agents[victim].send_signal(signal.SIGKILL)
     for name, agent in agents.items():
         await asyncio.wait_for(agent.communicate(), 2 * WAIT_S)
