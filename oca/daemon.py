@@ -76,9 +76,8 @@ class Daemon:
         self._tasks = Tasks()
         self._scrub = Tasks()
         """Apart: nothing waits for the scrubber but the end."""
-        self._over = asyncio.Event()
+        self._over, self._hurry = asyncio.Event(), asyncio.Event()
         self._stopping = False
-        self._hurry = asyncio.Event()
         self._phase: Serving = "serving"
         self._history = History()
         hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.addresses]
@@ -267,6 +266,7 @@ class Daemon:
     def _apply(self, settings: ApplianceSettings) -> None:
         self._settings = settings
         self._drain.serving.drain_s_max = settings.drain.duration_s_max
+        self._signing.take_up(settings.delivery.authorisation)
         configure_logging(level=settings.log.level, style=settings.log.format, appliance=settings.appliance.id)
 
     def _make_reporter(self) -> Reporter:

@@ -28,6 +28,7 @@ _UNREADABLE = (
     "what steering said of signed URLs cannot be read here: signed URLs are answered 404 until steering says it again; "
     "see the log for the file"
 )
+_UNSEEN = (-2, -2)
 _log = get_logger("signing")
 _policies = msgspec.json.Decoder(SigningPolicy)
 _sets = msgspec.json.Decoder(JwkSet)
@@ -94,6 +95,18 @@ class SigningState:
         self.policy = policy
         self._hand_down()
         _log.info("signed URLs", enforce=policy.enforce, keys=[key.kid for key in policy.keys])
+
+    def take_up(self, settings: AuthorisationTable) -> None:
+        """Go by changed settings; a file of keys that cannot be used leaves the keys as they were."""
+        if settings == self._settings:
+            return
+        self._settings, self._fault, self._seen = settings, "", _UNSEEN
+        if settings.mode == "off":
+            self.policy, self._keys = None, ()
+        else:
+            self.look()
+            self.policy = self.policy or self._kept()
+        self._hand_down()
 
     def look(self) -> None:
         """Read the file of keys again if it changed; one that cannot be used leaves things as they are."""

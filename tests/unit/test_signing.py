@@ -147,6 +147,29 @@ def test_state_reads_file_of_keys_again_when_it_changes(tmp_path: Path) -> None:
     assert it.told[-1] == Authorisation(keys=(ES.public(), HS))
 
 
+def test_state_takes_up_another_file_of_keys_and_another_mode(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "first.json", HS), write(tmp_path / "second.json", STRANGER)
+    it = Told(tmp_path, mode="required", keys_file=str(first))
+    it.state.take_up(AuthorisationTable(mode="required", keys_file=str(first)))
+    assert it.told == [Authorisation(keys=(HS,))]
+    it.state.take_up(AuthorisationTable(mode="required", keys_file=str(second)))
+    assert it.told[-1] == Authorisation(keys=(STRANGER,))
+    it.state.take_up(AuthorisationTable(mode="required", keys_file=str(tmp_path / "none.json")))
+    assert it.told[-1] == Authorisation(keys=(STRANGER,))
+    assert "none.json: cannot be read" in it.state.reason
+    it.state.take_up(AuthorisationTable(mode="off"))
+    assert (it.told[-1], it.state.reason) == (Authorisation(), "")
+    it.state.take_up(AuthorisationTable(mode="required"))
+    assert (it.told[-1], "no key is here" in it.state.reason) == (Authorisation(), True)
+
+
+def test_state_finds_what_steering_said_when_it_is_switched_on(tmp_path: Path) -> None:
+    Told(tmp_path).state.take(POLICY)
+    it = Told(tmp_path, mode="off")
+    it.state.take_up(AuthorisationTable())
+    assert it.told[-1] == Authorisation(policy=POLICY)
+
+
 def test_state_goes_on_with_old_keys_where_new_ones_are_none(tmp_path: Path) -> None:
     file = write(tmp_path / "keys.json", HS)
     it = Told(tmp_path, mode="required", keys_file=str(file))

@@ -92,6 +92,7 @@ async def test_keeper_without_tls_is_idle() -> None:
     assert await keeper.reload(TlsTable()) == []
     await keeper.run()
     assert (told, keeper.concerns(), keeper.state({}), keeper.name) == ([], [], None, "")
+    assert keeper.reason == ""
 
 
 async def test_keeper_keeps_what_it_had_where_files_are_bad(tmp_path: Path) -> None:
