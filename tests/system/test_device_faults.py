@@ -196,8 +196,8 @@ def test_device_that_fails_writes_is_taken_out_by_whoever_fills(box: Box) -> Non
         if done.returncode:
             assert "Input/output error" in done.stderr
             assert box.run(*arguments).returncode == 0
+        wait_until(box.is_out)  # by the daemon's own next write, where the device could not even be opened to fill it
         assert box.outage()["state"] == "out"
-        wait_until(box.is_out)
         assert time.monotonic() - began_at < 30
         wait_until(lambda: box.get(0) == 200)  # from the other device, now
 
