@@ -18,6 +18,8 @@ from oca.common.messages import Load, Report
 from oca.daemon import Daemon
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.settings import DeliveryTable
+from oca.delivery.tls_keeper import TlsKeeper
+from oca.delivery.tls_settings import TlsTable
 from oca.report.inventory import Inventory
 from oca.settings import ApplianceSettings, DrainTable
 from oca.store.store import Store
@@ -41,6 +43,7 @@ class FakeSupervisor:
         self.stops: list[float] = []
         self.fault: OcaError | None = None
         self.turned: list[str | None] = []
+        self.tls = TlsKeeper(TlsTable(), lambda *_: None)
 
     def authorise(self, told: Authorisation) -> None:
         self.told = told
