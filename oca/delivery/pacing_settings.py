@@ -123,6 +123,12 @@ class CmcdTable(Table, frozen=True):
             "starved buffers, throughput, bitrate. No session or address is kept."
         ),
     ] = False
+    next_object: Annotated[
+        bool,
+        Meta(
+            description="Read the object that a player says it asks for next (nor, nrr) from its device before it does."
+        ),
+    ] = False
 
 
 class CmsdTable(Table, frozen=True):

@@ -9,12 +9,15 @@ from __future__ import annotations
 import socket
 import struct
 from bisect import bisect_right
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
 
 from oca.common.quality import Quality, prefix_of
 from oca.delivery.cmcd import Told, data_of, told_encoded, told_plain
 from oca.delivery.cmsd import TCP_INFO, Advice, field_line, path_of
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS, QUALITY_MBITS
+from oca.delivery.next_object import named, resolved
 from oca.delivery.pacing import UNPACED, Pace
 from oca.delivery.quality import QualityTable
 from oca.delivery.settings import DeliveryTable
@@ -47,13 +50,18 @@ class Players:
         """How old what a player is told may get; 0: nothing is told."""
         self.pace = Pace(settings.pacing) if settings.pacing.mode != "off" else None
         self._quality = QualityTable() if settings.cmcd.quality else None
+        self.read_next: Callable[[bytes, int, int], None] | None = None
+        """Reads part of the object under a path, from its first byte to its last, from the device before it is asked
+        for; None where what players say of it is not acted on.
+        """
         self.listens = self.pace is not None or self._quality is not None
         """Whether anything is made of what players tell."""
 
     @classmethod
     def wanted(cls, settings: DeliveryTable, counts: memoryview[int], appliance: str) -> Players | None:
         """None where no setting asks for any of it: a connection then costs nothing more."""
-        is_on = settings.pacing.mode != "off" or settings.cmcd.quality or settings.cmsd.enabled
+        is_on = settings.pacing.mode != "off" or settings.cmsd.enabled
+        is_on = is_on or settings.cmcd.quality or settings.cmcd.next_object
         return cls(settings, counts, appliance) if is_on else None
 
     def hear(self, asset: str, prefix: str, told: Told) -> None:
@@ -99,6 +107,10 @@ class Player:
         told = self._told(query, cmcd) if (query or cmcd) and players.listens else None
         if told is not None and found is not None:
             players.hear(found.pack.asset, self._prefix or self._find_prefix(), told)
+        if players.read_next is not None and found is not None and (query or cmcd):
+            path, first, last = named(cmcd or unquote_to_bytes(data_of(query)))
+            if path and (path := resolved(found.path, path)):
+                players.read_next(path, first, last)
         if players.pace is not None and not fields.fill:
             pace = players.pace.rate(told, current=self._pace, sent_bytes=self.sent_bytes)
             if pace != self._pace:

@@ -89,6 +89,8 @@ class Service:
         )
         self.known = KnownBlocks()
         self.players = Players.wanted(settings, counts, appliance)
+        if self.players is not None and settings.cmcd.next_object:
+            self.players.read_next = self._read_next
         self.pace = Pace(
             stalled_s=settings.stalled_timeout_s,
             bytes_per_s=settings.client_rate_bytes_per_s_min,
@@ -120,6 +122,13 @@ class Service:
         self._turns: deque[Callable[[], None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
+
+    def _read_next(self, path: bytes, first: int, last: int) -> None:
+        found = self.lookup.kept.get(path) or self.lookup.find(path)
+        if found is not None and found.epoch != self.reads.epoch:
+            length = (found.size if last < 0 else min(last + 1, found.size)) - first
+            if length > 0:
+                self.reads.ahead(found.pack, found.offset + first, length)
 
     def advise(self, advice: Advice) -> None:
         """Have players told ``advice``."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from oca.delivery.pacing_settings import CmcdTable
 from oca.delivery.reads_settings import ReadsTable
 from oca.store import files
 from oca.store.store import Store
@@ -103,6 +104,26 @@ async def test_player_that_takes_objects_in_a_row_has_many_read_at_a_time(
         assert (await get(bench, f"/cold/{number}.m4s"))[:2] == (200, COLD)
     assert bench.count("delivery_read_ahead_bytes") < read + len(COLD)  # the table again, perhaps
     assert bench.count("delivery_probes:device") == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "read"), [("", len(COLD)), ("%2Cnrr%3D%224096-8191%22", 4096), ("%2Cnrr%3D%229999999-%22", 0)]
+)
+async def test_object_that_a_player_names_as_its_next_is_read_before_it_asks(
+    benches: Benches, devices: tuple[Path, Path], told: str, read: int
+) -> None:
+    table = ReadsTable(timeout_s=TIMEOUT_S, ahead_bytes_max=0)
+    bench = benches(on=devices[0], more=devices[1:], reads=table, cmcd=CmcdTable(next_object=True))
+    make_cold(devices[1])
+    for unknown in ("nor%3D%22none%22", "nor%3D%22..%252F..%252F..%252Fx%22", "br%3D1", "nor%3D%22"):
+        assert (await get(bench, f"/hot/0.m4s?CMCD={unknown}"))[0] == 200
+    assert bench.count("delivery_read_ahead_bytes") == 0
+    assert (await get(bench, f"/hot/0.m4s?CMCD=nor%3D%22..%252Fcold%252F2.m4s%22{told}"))[:2] == (200, HOT)
+    if read:
+        await until(lambda: bench.count("delivery_read_ahead_bytes") == read)
+    before = bench.count("delivery_probes:device")
+    assert (await get(bench, "/cold/2.m4s"))[:2] == (200, COLD)
+    assert bench.count("delivery_probes:device") - before == (read != len(COLD))
 
 
 async def test_hung_device_costs_only_its_own_requests(
