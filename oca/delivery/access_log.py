@@ -23,10 +23,7 @@ _log = get_logger("access-log")
 
 
 class AccessLog:
-    """``lines`` takes what is to be logged; whoever adds the one that makes them ``GATHERED_MAX`` calls ``gather``.
-
-    ``time`` is what they say it is, as of the last tick.
-    """
+    """``add`` takes what is to be logged; ``time`` is what lines say it is, as of the last tick."""
 
     def __init__(self, settings: AccessLogTable, counts: memoryview[int]) -> None:
         self._settings = settings
@@ -37,7 +34,7 @@ class AccessLog:
         self._refused = self._written = self._lost = 0
         self._said_at_s = float("-inf")
         self.errors = settings.errors
-        self.lines: list[Line] = []
+        self._lines: list[Line] = []
         self._texts: list[bytes] = []
         self._lines_in_texts = 0
         self.time = ""
@@ -61,16 +58,16 @@ class AccessLog:
         how = self._settings.client
         return client if how == "whole" else truncated(client) if how == "truncated" else ""
 
-    def gather(self) -> None:
-        """Put ``lines`` into their form, for the next tick."""
-        self._texts.append(self._form(self.lines))
-        self._lines_in_texts += len(self.lines)
-        self.lines.clear()
+    def add(self, line: Line) -> None:
+        """Take a line; it is written after the next tick."""
+        self._lines.append(line)
+        if len(self._lines) >= GATHERED_MAX:
+            self._gather()
 
     def tick(self, now_s: float) -> None:
         """Hand over what was gathered."""
-        if self.lines:
-            self.gather()
+        if self._lines:
+            self._gather()
         if self._texts:
             if not self._writer.write(b"".join(self._texts)):
                 self._refused += self._lines_in_texts
@@ -87,6 +84,11 @@ class AccessLog:
         self.tick(clock.monotonic_s())
         self._writer.close()
         self._account(clock.monotonic_s())
+
+    def _gather(self) -> None:
+        self._texts.append(self._form(self._lines))
+        self._lines_in_texts += len(self._lines)
+        self._lines.clear()
 
     def _tell_time(self) -> None:
         self.time = clock.utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oca.common.clock import monotonic_ns
 from oca.delivery.access_lines import Line, session_of, shown_path
-from oca.delivery.access_log import GATHERED_MAX, AccessLog
+from oca.delivery.access_log import AccessLog
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Found
 from oca.delivery.timings import AT_ONCE_NS, Timings
@@ -54,15 +54,12 @@ class Account:
             if not path:
                 path = found.shown = shown_path(found.path)
             session = session_of(query, b"") if query else ""
-            lines = log.lines
-            lines.append(
+            log.add(
                 Line(
                     log.time, self._client, "GET", path, 200, found.size, took_us, took_us, "hit", "",
                     fields.referrer, fields.agent, session,
                 )
             )  # fmt: skip
-            if len(lines) >= GATHERED_MAX:
-                log.gather()
 
     def whole(self, status: int, found: Found | None, length: int) -> None:
         """All of a response went to the kernel at once: ``length`` bytes of ``found``, or a text."""
@@ -148,6 +145,4 @@ class Account:
             line.referrer, line.agent = fields.referrer, fields.agent
             if request.query or request.cmcd:
                 line.session = session_of(request.query, request.cmcd)
-        log.lines.append(line)
-        if len(log.lines) >= GATHERED_MAX:
-            log.gather()
+        log.add(line)

@@ -111,15 +111,9 @@ class Gate:
             last: Whether the connection is to take no more requests.
         """
         path = request.path
-        if path.startswith(self._element):
-            # The usual: a token that is known, and a prefix that is all there is to compare.
-            end = path.find(b"/", self._at)
-            grant = self._young.get(path[self._at : end])
-            if grant is not None and grant.quick and grant.begins_s <= self._now_s < grant.ends_s:
-                rest = path[end:]
-                doubled = b";" in rest or (request.query and self._attribute in request.query)
-                if rest.startswith(grant.quick) and not doubled:
-                    return structs.replace(request, path=rest), None
+        begin = self._known_to_grant(path, self._at, len(path)) if path.startswith(self._element) else 0
+        if begin and b";" not in (rest := path[begin:]) and self._attribute not in request.query:
+            return structs.replace(request, path=rest), None
         request, refusal = self.weigh(request, client, scheme)
         return request, self._deny(request, refusal, last=last) if refusal else None
 
@@ -150,17 +144,19 @@ class Gate:
             data: As in ``GET /t/TOKEN/rest?query HTTP/1.1``.
             end: Of its target.
         """
-        if not data.startswith(self._line):
-            return 0
-        begin = data.find(b"/", self._line_at, end)
-        grant = self._young.get(data[self._line_at : begin])
-        if grant is None or not grant.quick or not data.startswith(grant.quick, begin, end):
-            return 0
-        return begin if grant.begins_s <= self._now_s < grant.ends_s else 0
+        return self._known_to_grant(data, self._line_at, end) if data.startswith(self._line) else 0
 
     def may_hold_token(self, query: bytes) -> bool:
         """Whether the long way has to look for a token there."""
         return b";" in query or self._attribute in query
+
+    def _known_to_grant(self, data: bytes, at: int, end: int) -> int:
+        """Where the path begins behind the token at ``at`` that is known to grant it by its prefix alone; else 0."""
+        begin = data.find(b"/", at, end)
+        grant = self._young.get(data[at:begin])
+        if grant is None or not grant.quick or not data.startswith(grant.quick, begin, end):
+            return 0
+        return begin if grant.begins_s <= self._now_s < grant.ends_s else 0
 
     def _refusal(self, request: Request, token: bytes, client: str, scheme: bytes) -> Refusal | Literal[""]:
         """Why ``token`` does not grant ``request``, if so."""

@@ -104,11 +104,12 @@ class Player:
             ``line``, for the head of the answer.
         """
         players = self._players
-        told = self._told(query, cmcd) if (query or cmcd) and players.listens else None
+        encoded = data_of(query) if query and not cmcd else b""
+        told = self._told(encoded, cmcd) if (encoded or cmcd) and players.listens else None
         if told is not None and found is not None:
             players.hear(found.pack.asset, self._prefix or self._find_prefix(), told)
-        if players.read_next is not None and found is not None and (query or cmcd):
-            path, first, last = named(cmcd or unquote_to_bytes(data_of(query)))
+        if players.read_next is not None and found is not None and b"nor" in (cmcd or encoded):
+            path, first, last = named(cmcd or unquote_to_bytes(encoded))
             if path and (path := resolved(found.path, path)):
                 players.read_next(path, first, last)
         if players.pace is not None and not fields.fill:
@@ -126,14 +127,8 @@ class Player:
         if self._pace:
             self._players.counts[_PACED] -= 1
 
-    def _told(self, query: bytes, cmcd: bytes) -> Told | None:
-        if cmcd:
-            told = told_plain(cmcd)
-        else:
-            data = data_of(query)
-            if not data:
-                return None
-            told = told_encoded(data)
+    def _told(self, encoded: bytes, cmcd: bytes) -> Told | None:
+        told = told_plain(cmcd) if cmcd else told_encoded(encoded)
         self._players.counts[_TOLD if told is not None else _MALFORMED] += 1
         return told
 

@@ -22,13 +22,12 @@ CAUSES: dict[Outcome, Literal["device", "pack", "hang"]] = {
 class Slices:
     """One connection's, for one response after another."""
 
-    __slots__ = ("_wait", "epoch", "reads", "to")
+    __slots__ = ("_epoch", "_reads", "_to", "_wait")
 
     def __init__(self, reads: Reads) -> None:
-        self.reads = reads
+        self._reads = reads
         self._wait: Wait | None = None
-        self.to = self.epoch = 0
-        """Up to where the body was found in memory, and in which epoch of ``reads``."""
+        self._to = self._epoch = 0
 
     @property
     def waits(self) -> bool:
@@ -37,18 +36,20 @@ class Slices:
 
     def forget(self) -> None:
         """Another body, or another stretch of it, comes next."""
-        self.to = 0
+        self._to = 0
 
     def room(self, pack: OpenPack, offset: int, left: int) -> int:
         """How many bytes from ``offset`` on are in memory, of ``left`` and of one slice; 0: they have to be read."""
-        return self._know(pack, offset, left) if self.reads.at_hand(pack, offset, left) else 0
+        if offset < self._to and self._epoch == self._reads.epoch:
+            return self._to - offset
+        return self._know(pack, offset, left) if self._reads.at_hand(pack, offset, left) else 0
 
     def read(self, pack: OpenPack, offset: int, left: int, done: Waiter, *, begun: bool) -> Refusal | None:
         """Read the first slice of ``left`` bytes; ``done`` is told how that ended. Returns why not, if it is refused.
 
         A response that has ``begun`` is not refused for the length of the queue.
         """
-        wait = self.reads.fetch(pack, offset, left, partial(self._on_read, pack, offset, left, done), begun=begun)
+        wait = self._reads.fetch(pack, offset, left, partial(self._on_read, pack, offset, left, done), begun=begun)
         if not isinstance(wait, Wait):
             return wait
         self._wait = wait
@@ -62,7 +63,7 @@ class Slices:
 
     def _know(self, pack: OpenPack, offset: int, left: int) -> int:
         room = min(left, SLICE_BYTES)
-        self.to, self.epoch = offset + room, self.reads.epoch_for(pack)
+        self._to, self._epoch = offset + room, self._reads.epoch_for(pack)
         return room
 
     def _on_read(self, pack: OpenPack, offset: int, left: int, done: Waiter, outcome: Outcome) -> None:
@@ -70,5 +71,5 @@ class Slices:
         if outcome == "ready":
             room = self._know(pack, offset, left)
             if left > room:
-                self.reads.ahead(pack, offset + room, left - room)
+                self._reads.ahead(pack, offset + room, left - room)
         done(outcome)

@@ -200,13 +200,11 @@ class Transport:
             return
         pack, left = self._pack, self._left
         if left and pack is not None:
-            slices, offset = self._slices, self._offset
-            room = slices.to - offset
-            if room <= 0 or slices.epoch != slices.reads.epoch:
-                room = slices.room(pack, offset, left)
-                if not room:
-                    self._bring_in(pack)
-                    return
+            offset = self._offset
+            room = self._slices.room(pack, offset, left)
+            if not room:
+                self._bring_in(pack)
+                return
             try:
                 moved = self._move(pack.descriptor, offset, min(left, room))
             except OSError as error:

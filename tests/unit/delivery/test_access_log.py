@@ -181,7 +181,7 @@ async def test_log_of_full_disk_counts_and_says_it_once(page: Page) -> None:
     with structlog.testing.capture_logs() as said:
         log = AccessLog(AccessLogTable(path="/dev/full", format="combined"), page.counts)
         for number in range(3):
-            log.lines.append(log_line(log))
+            log.add(log_line(log))
             log.tick(clock.monotonic_s())
             await until(lambda number=number: log._writer.lost == number + 1)  # type: ignore[misc]
         log.close()
@@ -193,7 +193,7 @@ async def test_log_of_full_disk_counts_and_says_it_once(page: Page) -> None:
 async def test_log_drops_lines_that_a_slow_disk_leaves_no_room_for(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     log = AccessLog(AccessLogTable(path="/dev/null"), page.counts)
     monkeypatch.setattr(log._writer, "write", lambda _: False)
-    log.lines.append(log_line(log))
+    log.add(log_line(log))
     with structlog.testing.capture_logs() as said:
         log.tick(0)
     assert page.counts[DELIVERY_SLOTS["delivery_log_lines_lost"]] == 1
