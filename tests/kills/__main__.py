@@ -25,15 +25,12 @@ import tempfile
 import termios
 from pathlib import Path
 
-import msgspec
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from oca.common.digest import digest_hex, revision_of
-from oca.common.messages import AssetManifest, FillPlan, FillSource, ObjectDescription, PlannedAsset
 from oca.store.reader import StoreReader
 from oca.store.staging import part_name
 from oca.store.store import Store
+from tests.provider import Provider, begin_body
 
 KILLS = int(os.environ.get("KILLS") or 500)
 SEED = int(os.environ.get("SEED") or secrets.randbits(32))
@@ -48,10 +45,11 @@ STRIKE_S_MAX = 0.9
 REFETCHED_BYTES_MAX = 8 * 2**20
 
 
-class Provider:
-    """Steering and origin of one round after the other; it knows how far it sent each object."""
+class Rounds(Provider):
+    """One round after the other; it knows how far it sent each object."""
 
     def __init__(self, dice: random.Random) -> None:
+        super().__init__(ADDRESS)
         self.bodies = [dice.randbytes(size) for size in OBJECT_BYTES]
         self.round = 0
         self.sent_to: dict[str, int] = {}
@@ -60,63 +58,22 @@ class Provider:
         self.costs: list[int] = []
         self.costs_with_queue: list[int] = []
         self.done = False
-        application = web.Application()
-        application.router.add_get("/v1/appliances/{id}/fill-plan", self._plan)
-        application.router.add_get("/v1/appliances/{id}/assets/{asset:.+}", self._manifest)
-        application.router.add_post("/v1/appliances/{id}/fill-progress", self._progress)
-        application.router.add_get("/{path:.+}", self._object)
-        self.server = TestServer(application, host=ADDRESS)
 
-    @property
     def assets(self) -> list[str]:
         return [f"round-{self.round}/video-{number}" for number in range(ASSETS)]
 
     def body(self, path: str) -> bytes:
         return self.bodies[int(path.rpartition("-")[2])]
 
-    def manifest(self, asset: str) -> AssetManifest:
-        objects = [
-            ObjectDescription(
-                path=f"/{asset}/seg-{number}", bytes=len(body), digest=digest_hex(body), media_type="video/mp4"
-            )
-            for number, body in enumerate(self.bodies)
-        ]
-        return AssetManifest(
-            asset=asset,
-            revision=revision_of([(entry.path, entry.digest) for entry in objects]),
-            bytes=sum(map(len, self.bodies)),
-            modified_at_ns=1_700_000_000_000_000_000,
-            objects=objects,
-            sources=[FillSource(kind="origin", url=f"http://{ADDRESS}:{self.server.port}")],
-        )
+    def objects(self, asset: str) -> dict[str, bytes]:
+        return {f"/{asset}/seg-{number}": body for number, body in enumerate(self.bodies)}
 
-    async def _plan(self, request: web.Request) -> web.Response:
-        manifests = [self.manifest(asset) for asset in self.assets]
-        planned = [
-            PlannedAsset(asset=made.asset, revision=made.revision, bytes=made.bytes, popularity=1.0, why="popular")
-            for made in manifests
-        ]
-        plan = FillPlan(
-            plan="c" * 32, appliance=request.match_info["id"], made_at_ns=1, capacity_bytes=10**9, assets=planned
-        )
-        return web.Response(body=msgspec.json.encode(plan), content_type="application/json")
-
-    async def _manifest(self, request: web.Request) -> web.Response:
-        body = msgspec.json.encode(self.manifest(request.match_info["asset"]))
-        return web.Response(body=body, content_type="application/json")
-
-    async def _progress(self, _request: web.Request) -> web.Response:
-        return web.Response(status=204)
-
-    async def _object(self, request: web.Request) -> web.StreamResponse:
-        body, start = self.body(request.path), request.http_range.start or 0
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        body = self.body(request.path)
+        start = request.http_range.start or 0
         self.costs.append(max(0, self.arrived_to.get(request.path, 0) - start))
         self.costs_with_queue.append(max(0, self.sent_to.get(request.path, 0) - start))
-        headers = {"Content-Length": str(len(body) - start)}
-        if "Range" in request.headers:
-            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        response = web.StreamResponse(status=206 if "Range" in request.headers else 200, headers=headers)
-        await response.prepare(request)
+        response = await begin_body(request, len(body), start)
         self.asked.set()
         for place in range(start, len(body), PIECE_BYTES):
             try:
@@ -138,7 +95,7 @@ def queued_bytes(request: web.Request) -> int:
     return transport.get_write_buffer_size() + int.from_bytes(waiting, "little")
 
 
-def write_settings(folder: Path, provider: Provider) -> Path:
+def write_settings(folder: Path, provider: Rounds) -> Path:
     """The settings of a box with one small device."""
     (folder / "nvme0").mkdir()
     (folder / "appliance.toml").write_text(
@@ -150,7 +107,7 @@ def write_settings(folder: Path, provider: Provider) -> Path:
     return folder / "fill.toml"
 
 
-def wrong_objects(device: Path, provider: Provider) -> list[str]:
+def wrong_objects(device: Path, provider: Rounds) -> list[str]:
     """Objects that would be served with other bytes than the origin's, or not at all though the index names them."""
     reader = StoreReader.open([device])
     try:
@@ -172,21 +129,21 @@ def wrong_objects(device: Path, provider: Provider) -> list[str]:
         reader.close()
 
 
-def leaked_bytes(device: Path, provider: Provider) -> int:
+def leaked_bytes(device: Path, provider: Rounds) -> int:
     """What takes space after a start and is neither a pack of the index nor a part of the plan."""
     store = Store.open([device], device_bytes_max=DEVICE_BYTES, reserve_ratio=0.0)
     try:
-        store.discard_staging(set(provider.assets))
+        store.discard_staging(set(provider.assets()))
         held = sum(pack.bytes for pack in store.assets())
     finally:
         store.close()
-    parts = {part_name(made.asset, made.revision) for made in map(provider.manifest, provider.assets)}
+    parts = {part_name(made.asset, made.revision) for made in map(provider.manifest, provider.assets())}
     strays = [file for file in (device / "staging").iterdir() if file.name not in parts]
     packs = sum(file.stat().st_size for file in (device / "packs").iterdir())
     return abs(packs - held) + sum(file.stat().st_size for file in strays)
 
 
-async def strike(config: Path, provider: Provider, dice: random.Random) -> bool:
+async def strike(config: Path, provider: Rounds, dice: random.Random) -> bool:
     """Start a fill and kill it; whether it was at work still."""
     provider.asked.clear()
     process = await asyncio.create_subprocess_exec(
@@ -212,7 +169,7 @@ async def strike(config: Path, provider: Provider, dice: random.Random) -> bool:
 async def run() -> int:
     """Kill, look, record."""
     dice = random.Random(SEED)
-    provider = Provider(dice)
+    provider = Rounds(dice)
     await provider.server.start_server()
     kills = leaked = rounds = 0
     wrong: list[str] = []

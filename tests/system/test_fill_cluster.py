@@ -22,6 +22,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from oca.store.reader import StoreReader
+from tests.provider import begin_body
 from tests.unit.steering.made_up import write_package
 
 pytestmark = pytest.mark.system
@@ -52,11 +53,7 @@ class Origin:
     async def _send(self, request: web.Request) -> web.StreamResponse:
         body = (self.folder / request.match_info["path"]).read_bytes()
         start = request.http_range.start or 0
-        headers = {"Content-Length": str(len(body) - start)}
-        if "Range" in request.headers:
-            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        response = web.StreamResponse(status=206 if "Range" in request.headers else 200, headers=headers)
-        await response.prepare(request)
+        response = await begin_body(request, len(body), start)
         for place in range(start, len(body), PIECE_BYTES):
             piece = body[place : place + PIECE_BYTES]
             await response.write(piece)

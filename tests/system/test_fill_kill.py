@@ -21,19 +21,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from fill.tables import FillTable
-from oca.common.digest import digest_hex, revision_of
 from oca.common.messages import (
-    AssetManifest,
-    FillPlan,
     FillProgress,
-    FillSource,
-    ObjectDescription,
-    PlannedAsset,
 )
 from oca.store.reader import StoreReader
+from tests.provider import Provider, begin_body
 
 pytestmark = pytest.mark.system
 
@@ -49,25 +43,15 @@ RESUMED_IN_OBJECT_MIN = 1
 STRIKE_S_MAX = 0.05
 
 
-class Provider:
-    """Origin and steering in one: real messages, real ranges, bytes counted per object as they are sent."""
+class Counting(Provider):
+    """Counts bytes per object as they are sent."""
 
     def __init__(self, bodies: dict[str, bytes]) -> None:
+        super().__init__("127.0.0.1")
         self.bodies = bodies
         self.sent: Counter[str] = Counter()
         self.ranged = 0
-        self.progress: list[FillProgress] = []
         self.moved = asyncio.Event()
-        application = web.Application()
-        application.router.add_get("/v1/appliances/{id}/fill-plan", self._plan)
-        application.router.add_get("/v1/appliances/{id}/assets/{asset:.+}", self._manifest)
-        application.router.add_post("/v1/appliances/{id}/fill-progress", self._progress)
-        application.router.add_get("/{path:.+}", self._object)
-        self.server = TestServer(application, host="127.0.0.1")
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.port}"
 
     @property
     def total(self) -> int:
@@ -79,49 +63,17 @@ class Provider:
             self.moved.clear()
             await self.moved.wait()
 
-    def manifest(self, asset: str) -> AssetManifest:
-        objects = [
-            ObjectDescription(path=path, bytes=len(body), digest=digest_hex(body), media_type="video/mp4")
-            for path, body in self.bodies.items()
-            if path.startswith(f"/{asset}/")
-        ]
-        return AssetManifest(
-            asset=asset,
-            revision=revision_of([(entry.path, entry.digest) for entry in objects]),
-            bytes=sum(entry.bytes for entry in objects),
-            modified_at_ns=1_700_000_000_000_000_000,
-            objects=objects,
-            sources=[FillSource(kind="origin", url=self.url)],
-        )
+    def assets(self) -> list[str]:
+        return sorted({path[1:].rpartition("/")[0] for path in self.bodies})
 
-    async def _plan(self, request: web.Request) -> web.Response:
-        manifests = [self.manifest(asset) for asset in sorted({path[1:].rpartition("/")[0] for path in self.bodies})]
-        planned = [
-            PlannedAsset(asset=m.asset, revision=m.revision, bytes=m.bytes, popularity=1.0, why="popular")
-            for m in manifests
-        ]
-        plan = FillPlan(
-            plan="c" * 32, appliance=request.match_info["id"], made_at_ns=1, capacity_bytes=10**9, assets=planned
-        )
-        return web.Response(body=msgspec.json.encode(plan), content_type="application/json")
+    def objects(self, asset: str) -> dict[str, bytes]:
+        return {path: body for path, body in self.bodies.items() if path.startswith(f"/{asset}/")}
 
-    async def _manifest(self, request: web.Request) -> web.Response:
-        body = msgspec.json.encode(self.manifest(request.match_info["asset"]))
-        return web.Response(body=body, content_type="application/json")
-
-    async def _progress(self, request: web.Request) -> web.Response:
-        self.progress.append(msgspec.json.decode(await request.read(), type=FillProgress))
-        return web.Response(status=204)
-
-    async def _object(self, request: web.Request) -> web.StreamResponse:
+    async def send(self, request: web.Request) -> web.StreamResponse:
         body = self.bodies[request.path]
         start = request.http_range.start or 0
         self.ranged += start > 0
-        headers = {"Content-Length": str(len(body) - start)}
-        if "Range" in request.headers:
-            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-        response = web.StreamResponse(status=206 if "Range" in request.headers else 200, headers=headers)
-        await response.prepare(request)
+        response = await begin_body(request, len(body), start)
         for place in range(start, len(body), PIECE_BYTES):
             piece = body[place : place + PIECE_BYTES]
             try:
@@ -134,20 +86,20 @@ class Provider:
 
 
 @pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
+async def provider() -> AsyncIterator[Counting]:
     source = random.Random(SEED)
     bodies = {
         f"/harbour/video-{asset}/seg-{number:05d}.m4s": source.randbytes(OBJECT_BYTES + source.randrange(5000))
         for asset in range(ASSETS)
         for number in range(OBJECTS)
     }
-    running = Provider(bodies)
+    running = Counting(bodies)
     await running.server.start_server(shutdown_timeout=0.1)
     yield running
     await running.server.close()
 
 
-def write_settings(folder: Path, provider: Provider, parallel: int) -> Path:
+def write_settings(folder: Path, provider: Counting, parallel: int) -> Path:
     (folder / "nvme0").mkdir()
     (folder / "appliance.toml").write_text(
         f'[appliance]\nid = "fra1-a"\nsite = "fra1"\n[store]\ndevices = ["{folder / "nvme0"}"]\n'
@@ -173,7 +125,7 @@ async def start_fill(config: Path) -> asyncio.subprocess.Process:
 
 @pytest.mark.parametrize("parallel", [FillTable().parallel_assets, ASSETS])
 async def test_fill_killed_ten_times_refetches_at_most_one_object_a_kill(
-    provider: Provider, tmp_path: Path, parallel: int
+    provider: Counting, tmp_path: Path, parallel: int
 ) -> None:
     config = write_settings(tmp_path, provider, parallel)
     bytes_total = sum(map(len, provider.bodies.values()))
@@ -217,7 +169,7 @@ async def test_fill_killed_ten_times_refetches_at_most_one_object_a_kill(
     check_store(tmp_path / "nvme0", provider)
 
 
-def check_store(device: Path, provider: Provider) -> None:
+def check_store(device: Path, provider: Counting) -> None:
     """Every object is served with the origin's bytes, and nothing lies around in staging."""
     reader = StoreReader.open([device])
     try:
