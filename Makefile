@@ -38,6 +38,9 @@ floods: .venv/.dev-ready ## what a flood does to other viewers' p99: a measureme
 kills: .venv/.dev-ready ## kill a fill 500 times (KILLS) at random moments, and record it in tests/kills/outcome.json
 	@nice -n 19 $(BIN)/python -m tests.kills
 
+soak: .venv/.dev-ready ## two appliances fill, evict, scrub and serve for an hour (SOAK_SECONDS) amid kills: tests/soak/outcome.json
+	@nice -n 19 $(BIN)/python -m tests.soak
+
 lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
@@ -107,4 +110,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit floods fuzz kills lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-steering bench-players wheel deb lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-steering bench-players wheel deb lock debian debian-bench clean

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,8 @@ class FillState:
     def __init__(self, device: Path) -> None:
         self._device = device
         self._folder = device / FOLDER
+        self._guard = threading.Lock()
+        self._shown_at_ns = 0
 
     def nights(self) -> list[Night]:
         """What is known of the last nights, the oldest first.
@@ -60,12 +63,15 @@ class FillState:
         return self._read("progress.json", FillProgress)
 
     def show(self, progress: FillProgress) -> None:
-        """Write down how the fill stands.
+        """Write down how the fill stands; from any thread, and one that comes late with what was before is not heeded.
 
         Raises:
             StoreError: The device takes no writes.
         """
-        self._write("progress.json", progress)
+        with self._guard:
+            if progress.updated_at_ns >= self._shown_at_ns:
+                self._write("progress.json", progress)
+                self._shown_at_ns = progress.updated_at_ns
 
     def pause(self, now_ns: int) -> Pause | None:
         """The pause that holds at ``now_ns``.

@@ -28,8 +28,7 @@ from pathlib import Path
 from aiohttp import web
 
 from oca.store.reader import StoreReader
-from oca.store.staging import part_name
-from oca.store.store import Store
+from tests.leaks import leaked_bytes
 from tests.provider import Provider, begin_body
 
 KILLS = int(os.environ.get("KILLS") or 500)
@@ -129,20 +128,6 @@ def wrong_objects(device: Path, provider: Rounds) -> list[str]:
         reader.close()
 
 
-def leaked_bytes(device: Path, provider: Rounds) -> int:
-    """What takes space after a start and is neither a pack of the index nor a part of the plan."""
-    store = Store.open([device], device_bytes_max=DEVICE_BYTES, reserve_ratio=0.0)
-    try:
-        store.discard_staging(set(provider.assets()))
-        held = sum(pack.bytes for pack in store.assets())
-    finally:
-        store.close()
-    parts = {part_name(made.asset, made.revision) for made in map(provider.manifest, provider.assets())}
-    strays = [file for file in (device / "staging").iterdir() if file.name not in parts]
-    packs = sum(file.stat().st_size for file in (device / "packs").iterdir())
-    return abs(packs - held) + sum(file.stat().st_size for file in strays)
-
-
 async def strike(config: Path, provider: Rounds, dice: random.Random) -> bool:
     """Start a fill and kill it; whether it was at work still."""
     provider.asked.clear()
@@ -183,7 +168,8 @@ async def run() -> int:
                 rounds += 1
                 provider.round += 1
             wrong += wrong_objects(device, provider)
-            leaked += leaked_bytes(device, provider)
+            planned = map(provider.manifest, provider.assets())
+            leaked += leaked_bytes([device], planned, device_bytes_max=DEVICE_BYTES)
             if kills % 25 == 0:
                 print(f"{kills} kills, {rounds} fills ended, {len(wrong)} wrong, {leaked} bytes leaked", flush=True)
     await provider.server.close()

@@ -207,7 +207,7 @@ def clients_of(box: Renewed) -> Iterator[dict[str, Any]]:
     source.mkdir()
     for name, size in SIZES.items():
         (source / name).write_bytes(os.urandom(size))
-    digests = {f"/f/{name}": hashlib.sha256((source / name).read_bytes()).hexdigest() for name in SIZES}
+    digests = {f"/f/{name}": [hashlib.sha256((source / name).read_bytes()).hexdigest()] for name in SIZES}
     loaded = box.run("store", "import", str(source), "--asset", "f/v", "--mount", "/f", "--config", str(box.config))
     assert loaded.returncode == 0, loaded.stderr
     plan = {"host": HOST, "port": box.delivery, "digests": digests, "clients": CLIENTS, "pause_s": PAUSE_S}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,22 @@ def test_state_tells_running_fill_from_killed_one() -> None:
     assert not is_running(None, 0)
     tracker.ended()
     assert not is_running(tracker.snapshot(1000), 1000)
+
+
+def test_state_heeds_no_progress_that_comes_late(device: Path) -> None:
+    state = FillState(device)
+    tracker = FillTracker("fra1-a", started_at_ns=5)
+    late = tracker.snapshot(9)
+    tracker.ended(why="")
+    last = tracker.snapshot(10)
+    state.show(last)
+    state.show(late)
+    assert state.progress() == last
+
+
+def test_state_takes_progress_from_several_threads(device: Path) -> None:
+    state = FillState(device)
+    seen = [FillTracker("fra1-a", started_at_ns=5).snapshot(10 + number) for number in range(60)]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(state.show, seen)) == [None] * 60
+    assert state.progress() == seen[-1]
