@@ -74,8 +74,7 @@ class Daemon:
         self._admin: AdminServer | None = None
         self._started_at_ns = now_ns()
         self._tasks = Tasks()
-        self._scrub = Tasks()
-        """Apart: nothing waits for the scrubber but the end."""
+        self._scrub = Tasks()  # apart: nothing waits for the scrubber but the end
         self._over, self._hurry = asyncio.Event(), asyncio.Event()
         self._stopping = False
         self._phase: Serving = "serving"
@@ -83,7 +82,7 @@ class Daemon:
         hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.addresses]
         self._scrubbing = Scrubbing(settings.store, inventory.blame)
         self._observer = Observer(
-            supervisor, inventory, hosts=hosts, read_links=read_links, suspect=self._scrubbing.suspect
+            supervisor, inventory, settings.health, hosts=hosts, read_links=read_links, suspect=self._scrubbing.suspect
         )
         self._drain = Drain(Path(settings.store.devices[0]), drain_s_max=settings.drain.duration_s_max)
         self._signing = SigningState(
@@ -266,6 +265,7 @@ class Daemon:
     def _apply(self, settings: ApplianceSettings) -> None:
         self._settings = settings
         self._drain.serving.drain_s_max = settings.drain.duration_s_max
+        self._observer.judge.limits = settings.health
         self._signing.take_up(settings.delivery.authorisation)
         configure_logging(level=settings.log.level, style=settings.log.format, appliance=settings.appliance.id)
 
@@ -295,7 +295,7 @@ class Daemon:
     async def _watch(self) -> None:
         while True:
             verdict = self.snapshot.health.verdict
-            contents_changed = await self._observer.observe()
+            changed = await self._observer.observe(self._reporter.link.clock_ahead_s if self._reporter else None)
             self._signing.look()
             self._scrubbing.leave_out(self.snapshot.store.out)
             self._supervisor.advise(self.snapshot.load)
@@ -304,7 +304,7 @@ class Daemon:
             health = self.snapshot.health
             if health.verdict != verdict:
                 _log.info("health changed", verdict=health.verdict, reasons=health.reasons)
-            self._tell_if(contents_changed or drained or health.verdict != verdict)
+            self._tell_if(changed or drained or health.verdict != verdict)
             self._history.observe(self.snapshot, self.serving)
             notify_alive(service_line(self.serving, health, self._observer.snapshot.load))
             await asyncio.sleep(OBSERVE_INTERVAL_S)
@@ -316,5 +316,5 @@ class Daemon:
         app = admin_app(self, registry, self._settings.admin.host_names)
         return await AdminServer.start(app, endpoint, self._inheritance.take(endpoint))
 
-    def _values(self) -> Mapping[str, int]:
+    def _values(self) -> Mapping[str, float]:
         return appliance_values(self.snapshot, self.serving, self._reporter.link if self._reporter else None)

@@ -18,6 +18,7 @@ from oca.common.log import LogTable
 from oca.common.settings import Table
 from oca.delivery.settings import DeliveryTable
 from oca.network.route_settings import RoutesTable
+from oca.report.health_settings import HealthTable
 
 PREFIX = "OCA"
 HEADING = """Settings of an appliance: oca serve --config appliance.toml
@@ -56,6 +57,7 @@ class ApplianceSettings(Table, frozen=True):
     admin: AdminTable = AdminTable()
     steering: SteeringTable = SteeringTable()
     drain: DrainTable = DrainTable()
+    health: HealthTable = HealthTable()
     routes: RoutesTable = RoutesTable()
     log: LogTable = LogTable()
 

@@ -109,6 +109,7 @@ class Appliances:
                 demand_sequence=acknowledged,
                 policy=self._decider.signing.policy_for(report.policy),
                 routes_wanted=report.routes is not None and self._decider.reach.full_wanted(appliance, report.routes),
+                at_ns=now_ns(),
             )
         )
 
@@ -219,7 +220,7 @@ class Appliances:
 
         def fit(name: str) -> bool:
             report = fleet.members[name].report
-            return report is not None and not fleet.liveness(name, now_s).degraded and has_room(report.load)
+            return report is not None and fleet.liveness(name, now_s).weight >= 1 and has_room(report.load)
 
         sources = fill_sources(
             self._decider.sites,

@@ -195,4 +195,5 @@ class Decider:
         fleet = self.settings.fleet
         share = share_taken(report.load, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
         url = report.delivery_urls[0].rstrip("/")
-        return Candidate(appliance, url, liveness, report.load.link_bytes_per_s or CAPACITY_UNKNOWN, share)
+        capacity = report.load.link_bytes_per_s or CAPACITY_UNKNOWN
+        return Candidate(appliance, url, liveness, capacity, share * liveness.weight)

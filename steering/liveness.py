@@ -13,10 +13,10 @@ Standing = Literal["up", "draining", "drained", "failed", "gone", "unknown"]
 
 
 class Liveness(NamedTuple):
-    """A verdict: ``standing`` tells machines, ``why`` people."""
+    """A verdict: ``standing`` tells machines, ``why`` people; ``weight``: the share of its viewers to send there."""
 
     standing: Standing
-    degraded: bool
+    weight: float
     why: str
 
     @property
@@ -25,21 +25,21 @@ class Liveness(NamedTuple):
         return self.standing == "up"
 
 
-NEVER_REPORTED = Liveness("unknown", False, "no report yet since steering started")
+NEVER_REPORTED = Liveness("unknown", 0.0, "no report yet since steering started")
 
 
 def judge(report: Report, age_s: float, limit_s: float) -> Liveness:
     """Judge an appliance by its last report, ``age_s`` seconds old, against the age limit."""
     if age_s > limit_s:
-        return Liveness("gone", False, f"last report {age_s:.1f} s old, limit {limit_s:.1f} s")
+        return Liveness("gone", 0.0, f"last report {age_s:.1f} s old, limit {limit_s:.1f} s")
     if report.serving != "serving":
-        return Liveness(report.serving, False, f"{report.serving}: no new viewers")
+        return Liveness(report.serving, 0.0, f"{report.serving}: no new viewers")
     if report.health.verdict == "failed":
-        return Liveness("failed", False, f"its own verdict is failed: {_reasons(report)}")
+        return Liveness("failed", 0.0, f"its own verdict is failed: {_reasons(report)}")
     why = f"report {age_s:.1f} s old, limit {limit_s:.1f} s"
     if report.health.verdict == "degraded":
-        return Liveness("up", True, f"degraded: {_reasons(report)}; {why}")
-    return Liveness("up", False, why)
+        return Liveness("up", report.health.weight, f"degraded: {_reasons(report)}; {why}")
+    return Liveness("up", 1.0, why)
 
 
 def clock_fault(report: Report, received_at_ns: int) -> str:

@@ -2,9 +2,9 @@
 
 One ranking answers playback, both manifests, both steering answers and redirects. Pure: the world comes in as
 arguments. Order: class (embedded, peering, regional), the client's own prefixes first, longer prefix, better path,
-distance; among the boxes of equally near sites well before degraded, whole ladders before partial ones, then
-rendezvous weighted by capacity, so that one title lands on few boxes. A box that is nearly full is set back behind all
-that are not for a growing share of networks, so that its load goes over to the next ones and none is overfull.
+distance; among the boxes of equally near sites whole ladders before partial ones, then rendezvous weighted by capacity,
+so that one title lands on few boxes. A box that is nearly full, or degraded, is set back behind all that are not for a
+share of networks, so that its load goes over to the next ones and none is overfull.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from steering.order import Order, RankedSite
 from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 
 REJECTED_MAX = 200
-_by_standing = itemgetter(0, 1, 2)
+_by_standing = itemgetter(0, 1)
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -32,7 +32,7 @@ class Candidate(NamedTuple):
 
     Attributes:
         capacity: What it can send, against others; any unit.
-        share: The share of client networks that it takes, by its load (load.share_taken).
+        share: The share of client networks that it takes, by its load (load.share_taken) and its weight.
     """
 
     appliance: str
@@ -136,7 +136,6 @@ those that hold nothing of it may be left out.
 class _Fit(NamedTuple):
     """A candidate that may serve; sorts by how it stands within its tier."""
 
-    degraded: bool
     lacks: int
     place: float
     candidate: Candidate
@@ -211,7 +210,7 @@ def _fits(
                 rejected.append(Rejected(candidate.appliance, why_not))
             else:
                 place = place_of(title.title, candidate.appliance, candidate.capacity)
-                fits.append(_Fit(candidate.liveness.degraded, -len(holds), place, candidate, ranked, holds))
+                fits.append(_Fit(-len(holds), place, candidate, ranked, holds))
     fits.sort(key=_by_standing)
     return fits
 
@@ -236,7 +235,8 @@ def _pathway(fit: _Fit, where: str, wanted: int, before: int, token_path: str) -
     candidate, holds = fit.candidate, fit.holds
     share = "holds it whole" if len(holds) == wanted else f"holds {len(holds)} of its {wanted} assets"
     place = "nearest" if not before else f"number {before + 1}"
-    room = "" if candidate.share >= 1 else f"; nearly full: takes {candidate.share:.0%} of its viewers"
+    full = "nearly full: " if candidate.share < candidate.liveness.weight else ""
+    room = "" if candidate.share >= 1 else f"; {full}takes {candidate.share:.0%} of its viewers"
     site = fit.ranked.site
     why = f"{place}: {where}; {share}; {candidate.liveness.why}{room}"
     return Pathway(

@@ -18,7 +18,7 @@ def status_lines(status: Status) -> Iterator[str]:
     yield f"{status.appliance} at {status.site}, oca {status.version}, up {_since(status, status.started_at_ns)}"
     left = f", at most {format_duration(status.drain_left_s)} more" if status.drain_left_s else ""
     state = drain_reason(status.serving, status.drained_at_ns, status.drained_until_ns) or status.serving
-    yield f"state      {state}{left}; health {status.health.verdict}"
+    yield f"state      {state}{left}; health {health_text(status.health)}"
     for reason in status.health.reasons:
         yield f"           ! {reason}"
     yield f"viewers    {status.load.connections} connections, {format_rate(status.load.sent_bytes_per_s)} sent"
@@ -48,7 +48,14 @@ def service_line(serving: Serving, health: Health, load: Load) -> str:
     """How the appliance is, in the one line that a service manager shows (``systemctl status``)."""
     why = f" ({'; '.join(health.reasons)})" if health.reasons else ""
     sent = f"{load.connections} connections, {format_rate(load.sent_bytes_per_s)} sent"
-    return f"{serving}, health {health.verdict}{why}; {sent}"
+    return f"{serving}, health {health_text(health)}{why}; {sent}"
+
+
+def health_text(health: Health) -> str:
+    """The verdict, and how much of its viewers the box should be sent where that is not all."""
+    if health.verdict == "failed" or health.weight >= 1:
+        return health.verdict
+    return f"{health.verdict}, takes {health.weight:.0%} of its viewers"
 
 
 def renewal_text(renewal: Renewal) -> str:

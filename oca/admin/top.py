@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from oca.admin.screen import health_text
 from oca.admin.status import Status
 from oca.common.hot import WINDOW_S, Hot
 from oca.common.messages import Message
@@ -63,7 +64,7 @@ def top_lines(top: Top, rows: int = ROWS_SHOWN) -> Iterator[str]:
     """The screen, line by line: at most 6 + 2 × ``rows``."""
     status, load = top.status, top.status.load
     state = drain_reason(status.serving, status.drained_at_ns, status.drained_until_ns) or status.serving
-    yield f"{status.appliance} at {status.site}  {state}, health {status.health.verdict}"
+    yield f"{status.appliance} at {status.site}  {state}, health {health_text(status.health)}"
     ratio = load.sent_bytes_per_s / load.link_bytes_per_s if load.link_bytes_per_s else 0.0
     line = f" of {format_rate(load.link_bytes_per_s)} {_bar(ratio)} {ratio:.0%}" if load.link_bytes_per_s else ""
     busy = f"CPU {load.cpu_ratio:.0%}   {load.connections} connections"

@@ -59,10 +59,11 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Health(Message, frozen=True):
-    """The appliance's judgement of itself, with why."""
+    """The appliance's judgement of itself, with why; ``weight``: the share of its viewers that it should be sent."""
 
     verdict: Verdict
     reasons: Annotated[list[Text], Meta(max_length=50)]
+    weight: Annotated[float, Meta(ge=0, le=1)] = 1.0
 
 
 class StoreUse(Message, frozen=True):
@@ -162,6 +163,8 @@ class ReportAnswer(Message, frozen=True):
     policy: SigningPolicy | None = None
     routes_wanted: bool = False
     """Whether steering holds another table of routes than was reported, and wants it whole."""
+    at_ns: Nanoseconds = 0
+    """Steering's clock as it answers; 0: it does not tell."""
 
 
 # ---- steering → fill agent: GET /v1/appliances/{id}/fill-plan, GET /v1/appliances/{id}/assets/{asset} ----

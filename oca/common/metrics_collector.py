@@ -15,7 +15,7 @@ from oca.common.metrics import SUM_UNITS, Family
 class FamilyCollector(Collector):
     """Shows ``read()``, a mapping of slot keys to values, under the declared names and meanings."""
 
-    def __init__(self, families: Iterable[Family], read: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, families: Iterable[Family], read: Callable[[], Mapping[str, float]]) -> None:
         self._families = tuple(families)
         self._read = read
 
@@ -34,7 +34,7 @@ class FamilyCollector(Collector):
             yield metric
 
 
-def registry_of(*shown: tuple[Iterable[Family], Callable[[], Mapping[str, int]]]) -> CollectorRegistry:
+def registry_of(*shown: tuple[Iterable[Family], Callable[[], Mapping[str, float]]]) -> CollectorRegistry:
     """What one ``/metrics`` shows: families, each with who reads their values."""
     registry = CollectorRegistry()
     for families, read in shown:
@@ -42,7 +42,7 @@ def registry_of(*shown: tuple[Iterable[Family], Callable[[], Mapping[str, int]]]
     return registry
 
 
-def _histogram(family: Family, values: Mapping[str, int]) -> Metric:
+def _histogram(family: Family, values: Mapping[str, float]) -> Metric:
     *ends, total = family.keys()
     below = accumulate(values.get(end, 0) for end in ends)
     buckets = [(end.rpartition(":")[2], float(count)) for end, count in zip(ends, below, strict=True)]

@@ -34,15 +34,15 @@ def read_pairs(tables: Sequence[CertificateTable]) -> tuple[Pair, ...]:
     return tuple(_read_pair(table) for table in tables)
 
 
-def concerns(pairs: Sequence[Pair], now_s: float) -> Iterator[str]:
-    """What an operator should know of pairs that can be used, in words."""
+def concerns(pairs: Sequence[Pair], now_s: float, *, ends: bool = True) -> Iterator[str]:
+    """What an operator should know of pairs that can be used, in words; ``ends``: also that they end soon."""
     for pair in pairs:
         left_s = pair.expires_at_s - now_s
-        if left_s <= 0:
+        if left_s <= 0 and ends:
             yield f"{pair.chain_file}: expired {format_duration(-left_s)} ago, players refuse it; renew it"
         elif now_s < pair.valid_from_s:
             yield f"{pair.chain_file}: not valid before {format_duration(pair.valid_from_s - now_s)}; see the clock"
-        elif left_s < SOON_S:
+        elif left_s < SOON_S and ends:
             yield f"{pair.chain_file}: expires in {format_duration(left_s)}; renew it"
         if not pair.names:
             yield f"{pair.chain_file}: names no host (subjectAltName), players refuse it; have it issued for one"

@@ -107,17 +107,22 @@ class TlsKeeper:
                 await asyncio.sleep(self._settings.ticket_keys_s)
                 self.change_ticket_keys()
 
-    def concerns(self) -> list[str]:
-        """What an operator should know, each with what to do."""
-        told = list(concerns(self.material.pairs, clock.now_s()))
+    def concerns(self, *, ends: bool = True) -> list[str]:
+        """What an operator should know, each with what to do; ``ends``: also of certificates that end soon."""
+        told = list(concerns(self.material.pairs, clock.now_s(), ends=ends))
         if self.material.pairs and not self.material.ticket_keys:
             told.append("session tickets cannot be shared between workers here; returning clients may handshake anew")
         return told
 
     @property
     def reason(self) -> str:
-        """All of it in one line, for the box's health; empty: nothing."""
-        return "; ".join(self.concerns())
+        """All of it in one line, for the box's health, which judges by itself how soon certificates end."""
+        return "; ".join(self.concerns(ends=False))
+
+    @property
+    def ends_at_s(self) -> dict[str, float]:
+        """When each certificate ends, in seconds since 1970, by its file."""
+        return {pair.chain_file: pair.expires_at_s for pair in self.material.pairs}
 
     @property
     def name(self) -> str:

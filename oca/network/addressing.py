@@ -22,6 +22,9 @@ class Link:
     sent_bytes: int
     addresses: tuple[str, ...]
     """Each with its prefix length, as in ``192.0.2.1/24``."""
+    packets: int = 0
+    errors: int = 0
+    """Of packets, sent and received; as it counts them since it is there."""
 
     @property
     def fault(self) -> str:

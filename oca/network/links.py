@@ -50,6 +50,8 @@ def _link(entry: Any, addresses: tuple[str, ...]) -> Link:
         speed_bytes_per_s=_speed(get("ifname")),
         sent_bytes=counters.get("tx_bytes", 0),
         addresses=addresses,
+        packets=counters.get("tx_packets", 0) + counters.get("rx_packets", 0),
+        errors=counters.get("tx_errors", 0) + counters.get("rx_errors", 0),
     )
 
 

@@ -23,6 +23,7 @@ class DeviceLook(Struct, frozen=True):
         free_bytes: Of its file system.
         read_only: Why it cannot be written.
         mark: Moves when a record of outages on it changes.
+        disk: The kernel's name of the block device below it; empty where there is none.
     """
 
     version: int = 0
@@ -31,6 +32,7 @@ class DeviceLook(Struct, frozen=True):
     free_bytes: int = 0
     read_only: StoreError | None = None
     mark: int = 0
+    disk: str = ""
 
 
 class DeviceWatch:
@@ -85,7 +87,12 @@ class DeviceWatch:
             read_only = self._try_to_write()
         _, free_bytes = files.space(self.folder)
         return DeviceLook(
-            version=version, contents=contents, free_bytes=free_bytes, read_only=read_only, mark=mark(self.folder)
+            version=version,
+            contents=contents,
+            free_bytes=free_bytes,
+            read_only=read_only,
+            mark=mark(self.folder),
+            disk=files.disk_below(self.folder) if measure else last.disk,
         )
 
     def _try_to_write(self) -> StoreError | None:

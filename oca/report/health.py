@@ -1,140 +1,87 @@
-"""The appliance's judgement of itself: a verdict, and why, in words an operator can act on.
+"""The appliance's judgement of itself: a verdict, the share of viewers it can take, and why. Pure.
 
-Pure: readings come in, nothing is measured here. What steering makes of a verdict is steering's business.
+What steering makes of a verdict is steering's business. What each reason means, and what to do: docs/health.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from msgspec import structs
 
 from oca.common.messages import Health, Verdict
-from oca.common.units import format_bytes
+from oca.common.units import format_duration
+from oca.report.health_settings import HealthTable
+from oca.report.hysteresis import Damper
+from oca.report.readings import Readings
+from oca.report.signs import Kind, Sign, signs
 
 REASONS_MAX = 50
 REASON_CHARACTERS_MAX = 400
-DEVICE_FREE_BYTES_MIN = 64 * 2**20
-"""Below this a device takes no pack worth the name, and LMDB may fail to commit."""
-CPU_RATIO_MAX = 0.95
-MEMORY_AVAILABLE_RATIO_MIN = 0.05
-ERROR_RATIO_MAX = 0.01
-ERROR_REQUESTS_MIN = 100
-"""Fewer requests than this say nothing about a ratio of errors."""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerReading:
-    """One delivery worker; ``why`` tells why it is not ready, or why it was last restarted."""
+class Judged(NamedTuple):
+    """A verdict, and the kinds of its reasons, for metrics."""
 
-    number: int
-    ready: bool
-    why: str = ""
+    health: Health
+    kinds: frozenset[Kind]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceReading:
-    """One device of the store; ``fault`` is empty while it can be read, ``read_only`` while it can be written.
-    ``answers``: whether every worker's reads come back.
-    """
+class Judge:
+    """Judges again and again, and remembers since when each thing has been amiss or well."""
 
-    path: str
-    fault: str
-    free_bytes: int
-    read_only: str = ""
-    answers: bool = True
+    def __init__(self, limits: HealthTable) -> None:
+        self.limits = limits
+        """May be replaced at any time; what counts already keeps the times it began with."""
+        self._dampers: dict[tuple[Kind, str], Damper] = {}
+        self._last: dict[tuple[Kind, str], Sign] = {}
 
+    def judge(self, readings: Readings, now: float) -> Judged:
+        """The verdict with its reasons, gravest first; ``now`` on a clock that never steps.
 
-@dataclass(frozen=True, slots=True)
-class LinkReading:
-    """One network link that carries a delivery address."""
+        ``failed``: viewers cannot be served from here. ``degraded``: they can, but something wants an operator; the
+        weight is the lowest of all that counts.
+        """
+        seen = {(sign.kind, sign.of): sign for sign in signs(readings, self.limits)}
+        counting: list[tuple[Sign, str]] = []
+        for key in [*seen, *(known for known in self._dampers if known not in seen)]:
+            sign = seen.get(key)
+            damper = self._dampers.get(key)
+            if damper is None:
+                if sign is None or sign.side != "bad":
+                    continue
+                damper = self._dampers[key] = self._damper(sign)
+            if damper.observe(now, sign.side if sign is not None else "good"):
+                counting.append(self._told(key, sign, damper, now))
+            elif damper.is_forgettable(now):
+                del self._dampers[key]
+                self._last.pop(key, None)
+        counting.sort(key=lambda one: not one[0].fails)
+        verdict: Verdict = "ok" if not counting else "failed" if counting[0][0].fails else "degraded"
+        weight = min((sign.weight for sign, _ in counting), default=1.0)
+        health = Health(verdict=verdict, reasons=_bounded(said for _, said in counting), weight=round(weight, 3))
+        return Judged(health, frozenset(sign.kind for sign, _ in counting))
 
-    name: str
-    up: bool
-    why: str
-    bytes_per_s: float = 0
+    def _damper(self, sign: Sign) -> Damper:
+        limits = self.limits
+        if sign.is_fault:
+            return Damper(hold_s=0.0, release_s=limits.fault_release_s, release_s_max=limits.release_s)
+        return Damper(hold_s=limits.hold_s, release_s=limits.release_s, release_s_max=limits.release_s_max)
 
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """Everything the verdict rests on; ``requests`` and ``errors`` are those of the last while."""
-
-    workers: Sequence[WorkerReading]
-    devices: Sequence[DeviceReading]
-    links: Sequence[LinkReading]
-    requests: int
-    errors: int
-    cpu_ratio: float
-    memory_available_ratio: float
-
-
-Finding = tuple[Literal["degraded", "failed"], str]
-
-
-def judge(readings: Readings) -> Health:
-    """The verdict with its reasons, gravest first.
-
-    ``failed``: viewers cannot be served from here. ``degraded``: they can, but something wants an operator.
-    """
-    findings = [
-        *_workers(readings.workers),
-        *_devices(readings.devices),
-        *_links(readings.links),
-        *_errors(readings.requests, readings.errors),
-        *_machine(readings.cpu_ratio, readings.memory_available_ratio),
-    ]
-    findings.sort(key=lambda finding: finding[0] != "failed")
-    verdict: Verdict = findings[0][0] if findings else "ok"
-    return Health(verdict=verdict, reasons=_bounded(reason for _, reason in findings))
+    def _told(self, key: tuple[Kind, str], sign: Sign | None, damper: Damper, now: float) -> tuple[Sign, str]:
+        """What counts, in the words of when it was bad last."""
+        if sign is not None and sign.side == "bad":
+            self._last[key] = sign
+            return sign, sign.said
+        last = self._last[key]
+        left_s = damper.release_s - damper.good_s(now)
+        return last, f"{last.said} (not at this moment; counts until it was well for {format_duration(left_s)} more)"
 
 
-def _workers(workers: Sequence[WorkerReading]) -> Iterator[Finding]:
-    down = [worker for worker in workers if not worker.ready]
-    if len(down) == len(workers):
-        yield "failed", "no delivery worker is ready"
-    for worker in down:
-        yield "degraded", f"delivery worker {worker.number} is not ready: {worker.why or 'starting'}"
-
-
-def _devices(devices: Sequence[DeviceReading]) -> Iterator[Finding]:
-    broken = [device for device in devices if device.fault]
-    if len(broken) == len(devices):
-        yield "failed", "no device of the store works"
-    for device in broken:
-        yield "degraded", f"device {device.path}: {device.fault}"
-    for device in devices:
-        if device.fault:
-            continue
-        if not device.answers:  # what is in memory of it is served, what is elsewhere as well
-            yield "degraded", f"device {device.path} does not answer reads"
-        if device.read_only:
-            yield "degraded", f"device {device.path} serves, but takes nothing new: {device.read_only}"
-        if device.free_bytes < DEVICE_FREE_BYTES_MIN:
-            free, wanted = format_bytes(device.free_bytes), format_bytes(DEVICE_FREE_BYTES_MIN)
-            yield "degraded", f"device {device.path}: {free} free, at least {wanted} wanted; remove what is not ours"
-
-
-def _links(links: Sequence[LinkReading]) -> Iterator[Finding]:
-    down = [link for link in links if not link.up]
-    if links and len(down) == len(links):
-        yield "failed", "no link of a delivery address is up"
-    for link in down:
-        yield "degraded", f"link {link.name}: {link.why}"
-
-
-def _errors(requests: int, errors: int) -> Iterator[Finding]:
-    if requests >= ERROR_REQUESTS_MIN and errors > requests * ERROR_RATIO_MAX:
-        yield "degraded", f"{errors} of the last {requests} requests failed on our side, limit {ERROR_RATIO_MAX:.0%}"
-
-
-def _machine(cpu_ratio: float, memory_available_ratio: float) -> Iterator[Finding]:
-    if cpu_ratio > CPU_RATIO_MAX:
-        yield "degraded", f"CPU {cpu_ratio:.0%} busy, limit {CPU_RATIO_MAX:.0%}"
-    if memory_available_ratio < MEMORY_AVAILABLE_RATIO_MIN:
-        yield (
-            "degraded",
-            f"{memory_available_ratio:.0%} of memory available, at least {MEMORY_AVAILABLE_RATIO_MIN:.0%} wanted",
-        )
+def explained(health: Health, reason: str) -> Health:
+    """The same with ``reason`` before its own; its verdict stays."""
+    return structs.replace(health, reasons=[reason, *health.reasons][:REASONS_MAX])
 
 
 def _bounded(reasons: Iterable[str]) -> list[str]:

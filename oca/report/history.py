@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Mapping
 
 from oca.common.messages import Message, Serving, Verdict
+from oca.report.rates import bound_below, buckets
 from oca.report.snapshot import Snapshot
 
 INTERVAL_NS = 120 * 10**9
 SPAN_NS = 48 * 3600 * 10**9
 SAMPLES_MAX = SPAN_NS // INTERVAL_NS
 CHANGES_MAX = 200
-_BUCKETS = "delivery_first_byte_seconds:"
 _SUMS = {
     "responses": "delivery_responses:",
     "content": "delivery_misses:content",
@@ -115,12 +115,8 @@ def _sample(before_ns: int, before: Mapping[str, int], now: Snapshot) -> tuple[f
 
 def _p95_ms(before: Mapping[str, int], now: Mapping[str, int]) -> float:
     """The bound that 95 of 100 responses since ``before`` stayed below."""
-    ends = [key for key in now if key.startswith(_BUCKETS) and not key.endswith(":sum")]
-    counts = {key.removeprefix(_BUCKETS): max(0, now[key] - before.get(key, 0)) for key in ends}
-    bounds = sorted((float(end), count) for end, count in counts.items())
-    total, below = sum(counts.values()), 0
-    for bound, count in bounds:
-        below += count
-        if total and below >= 0.95 * total:
-            return round(bound * 1000, 3) if bound != float("inf") else -2.0
-    return -1.0
+    rises = {key: max(0, now[key] - before.get(key, 0)) for key in buckets(now)}
+    bound = bound_below(rises, 0.95)
+    if bound is None:
+        return -1.0
+    return round(bound * 1000, 3) if bound != float("inf") else -2.0

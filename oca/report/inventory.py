@@ -14,7 +14,7 @@ from oca.common.errors import StoreError
 from oca.common.log import get_logger
 from oca.report.contents import Held
 from oca.report.device_watch import DeviceLook, DeviceWatch
-from oca.report.health import DeviceReading
+from oca.report.readings import DeviceReading
 from oca.report.snapshot import StoreReading
 from oca.store.device import held_in
 from oca.store.outage import Cause, DeviceError, Failures, Outage, bring_back, remedy_of, sentence, take_out
@@ -156,7 +156,14 @@ class Inventory:
             advice = "" if watch.was_opened else ", then restart oca"
             return DeviceReading(path, fault=f"{look.fault}{advice}", free_bytes=0)
         read_only = str(look.read_only) if look.read_only is not None else ""
-        return DeviceReading(path, fault="", free_bytes=look.free_bytes, read_only=read_only)
+        return DeviceReading(
+            path,
+            fault="",
+            free_bytes=look.free_bytes,
+            read_only=read_only,
+            errors=self._failures[number].count(monotonic_s()),
+            disk=look.disk,
+        )
 
     # ---- out and back ----
 

@@ -7,6 +7,7 @@ from typing import get_args
 
 from oca.common.messages import Serving, Verdict
 from oca.common.metrics import Family
+from oca.report.signs import Kind
 from oca.report.snapshot import Snapshot, SteeringLink
 
 APPLIANCE: tuple[Family, ...] = (
@@ -17,6 +18,20 @@ APPLIANCE: tuple[Family, ...] = (
         help="The appliance's judgement of itself: 1 at the verdict that holds; /health gives the reasons.",
         label="verdict",
         values=get_args(Verdict),
+    ),
+    Family(
+        name="health_weight_ratio",
+        kind="gauge",
+        unit="ratio",
+        help="Share of its viewers that the appliance says it should be sent; below 1 something slows it.",
+    ),
+    Family(
+        name="health_reasons",
+        kind="gauge",
+        unit="boolean",
+        help="1 for each kind of reason that counts in the appliance's health; docs/health.md says what each means.",
+        label="reason",
+        values=get_args(Kind),
     ),
     Family(
         name="serving",
@@ -75,11 +90,13 @@ APPLIANCE: tuple[Family, ...] = (
 )
 
 
-def appliance_values(snapshot: Snapshot, serving: Serving, steering: SteeringLink | None) -> Mapping[str, int]:
+def appliance_values(snapshot: Snapshot, serving: Serving, steering: SteeringLink | None) -> Mapping[str, float]:
     """The values of ``APPLIANCE``, by slot key."""
     store = snapshot.store
     return {
         f"health:{snapshot.health.verdict}": 1,
+        "health_weight_ratio": snapshot.health.weight,
+        **{f"health_reasons:{kind}": 1 for kind in snapshot.kinds},
         f"serving:{serving}": 1,
         "workers": len(snapshot.workers),
         "workers_ready": sum(worker.ready for worker in snapshot.workers),

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import psutil
 
-from oca.common.clock import monotonic_s, now_ns
+from oca.common.clock import monotonic_s, now_ns, now_s
 from oca.common.errors import OcaError
 from oca.common.log import get_logger
 from oca.common.messages import Load
 from oca.network.addressing import NO_ADDRESS, Link, links_of
-from oca.report.health import LinkReading, Readings, WorkerReading, judge
+from oca.report.health import Judge
+from oca.report.health_settings import HealthTable
 from oca.report.inventory import Inventory
 from oca.report.probe import Probe
-from oca.report.rates import Window
-from oca.report.snapshot import Delivery, Snapshot, StoreReading
+from oca.report.rates import Window, bound_below, buckets
+from oca.report.readings import LinkReading, Readings, WorkerReading
+from oca.report.snapshot import Delivery, Snapshot, StoreReading, Worker
 
 RATE_SPAN_S = 10.0
 """Rates and error ratios cover this long: short enough to follow, long enough that one bad second is no verdict."""
-CPU_SPAN_S = 60.0
-"""Before a verdict rests on it, the CPU must have been busy for so long: a box in use is not ill."""
+MINUTE_S = 60.0
+"""CPU, first bytes, disks and links are looked at over so long: a box in use is not ill."""
+RESTARTS_SPAN_S = 600.0
+DISK_READS_MIN = 20
+"""Fewer reads than this in a minute say nothing of how fast a device is."""
+PACKETS_MIN = 1000
 PROBE_TIMEOUT_S = 0.5
 HANG_S = 5.0
 """A device or kernel that has not answered for this long is said to hang."""
@@ -35,6 +41,7 @@ class Observer:
         self,
         delivery: Delivery,
         inventory: Inventory,
+        limits: HealthTable,
         *,
         hosts: Sequence[str],
         read_links: Callable[[], Sequence[Link]],
@@ -45,6 +52,7 @@ class Observer:
         Args:
             delivery: The supervisor of the workers.
             inventory: The store.
+            limits: By which the appliance judges itself.
             hosts: IP addresses that delivery listens on.
             read_links: Asks the kernel for its links; blocks.
             suspect: Told the device and asset of each read of a viewer that failed.
@@ -55,16 +63,25 @@ class Observer:
         self._suspect = suspect
         self._store_probe = Probe(inventory.read, name="store-probe")
         self._link_probe = Probe(read_links, name="link-probe")
+        self.judge = Judge(limits)
+        self._clock_ahead_s: float | None = None
         self._window = Window(RATE_SPAN_S)
-        self._cpu = Window(CPU_SPAN_S)
+        self._minute = Window(MINUTE_S)
+        self._restarts = Window(RESTARTS_SPAN_S)
+        self._link_counters: dict[str, float] = {}
         self._links: list[LinkReading] = []
         self._store = inventory.read()
         self._out: Mapping[int, bool] = {}
         self._tell_out()
         self.snapshot = self._see()
 
-    async def observe(self) -> bool:
-        """Look anew; true when the store's contents have changed."""
+    async def observe(self, clock_ahead_s: float | None = None) -> bool:
+        """Look anew; true when the store's contents have changed.
+
+        Args:
+            clock_ahead_s: How far the clock is ahead of steering's; None: not known.
+        """
+        self._clock_ahead_s = clock_ahead_s
         before = self._store.version
         await self._look_at_store()
         await self._look_at_links()
@@ -105,6 +122,11 @@ class Observer:
         if isinstance(answer, float):
             return
         carrying, missing = links_of(self._hosts, answer)
+        self._link_counters = {
+            f"{link.name}:{what}": count
+            for link in carrying
+            for what, count in (("sent", link.sent_bytes), ("packets", link.packets), ("errors", link.errors))
+        }
         self._links = [
             LinkReading(link.name, up=not link.fault, why=link.fault, bytes_per_s=link.speed_bytes_per_s)
             for link in carrying
@@ -114,44 +136,85 @@ class Observer:
     def _see(self) -> Snapshot:
         counters = self._delivery.counters()
         workers = self._delivery.workers()
-        memory = psutil.virtual_memory()
+        at_s = monotonic_s()
         responses = sum(count for key, count in counters.items() if key.startswith("delivery_responses:"))
         errors = sum(counters.get(key, 0) for key in _OWN_FAULTS)
-        self._window.observe(monotonic_s(), {**counters, "responses": responses, "errors": errors})
-        cpu_ratio = self._cpu_ratio()
-        sick = self._sick()
-        health = judge(
-            Readings(
-                workers=[WorkerReading(number, one.ready, one.why) for number, one in enumerate(workers)],
-                devices=[replace(one, answers=number not in sick) for number, one in enumerate(self._store.devices)],
-                links=self._links,
-                requests=round(self._window.rise("responses")),
-                errors=round(self._window.rise("errors")),
-                cpu_ratio=cpu_ratio if self._cpu.is_covered else 0.0,
-                memory_available_ratio=memory.available / memory.total,
-            )
-        )
+        self._window.observe(at_s, {**counters, "responses": responses, "errors": errors})
+        first_bytes = {key: counters[key] for key in buckets(counters)}
+        self._minute.observe(at_s, {**_cpu_times(), **_disk_counters(), **self._link_counters, **first_bytes})
+        self._restarts.observe(at_s, {"restarts": sum(worker.restarts for worker in workers)})
+        self._links = [self._measured_link(link) for link in self._links]
+        judged = self.judge.judge(self._readings(workers, first_bytes), at_s)
         load = Load(
             connections=counters.get("delivery_connections", 0),
             sent_bytes_per_s=self._window.rate_per_s("delivery_sent_bytes"),
             link_bytes_per_s=sum(link.bytes_per_s for link in self._links if link.up),
-            cpu_ratio=cpu_ratio,
+            cpu_ratio=self._cpu_ratio(),
         )
         return Snapshot(
             at_ns=now_ns(),
-            health=health,
+            health=judged.health,
             load=load,
             store=self._store,
             links=self._links,
             workers=workers,
             counters=counters,
+            kinds=judged.kinds,
         )
 
+    def _readings(self, workers: Sequence[Worker], first_bytes: Iterable[str]) -> Readings:
+        memory = psutil.virtual_memory()
+        sick, wall_s = self._sick(), now_s()
+        rises = {key: self._minute.rise(key) for key in first_bytes}
+        enough = sum(rises.values()) >= self.judge.limits.error_requests_min
+        return Readings(
+            workers=[WorkerReading(number, one.ready, one.why) for number, one in enumerate(workers)],
+            devices=[
+                replace(one, answers=number not in sick, read_s=self._read_s(one.disk))
+                for number, one in enumerate(self._store.devices)
+            ],
+            links=self._links,
+            requests=round(self._window.rise("responses")),
+            errors=round(self._window.rise("errors")),
+            cpu_ratio=self._cpu_ratio() if self._minute.is_covered else 0.0,
+            memory_available_ratio=memory.available / memory.total,
+            first_byte_p99_s=bound_below(rises, 0.99) if enough else None,
+            restarts=round(self._restarts.rise("restarts")),
+            clock_ahead_s=self._clock_ahead_s,
+            certificates_left_s={file: ends_at_s - wall_s for file, ends_at_s in self._delivery.tls.ends_at_s.items()},
+        )
+
+    def _measured_link(self, link: LinkReading) -> LinkReading:
+        minute, name = self._minute, link.name
+        known = link.bytes_per_s and minute.is_covered
+        use = minute.rate_per_s(f"{name}:sent") / link.bytes_per_s if known else None
+        packets = minute.rise(f"{name}:packets")
+        return replace(
+            link,
+            use_ratio=use,
+            error_ratio=minute.rise(f"{name}:errors") / packets if packets >= PACKETS_MIN else None,
+        )
+
+    def _read_s(self, disk: str) -> float | None:
+        reads = self._minute.rise(f"{disk}:reads")
+        return self._minute.rise(f"{disk}:read_ms") / reads / 1000 if disk and reads >= DISK_READS_MIN else None
+
     def _cpu_ratio(self) -> float:
-        times = psutil.cpu_times()
-        guests = times.guest + times.guest_nice  # counted in user and nice already
-        self._cpu.observe(monotonic_s(), {"all": sum(times) - guests, "idle": times.idle + times.iowait})
-        return 1 - self._cpu.ratio("idle", "all") if self._cpu.rise("all") else 0.0
+        return 1 - self._minute.ratio("cpu:idle", "cpu:all") if self._minute.rise("cpu:all") else 0.0
+
+
+def _cpu_times() -> dict[str, float]:
+    times = psutil.cpu_times()
+    guests = times.guest + times.guest_nice  # counted in user and nice already
+    return {"cpu:all": sum(times) - guests, "cpu:idle": times.idle + times.iowait}
+
+
+def _disk_counters() -> dict[str, float]:
+    """Reads of each block device and the milliseconds that they took; none where the kernel shows none."""
+    counters: dict[str, float] = {}
+    for name, disk in (psutil.disk_io_counters(perdisk=True) or {}).items():
+        counters[f"{name}:reads"], counters[f"{name}:read_ms"] = disk.read_count, disk.read_time
+    return counters
 
 
 _OWN_FAULTS = ("delivery_sends_cut:device", "delivery_sends_cut:pack", "delivery_index_errors")

@@ -25,7 +25,7 @@ from oca.common.threads import in_thread
 from oca.report.exchange import Exchange
 from oca.report.kept_demand import KeptDemand
 from oca.report.route_watch import RouteWatch
-from oca.report.schedule import next_report_in_s
+from oca.report.schedule import clock_ahead_s, next_report_in_s
 from oca.report.snapshot import Delivery, Snapshot, SteeringLink
 
 LAST_REPORTS_MAX = 3
@@ -143,6 +143,7 @@ class Reporter:
         report = self._compose()
         await self._keep()
         answer = await self._post(session, _encode(report))
+        self.link.clock_ahead_s = clock_ahead_s(report.sent_at_ns, answer.at_ns, now_ns()) if answer.at_ns else None
         self._ledger.acknowledge(answer.demand_sequence)
         self._listed_wanted = report.contents.digest if answer.contents_wanted else ""
         self.link.reports_taken += 1

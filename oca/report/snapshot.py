@@ -8,7 +8,9 @@ from typing import Literal, Protocol
 
 from oca.common.messages import Health, Load, StoreUse
 from oca.report.contents import Held
-from oca.report.health import REASONS_MAX, DeviceReading, LinkReading
+from oca.report.health import explained
+from oca.report.readings import DeviceReading, LinkReading
+from oca.report.signs import Kind
 from oca.store.outage import Outage
 from oca.store.records import HeldPack
 
@@ -41,8 +43,20 @@ class Worker(Protocol):
         """Devices that do not answer its reads, by number."""
 
 
+class Tls(Protocol):
+    """What the report needs of delivery's TLS."""
+
+    @property
+    def ends_at_s(self) -> Mapping[str, float]:
+        """When each certificate for viewers ends, in seconds since 1970, by its file."""
+
+
 class Delivery(Protocol):
     """What the report needs of delivery."""
+
+    @property
+    def tls(self) -> Tls:
+        """Its TLS; without certificates where it speaks none."""
 
     @property
     def urls(self) -> Sequence[str]:
@@ -75,13 +89,14 @@ class Snapshot:
     links: Sequence[LinkReading]
     workers: Sequence[Worker]
     counters: Mapping[str, int]
+    kinds: frozenset[Kind] = frozenset()
+    """Of the reasons of its health."""
 
     def explained(self, reason: str) -> Snapshot:
         """The same with ``reason`` before those of its health, whose verdict stays; itself where there is none."""
         if not reason:
             return self
-        reasons = [reason, *self.health.reasons][:REASONS_MAX]
-        return replace(self, health=Health(verdict=self.health.verdict, reasons=reasons))
+        return replace(self, health=explained(self.health, reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +123,5 @@ class SteeringLink:
     reports_taken: int = 0
     reports_failed: int = 0
     known_by: Literal["", "key", "token", "address"] = ""
+    clock_ahead_s: float | None = None
+    """How far our clock is ahead of steering's at least; None: not known."""

@@ -276,6 +276,13 @@ def file_system(folder: Path) -> int:
         return folder.stat().st_dev
 
 
+def disk_below(folder: Path) -> str:
+    """The kernel's name of the block device below a folder, as in ``/proc/diskstats``; empty: none it knows."""
+    number = file_system(folder)
+    block = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+    return block.resolve().name if block.exists() else ""
+
+
 def space(folder: Path) -> tuple[int, int]:
     """Bytes of the folder's file system: in all, and free to us."""
     with explained(folder, "measure"):

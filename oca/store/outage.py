@@ -119,15 +119,23 @@ class Failures:
 
         The same place counts once: many viewers may ask for it.
         """
-        while self._noted and self._noted[0][0] <= now_s - self._window_s:
-            self._noted.popleft()
+        self._expire(now_s)
         if all(where != known for _, known, _ in self._noted):
             self._noted.append((now_s, where, DeviceError(now_ns, said[:SAID_CHARACTERS_MAX])))
         return [error for _, _, error in self._noted] if len(self._noted) >= self._errors_max else ()
 
+    def count(self, now_s: float) -> int:
+        """How many failed within the window."""
+        self._expire(now_s)
+        return len(self._noted)
+
     def forget(self) -> None:
         """Begin anew: the device is back."""
         self._noted.clear()
+
+    def _expire(self, now_s: float) -> None:
+        while self._noted and self._noted[0][0] <= now_s - self._window_s:
+            self._noted.popleft()
 
 
 def _after(before: Outage | None, now_ns: int) -> int:

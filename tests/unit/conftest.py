@@ -10,7 +10,7 @@ import pytest
 
 from oca.common.messages import Health, Load, StoreUse
 from oca.report.contents import Held
-from oca.report.health import DeviceReading, LinkReading
+from oca.report.readings import DeviceReading, LinkReading
 from oca.report.snapshot import Snapshot, StoreReading
 from oca.store.records import HeldPack
 
@@ -26,6 +26,13 @@ class FakeWorker:
 
 
 @dataclass
+class FakeTls:
+    """Certificates for viewers."""
+
+    ends_at_s: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
 class FakeDelivery:
     """Stands in for the supervisor."""
 
@@ -35,6 +42,7 @@ class FakeDelivery:
     demand: dict[str, tuple[int, int]] = field(default_factory=dict)
     failed: list[tuple[int, str, str]] = field(default_factory=list)
     out: dict[int, bool] = field(default_factory=dict)
+    tls: FakeTls = field(default_factory=FakeTls)
 
     def counters(self) -> Mapping[str, int]:
         return dict(self.counts)

@@ -49,7 +49,8 @@ function showStatus(status, hot) {
   document.title = `${status.appliance}: ${status.serving}`;
   byId("name").textContent = `${status.appliance} at ${status.site}`;
   const until = status.drained_until_ns ? ` until ${clock(status.drained_until_ns / 1e9)}` : "";
-  byId("state").textContent = `${status.serving}${until}, health ${health.verdict}`;
+  byId("state").textContent = `${status.serving}${until}, health ${health.verdict}` +
+    (health.verdict === "degraded" && health.weight < 1 ? `, takes ${Math.round(health.weight * 100)} % of its viewers` : "");
   byId("state").className = health.verdict;
   list("reasons", health.reasons);
   list("lately", status.lately.length ? [...status.lately].reverse() : ["nothing since the daemon started"]);

@@ -86,7 +86,7 @@ async def test_health_answers_by_verdict(
     appliance.snapshot = make_snapshot(health=Health(verdict=verdict, reasons=["why"]))
     async with client.get("/health") as response:
         assert response.status == status
-        assert await response.json() == {"verdict": verdict, "reasons": ["why"]}
+        assert await response.json() == {"verdict": verdict, "reasons": ["why"], "weight": 1.0}
 
 
 async def test_metrics_answer_in_text_format(client: Client) -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oca.report.rates import Window
+from oca.report.rates import Window, bound_below, buckets
 
 
 def test_window_knows_no_rate_before_second_reading() -> None:
@@ -53,3 +53,20 @@ def test_window_covers_its_span_and_stays_bounded(steps: list[tuple[float, int]]
         window.observe(now, {"x": count})
         assert window.rise("x") >= 0
         assert window.rate_per_s("x") >= 0
+
+
+def test_window_takes_counter_that_is_new_for_no_rise() -> None:
+    window = Window(10)
+    window.observe(0, {})
+    window.observe(1, {"x": 10**9})
+    assert window.rise("x") == 0
+
+
+def test_rates_give_bound_that_a_share_stays_below() -> None:
+    keys = buckets(["delivery_first_byte_seconds:0.5", "delivery_first_byte_seconds:sum", "delivery_sent_bytes"])
+    assert keys == ["delivery_first_byte_seconds:0.5"]
+    counts = {"x:+Inf": 1, "x:0.5": 98, "x:1.0": 1}
+    assert bound_below(counts, 0.98) == 0.5
+    assert bound_below(counts, 0.99) == 1.0
+    assert bound_below(counts, 1) == float("inf")
+    assert bound_below({"x:0.5": 0}, 0.99) is None

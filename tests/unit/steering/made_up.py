@@ -29,7 +29,7 @@ DAY_NS = 86400 * 10**9
 NOW_NS = 20_000 * DAY_NS
 Box = tuple[Candidate, Holding | None]
 ORIGIN = "http://origin.example"
-UP = Liveness("up", False, "report 1.0 s old, limit 4.5 s")
+UP = Liveness("up", 1.0, "report 1.0 s old, limit 4.5 s")
 MPD = """<?xml version="1.0"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT8S">
   <ProgramInformation/>

@@ -22,30 +22,30 @@ def test_limit_leaves_a_killed_appliance_within_five_seconds() -> None:
 
 
 def test_verdict_keeps_appliance_through_one_missed_report() -> None:
-    assert judge(make_report(), 4.2, LIMIT_S) == Liveness("up", False, "report 4.2 s old, limit 4.5 s")
+    assert judge(make_report(), 4.2, LIMIT_S) == Liveness("up", 1.0, "report 4.2 s old, limit 4.5 s")
 
 
 def test_verdict_drops_silent_appliance() -> None:
     verdict = judge(make_report(), 4.6, LIMIT_S)
-    assert verdict == Liveness("gone", False, "last report 4.6 s old, limit 4.5 s")
+    assert verdict == Liveness("gone", 0.0, "last report 4.6 s old, limit 4.5 s")
     assert not verdict.takes_viewers
 
 
 @pytest.mark.parametrize("serving", ["draining", "drained"])
 def test_verdict_sends_nobody_new_to_draining_appliance(serving: str) -> None:
     verdict = judge(make_report(serving=serving), 0, LIMIT_S)
-    assert verdict == Liveness(serving, False, f"{serving}: no new viewers")  # type: ignore[arg-type]
+    assert verdict == Liveness(serving, 0.0, f"{serving}: no new viewers")  # type: ignore[arg-type]
     assert not verdict.takes_viewers
 
 
 def test_verdict_believes_appliance_that_says_it_failed() -> None:
     sick = make_report(health=Health(verdict="failed", reasons=["no worker", "disk gone"]))
-    assert judge(sick, 0, LIMIT_S) == Liveness("failed", False, "its own verdict is failed: no worker, disk gone")
+    assert judge(sick, 0, LIMIT_S) == Liveness("failed", 0.0, "its own verdict is failed: no worker, disk gone")
 
 
 def test_verdict_keeps_degraded_appliance_and_says_why() -> None:
-    verdict = judge(make_report(health=Health(verdict="degraded", reasons=[])), 1, LIMIT_S)
-    assert verdict == Liveness("up", True, "degraded: no reason given; report 1.0 s old, limit 4.5 s")
+    verdict = judge(make_report(health=Health(verdict="degraded", reasons=[], weight=0.5)), 1, LIMIT_S)
+    assert verdict == Liveness("up", 0.5, "degraded: no reason given; report 1.0 s old, limit 4.5 s")
     assert verdict.takes_viewers
 
 

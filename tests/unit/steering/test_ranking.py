@@ -21,8 +21,8 @@ from tests.unit.steering.made_up import NOW_NS, ORIGIN, Box, held, make_candidat
 
 TITLE = make_title()
 ALL = held(TITLE)
-GONE = Liveness("gone", False, "last report 9.0 s old, limit 4.5 s")
-DEGRADED = Liveness("up", True, "degraded: disk slow")
+GONE = Liveness("gone", 0.0, "last report 9.0 s old, limit 4.5 s")
+DEGRADED = Liveness("up", 0.5, "degraded: disk slow")
 
 
 @dataclass
@@ -131,19 +131,27 @@ def test_ranking_passes_over_appliances_that_are_out_or_empty() -> None:
     }
 
 
-def test_ranking_prefers_well_and_whole_within_site() -> None:
+def test_ranking_prefers_whole_within_site() -> None:
     there = world()
     there.candidates["metro"] = [
-        make_candidate("metro-a", ALL, DEGRADED),
         make_candidate("metro-b", held(TITLE, "harbour/video-240p")),
         make_candidate("metro-c", ALL),
     ]
     ranking = there.rank()
-    assert pathways(ranking)[:3] == ["metro-c", "metro-b", "metro-a"]
+    assert pathways(ranking)[:2] == ["metro-c", "metro-b"]
     assert "holds 1 of its 4 assets" in ranking.pathways[1].why
     assert ranking.pathways[1].has("harbour/video-240p")
     assert not ranking.pathways[1].has("harbour/video-1080p")
     assert ranking.pathways[-1].has("anything")
+
+
+def test_ranking_gives_degraded_box_its_share_of_networks() -> None:
+    there = world()
+    there.candidates["metro"] = [with_share(make_candidate("metro-a", ALL, DEGRADED), 0.5)]
+    first = [there.rank(client=f"10.1.{number}.1").pathways[0] for number in range(200)]
+    sent = [pathway.why for pathway in first if pathway.pathway == "metro-a"]
+    assert 70 <= len(sent) <= 130
+    assert sent[0].endswith("degraded: disk slow; takes 50% of its viewers")
 
 
 def test_ranking_spreads_titles_over_equals_and_keeps_a_title_together() -> None:
@@ -250,7 +258,7 @@ def test_ranking_keeps_title_out_of_sites_without_rights() -> None:
     assert lost(ranking) == {"r-a": "its site r is in no known region: no rights there"}
 
 
-LIVES = st.sampled_from([Liveness("up", False, "well"), DEGRADED, GONE, Liveness("drained", False, "drained")])
+LIVES = st.sampled_from([Liveness("up", 1.0, "well"), DEGRADED, GONE, Liveness("drained", 0.0, "drained")])
 CONTENTS = st.sets(st.sampled_from(sorted(ALL))).map(lambda assets: held(TITLE, *assets) if assets else {})
 REGIONS = st.sampled_from(["", "DE", "FR"])
 BOXES = st.lists(st.tuples(LIVES, CONTENTS, st.floats(0, 1)), max_size=8)

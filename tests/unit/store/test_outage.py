@@ -77,3 +77,10 @@ def test_failures_take_device_out_after_enough_places_within_window() -> None:
     assert told[-1][-1] == DeviceError(61, "d failed")
     failures.forget()
     assert failures.note("e", "e failed", now_s=62, now_ns=1) == ()
+
+
+def test_failures_count_those_within_the_window() -> None:
+    failures = Failures(errors_max=3, window_s=60)
+    failures.note("a", "EIO", now_s=0, now_ns=1)
+    failures.note("b", "EIO", now_s=30, now_ns=2)
+    assert (failures.count(59), failures.count(60), failures.count(90)) == (2, 1, 0)
