@@ -32,6 +32,9 @@ test-unit: .venv/.dev-ready ## the fast tests alone
 fuzz: .venv/.dev-ready ## fuzz the HTTP parser for an hour, or FUZZ_SECONDS, and record it in tests/fuzz/outcome.json
 	@nice -n 19 $(BIN)/python -m tests.fuzz
 
+fuzz-api: .venv/.dev-ready ## fuzz steering's endpoints for half an hour, or FUZZ_SECONDS, and record it in tests/fuzz/api_outcome.json
+	@nice -n 19 $(BIN)/python -m tests.fuzz.api
+
 floods: .venv/.dev-ready ## what a flood does to other viewers' p99: a measurement, so apart from the tests
 	@$(BIN)/python -m pytest -m flood -q tests
 

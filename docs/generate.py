@@ -31,8 +31,12 @@ from oca.report.metrics import APPLIANCE
 from oca.settings import ApplianceSettings
 from oca.store.scrub_messages import SCRUB
 from oca.turnup.kernel import sysctl_file
+from steering.api_document import PARTS
+from steering.endpoints import Endpoint, declared
 from steering.metrics import STEERING
+from steering.openapi import open_path
 from steering.settings import SteeringSettings
+from steering.trust.gate import wanted_role
 
 ROOT = Path(__file__).resolve().parents[1]
 GENERATED = "<!-- Written by docs/generate.py from the declarations in the code; change those, then run it. -->"
@@ -48,6 +52,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield Path("docs/reference/settings.md"), settings_page()
     yield Path("docs/reference/metrics.md"), metrics_page()
     yield Path("docs/reference/commands.md"), commands_page()
+    yield Path("docs/reference/api.md"), api_page()
     for _, app, file, *_ in PROGRAMS:
         printed = CliRunner().invoke(app, ["config", "print"], catch_exceptions=False)
         yield Path("config", file), printed.stdout
@@ -91,6 +96,28 @@ def commands_page() -> str:
     for name, app, *_ in PROGRAMS:
         lines += _command_lines(name, typer.main.get_command(app))
     return "\n".join(lines) + "\n"
+
+
+def api_page() -> str:
+    """Every endpoint of steering."""
+    lines = ["# Steering's API", "", GENERATED, ""]
+    lines += [
+        "What each takes and gives, field by field, is in the OpenAPI 3.1 document that every instance serves at",
+        "`/openapi.json`. [steering.md](../steering.md) has examples. Who: the role that an operator must have; a dash",
+        "is open to anyone; appliances prove themselves by their key or token.",
+    ]
+    for tag, parts in PARTS:
+        lines += ["", f"## {tag[0].upper()}{tag[1:]}", ""]
+        rows = [_endpoint_row(found) for part in parts for found in declared(part)]
+        lines += _table(("endpoint", "who", "takes", "gives", "what for"), rows)
+    return "\n".join(lines) + "\n"
+
+
+def _endpoint_row(found: Endpoint) -> tuple[str, ...]:
+    role = "appliance" if "{appliance}" in found.path else wanted_role(found.method, found.path) or "–"
+    takes = getattr(found.takes, "__name__", "") or ", ".join(f"`{query.name}`" for query in found.query)
+    gives = found.gives if isinstance(found.gives, str) else getattr(found.gives, "__name__", str(found.status))
+    return f"`{found.method} {open_path(found.path)}`", role, takes, gives, found.meaning
 
 
 def _command_lines(path: str, command: Any) -> Iterator[str]:

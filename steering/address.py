@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Literal, NamedTuple
 
-from oca.common.prefix import read_prefix
+from oca.common.prefix import WIDEST, parse_prefix, read_prefix
 from oca.common.problem import Refusal
 from steering.prefixes import PrefixMap
 
@@ -16,18 +16,19 @@ HOPS_MAX = 16
 
 
 class Address(NamedTuple):
-    """An IP address; IPv4 addresses mapped into IPv6 count as IPv4."""
+    """An IP address; IPv4 addresses mapped into IPv6 count as IPv4. Beyond ``length`` bits it is not known."""
 
     text: str
     version: Literal[4, 6]
     number: int
+    length: int = 128
 
 
 class Client(NamedTuple):
     """The viewer a decision is for, and how we know its address."""
 
     address: Address
-    source: Literal["connection", "forwarded", "parameter"]
+    source: Literal["connection", "forwarded", "parameter", "service"]
 
 
 def parse_address(text: str) -> Address | None:
@@ -47,6 +48,24 @@ def parse_address(text: str) -> Address | None:
         return None
 
 
+def parse_subnet(text: str) -> Address | None:
+    """``text`` as an address, or as the part of one that DNS passes on (RFC 7871, EDNS Client Subnet); or None."""
+    if "/" not in text:
+        return parse_address(text)
+    prefix = parse_prefix(text)
+    if prefix is None or prefix.length < WIDEST[prefix.version]:
+        return None
+    version, length, number = prefix
+    if version == 6:
+        number <<= 128 - length
+        if length < 96 or not number.to_bytes(16).startswith(_MAPPED):
+            return Address(str(prefix), 6, number, length)
+        length, number = length - 96, number & (2**32 - 1)
+    else:
+        number <<= 32 - length
+    return Address(f"{inet_ntop(AF_INET, number.to_bytes(4))}/{length}", 4, number, length)
+
+
 class Trust:
     """A set of prefixes whose word counts."""
 
@@ -60,7 +79,7 @@ class Trust:
         return bool(self._trusted.covering(address.version, address.number))
 
 
-def client_of(peer: str, forwarded: Sequence[str], parameter: str, trusted: Trust) -> Client:
+def client_of(peer: str, forwarded: Sequence[str], parameter: str, trusted: Trust, *, vouched: bool = False) -> Client:
     """The client behind a request.
 
     Args:
@@ -69,19 +88,23 @@ def client_of(peer: str, forwarded: Sequence[str], parameter: str, trusted: Trus
         parameter: The ``client=`` of the query or body, or an empty string.
         trusted: Whose ``forwarded`` is believed; ``parameter`` only where everyone on the way is one of them, for a
             proxy passes on what any viewer writes.
+        vouched: Whoever asks has shown that it may name clients, whatever lies between.
 
     Raises:
         Refusal: 400, a believed ``parameter`` is no address.
     """
     connection = parse_address(peer) or Address("0.0.0.0", 4, 0)
     speaker, trusted_throughout = _speaker(connection, forwarded, trusted)
-    if parameter and trusted_throughout:
-        named = parse_address(parameter)
+    if parameter and (trusted_throughout or vouched):
+        named = parse_subnet(parameter)
         if named is None:
             raise Refusal(
-                400, "client is no IP address", field="$.client", remedy="write it like 192.0.2.1 or 2001:db8::1"
+                400,
+                "client is no IP address",
+                field="$.client",
+                remedy="write it like 192.0.2.1 or 2001:db8::1, or of an EDNS Client Subnet like 192.0.2.0/24",
             )
-        return Client(named, "parameter")
+        return Client(named, "parameter" if trusted_throughout else "service")
     return Client(speaker, "connection" if speaker == connection else "forwarded")
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated
 from urllib.parse import urlencode
 
-from msgspec import Meta, Struct, field
-
+from steering.api_messages import Device, PathwayAnswer, PlaybackAnswer, Protocol, RejectedAnswer, SteeringAnswer
 from steering.catalogue import Title
+from steering.device import ANY
 from steering.liveness import Standing
 from steering.ranking import Pathway, Ranking
 from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
@@ -17,72 +16,6 @@ from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 DECLARED_MAX = 32
 STEERING_VERSION = 1
 _PATHWAY_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-
-
-class PlaybackRequest(Struct, frozen=True):
-    """``POST /v1/playback``."""
-
-    title: Annotated[str, Meta(max_length=63)]
-    client: Annotated[str, Meta(max_length=64)] = ""
-
-
-class PathwayAnswer(Struct, frozen=True):
-    """One source, as told to whoever asks."""
-
-    pathway: str
-    url: str
-    source_class: str = field(name="class")
-    site: str
-    distance_km: float | None
-    why: str
-
-
-class RejectedAnswer(Struct, frozen=True):
-    """A source that lost."""
-
-    pathway: str
-    why: str
-
-
-class PlaybackAnswer(Struct, frozen=True):
-    """Everything a player or a service needs, and why. ``assets``: asset → its first object's URLs, best first."""
-
-    title: str
-    name: str
-    client: str
-    client_from: str
-    prefix: str
-    site: str
-    hls_url: str
-    dash_url: str
-    pathways: list[PathwayAnswer]
-    rejected: list[RejectedAnswer]
-    assets: dict[str, list[str]]
-
-
-class Explanation(Struct, frozen=True):
-    """``/v1/explain``: the decision and everything that led to it."""
-
-    title: str
-    client: str
-    client_from: str
-    prefix: str
-    site: str
-    region: str
-    barred: str
-    pathways: list[PathwayAnswer]
-    rejected: list[RejectedAnswer]
-
-
-class SteeringAnswer(Struct, frozen=True):
-    """The body of HLS and DASH content steering (RFC 8216bis §7.3, ETSI TS 103 998).
-
-    Without ``TTL`` hls.js polls without pause, and it needs ``VERSION`` as an integer.
-    """
-
-    version: int = field(name="VERSION")
-    ttl: int = field(name="TTL")
-    pathway_priority: list[str] = field(name="PATHWAY-PRIORITY")
 
 
 def source_of(asset: str, pathways: Sequence[Pathway], index: int) -> Pathway:
@@ -117,9 +50,22 @@ def rejected_answers(ranking: Ranking) -> list[RejectedAnswer]:
 
 
 def playback_answer(
-    title: Title, ranking: Ranking, *, client: str, client_from: str, prefix: str, site: str, base_url: str, query: str
+    title: Title,
+    ranking: Ranking,
+    *,
+    client: str,
+    client_from: str,
+    prefix: str,
+    site: str,
+    base_url: str,
+    query: str,
+    device: Device = ANY,
+    wanted: frozenset[str] | None = None,
 ) -> PlaybackAnswer:
-    """The answer of ``POST /v1/playback``; ``query`` is carried on to the manifests."""
+    """The answer of ``POST /v1/playback``; ``query`` is carried on to the manifests.
+
+    ``device`` is what will play it, and ``wanted`` the assets that it can play; None: all.
+    """
     suffix = f"?{query}" if query else ""
     manifests = f"{base_url}/v1/playback/{title.title}"
     pathways = ranking.pathways
@@ -130,23 +76,30 @@ def playback_answer(
         client_from=client_from,
         prefix=prefix,
         site=site,
-        hls_url=f"{manifests}/master.m3u8{suffix}" if pathways else "",
-        dash_url=f"{manifests}/manifest.mpd{suffix}" if pathways and title.mpd is not None else "",
+        hls_url=f"{manifests}/master.m3u8{suffix}" if pathways and _reads(device, "hls") else "",
+        dash_url=f"{manifests}/manifest.mpd{suffix}"
+        if pathways and title.mpd is not None and _reads(device, "dash")
+        else "",
         pathways=pathway_answers(ranking),
         rejected=rejected_answers(ranking),
-        assets=_asset_urls(title, pathways),
+        assets=_asset_urls(title, pathways, wanted),
     )
 
 
-def _asset_urls(title: Title, pathways: Sequence[Pathway]) -> dict[str, list[str]]:
+def _reads(device: Device, protocol: Protocol) -> bool:
+    return not device.protocols or protocol in device.protocols
+
+
+def _asset_urls(title: Title, pathways: Sequence[Pathway], wanted: frozenset[str] | None) -> dict[str, list[str]]:
     """Asset → its first object's URLs, best first."""
+    assets = title.assets if wanted is None else [asset for asset in title.assets if asset.asset in wanted]
     sources = [(pathway.base, pathway.holds) for pathway in pathways if pathway.pathway != ORIGIN_RETRY_PATHWAY]
     if all(holds is None or len(holds) == len(title.assets) for _, holds in sources):
         bases = [base for base, _ in sources]
-        return {asset.asset: [base + asset.entry for base in bases] for asset in title.assets}
+        return {asset.asset: [base + asset.entry for base in bases] for asset in assets}
     return {
         asset.asset: [base + asset.entry for base, holds in sources if holds is None or asset.asset in holds]
-        for asset in title.assets
+        for asset in assets
     }
 
 

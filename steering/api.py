@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 from aiohttp import web
@@ -14,7 +14,9 @@ from oca.common.messages import REPORT_BYTES_MAX
 from oca.common.metrics_collector import FamilyCollector
 from oca.common.problem import problems
 from oca.common.routing import mount
+from steering.api_messages import FleetView, HealthView, TitlesView
 from steering.decision import Decider
+from steering.endpoints import Endpoint, endpoint, handlers
 from steering.kept import KeptBody
 from steering.metrics import STEERING
 from steering.views import fleet_view, health_view, titles_view
@@ -44,32 +46,27 @@ class Views:
         self._health = KeptBody(lambda: _encode(health_view(decider, faults())))
         self._metrics = KeptBody(lambda: generate_latest(registry))
 
-    def routes(self) -> list[web.RouteDef]:
-        """What to mount."""
-        return [
-            web.get("/v1/titles", self.titles),
-            web.get("/v1/fleet", self.fleet),
-            web.get("/health", self.health),
-            web.get("/metrics", self.metrics),
-        ]
-
+    @endpoint("GET", "/v1/titles", gives=TitlesView)
     async def titles(self, request: web.Request) -> web.Response:
         """The catalogue, and who holds what."""
         del request
         return _answer(await self._titles.body())
 
+    @endpoint("GET", "/v1/fleet", gives=FleetView)
     async def fleet(self, request: web.Request) -> web.Response:
         """Sites and appliances, how each stands and why."""
         del request
         return _answer(await self._fleet.body())
 
+    @endpoint("GET", "/health", gives=HealthView)
     async def health(self, request: web.Request) -> web.Response:
         """Whether this service can answer, and what is amiss."""
         del request
         return _answer(await self._health.body())
 
+    @endpoint("GET", "/metrics", gives="text/plain")
     async def metrics(self, request: web.Request) -> web.Response:
-        """For Prometheus."""
+        """Counters and gauges, for Prometheus."""
         del request
         return _answer(await self._metrics.body(), CONTENT_TYPE_LATEST)
 
@@ -90,12 +87,17 @@ def _answer(body: bytes, media_type: str = "application/json") -> web.Response:
     return web.Response(body=body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
 
 
-def steering_app(routes: list[web.RouteDef], gates: Sequence[Middleware] = ()) -> web.Application:
-    """The service's endpoints as an aiohttp application; ``gates`` may refuse a request before its handler sees it."""
+def steering_app(parts: Iterable[object], gates: Sequence[Middleware] = ()) -> web.Application:
+    """What the parts declare as an aiohttp application; ``gates`` may refuse a request before its handler sees it."""
     middlewares = [_cross_origin, problems, *gates]
     app = web.Application(middlewares=middlewares, client_max_size=REPORT_BYTES_MAX)
-    mount(app, routes)
+    mount(app, (_route(declared, handler) for part in parts for declared, handler in handlers(part)))
     return app
+
+
+def _route(declared: Endpoint, handler: Handler) -> web.RouteDef:
+    known = web.get if declared.method == "GET" else web.post
+    return known(declared.path, handler)
 
 
 @web.middleware

@@ -25,6 +25,7 @@ from oca.common.threads import in_thread
 from steering.authorisation import Authorisation
 from steering.catalogue import StoredAsset, Title
 from steering.decision import Decider
+from steering.endpoints import endpoint
 from steering.first_reports import FirstReports
 from steering.fleet import delivery_url_fault
 from steering.intake import Intake
@@ -64,18 +65,9 @@ class Appliances:
         self._first_reports = first_reports
         self._planning = asyncio.Lock()
 
-    def routes(self) -> list[web.RouteDef]:
-        """What to mount."""
-        base = "/v1/appliances/{appliance}"
-        return [
-            web.post(f"{base}/report", self.report),
-            web.post(f"{base}/fill-progress", self.fill_progress),
-            web.get(f"{base}/fill-plan", self.fill_plan),
-            web.get(base + "/assets/{asset:.+}", self.asset),
-        ]
-
+    @endpoint("POST", "/v1/appliances/{appliance}/report", takes=Report, gives=ReportAnswer)
     async def report(self, request: web.Request) -> web.Response:
-        """Take a report in."""
+        """How an appliance is, what it holds and what was asked of it; the answer says what else is wanted."""
         appliance = self._authorisation.appliance_of(request)
         try:
             report = await read_body(request, _reports, bytes_max=REPORT_BYTES_MAX)
@@ -113,6 +105,7 @@ class Appliances:
             )
         )
 
+    @endpoint("POST", "/v1/appliances/{appliance}/fill-progress", takes=FillProgress, status=204)
     async def fill_progress(self, request: web.Request) -> web.Response:
         """Remember how a fill goes."""
         appliance = self._authorisation.appliance_of(request)
@@ -122,6 +115,7 @@ class Appliances:
         self._decider.fleet.progress(progress)
         return web.Response(status=204)
 
+    @endpoint("GET", "/v1/appliances/{appliance}/fill-plan", gives=FillPlan, refuses=(409,))
     async def fill_plan(self, request: web.Request) -> web.Response:
         """The night's plan, or one made now if there is none yet."""
         appliance = self._authorisation.appliance_of(request)
@@ -131,6 +125,7 @@ class Appliances:
         ahead_s = self._decider.settings.plan.urgent_s
         return json_response(mark_urgent(plan, now_ns=now_ns(), ahead_s=ahead_s))
 
+    @endpoint("GET", "/v1/appliances/{appliance}/assets/{asset:.+}", gives=AssetManifest, refuses=(404,))
     async def asset(self, request: web.Request) -> web.Response:
         """An asset's objects and its sources as they rank now for this appliance."""
         appliance = self._authorisation.appliance_of(request)

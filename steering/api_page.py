@@ -10,6 +10,7 @@ from aiohttp import web
 from oca.common.digest import digest_hex
 from oca.common.media_types import media_type_of
 from oca.common.problem import Refusal
+from steering.endpoints import endpoint
 
 PAGE = Path(__file__).parent / "page"
 FILE_BYTES_MAX = 16 * 2**20
@@ -29,19 +30,26 @@ _PLAYER_REMEDY = (
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,100}){0,3}")
 
 
-def page_routes(folder: Path = PAGE) -> list[web.RouteDef]:
+class Page:
     """The page's endpoints over the files in ``folder``."""
 
-    async def index(request: web.Request) -> web.Response:
-        return _file(request, folder, "index.html")
+    def __init__(self, folder: Path = PAGE) -> None:
+        self._folder = folder
 
-    async def part(request: web.Request) -> web.Response:
-        return _file(request, folder, request.match_info["name"])
+    @endpoint("GET", "/", gives="text/html")
+    async def index(self, request: web.Request) -> web.Response:
+        """The page for people."""
+        return _file(request, self._folder, "index.html")
 
-    async def vendor(request: web.Request) -> web.Response:
-        return _file(request, folder / "vendor", request.match_info["name"])
+    @endpoint("GET", "/page/{name:.+}", gives="*/*", refuses=(404,))
+    async def part(self, request: web.Request) -> web.Response:
+        """A file of the page."""
+        return _file(request, self._folder, request.match_info["name"])
 
-    return [web.get("/", index), web.get("/page/{name:.+}", part), web.get("/vendor/{name:.+}", vendor)]
+    @endpoint("GET", "/vendor/{name:.+}", gives="*/*", refuses=(404,))
+    async def vendor(self, request: web.Request) -> web.Response:
+        """A file of the page's player."""
+        return _file(request, self._folder / "vendor", request.match_info["name"])
 
 
 def login_page(folder: Path = PAGE) -> web.Response:

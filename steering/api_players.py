@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
-from oca.common.problem import Refusal, json_response, read_body
+from oca.common.messages import Message
+from oca.common.problem import Refusal, decoded, json_response, read_body
 from steering.address import Client, Trust, client_of
 from steering.answer import (
-    Explanation,
-    PlaybackRequest,
     declared_pathways,
     pathway_answers,
     playback_answer,
@@ -21,61 +23,101 @@ from steering.answer import (
     steering_answer,
     steering_url,
 )
+from steering.api_messages import (
+    BATCH_MAX,
+    BatchAnswer,
+    BatchItem,
+    BatchRequest,
+    Explanation,
+    PlaybackAnswer,
+    PlaybackRequest,
+    SteeringAnswer,
+)
 from steering.catalogue import Title
 from steering.decision import Decider, Decision
+from steering.device import ANY, playable, why_none
+from steering.endpoints import Query, endpoint
 from steering.first_reports import FirstReports
 from steering.manifests_dash import media_presentation
 from steering.manifests_hls import follows_steering, multivariant_playlist
 
 BODY_BYTES_MAX = 64 * 1024
+BATCH_BYTES_MAX = 2**20
+BATCH_TURN = 16
+"""Decisions of a batch between which others have their turn."""
 FRESH = {"Cache-Control": "no-store"}
 # RFC 9110 §7.2, as far as URLs in a manifest's attributes may hold it without quoting.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
+_CLIENT = Query(
+    "client",
+    "Address of the viewer, or an EDNS Client Subnet such as 198.51.100.0/24. Believed of trusted proxies and of who "
+    "shows an operator's token; else the address that asks counts.",
+    Annotated[str, Meta(max_length=64)],
+)
+_STEERED = (
+    Query("title", "The title that is played."),
+    Query("pathways", "What the manifest declares, with commas between.", Annotated[str, Meta(max_length=2048)]),
+    _CLIENT,
+    Query("_HLS_pathway", "The pathway in use, as hls.js, Shaka and AVPlayer tell it. Taken and not needed."),
+    Query("_HLS_throughput", "Measured bits per second. Taken and not needed."),
+    Query("_DASH_pathway", "The same of DASH players; dash.js sends a list in quotes. Taken and not needed."),
+    Query("_DASH_throughput", "The same; dash.js sends a list, which may hold nothing. Taken and not needed."),
+)
+
+
+class _Batch(Message, frozen=True):
+    """A ``BatchRequest`` whose items are read one by one, so that a wrong one spoils no other."""
+
+    requests: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=BATCH_MAX)]
+
+
 _requests = msgspec.json.Decoder(PlaybackRequest)
+_batches = msgspec.json.Decoder(_Batch)
 
 
 class Players:
     """Handlers over one decision."""
 
-    def __init__(self, decider: Decider, trusted: Trust, first_reports: FirstReports) -> None:
+    def __init__(
+        self, decider: Decider, trusted: Trust, first_reports: FirstReports, vouches: Callable[[web.Request], bool]
+    ) -> None:
+        """``vouches`` tells of a request whether an operator's token in it lets it name clients."""
         self._decider = decider
         self._first_reports = first_reports
         self._trusted = trusted
+        self._vouches = vouches
         self._settings = decider.settings.api
 
-    def routes(self) -> list[web.RouteDef]:
-        """What to mount."""
-        return [
-            web.post("/v1/playback", self.playback),
-            web.get("/v1/playback/{title}/master.m3u8", self.hls),
-            web.get("/v1/playback/{title}/manifest.mpd", self.dash),
-            web.get("/v1/explain", self.explain),
-            web.get("/steer/hls", self.steer_hls),
-            web.get("/steer/dash", self.steer_dash),
-            web.get("/r/{path:.*}", self.redirect),
-        ]
-
+    @endpoint("POST", "/v1/playback", takes=PlaybackRequest, gives=PlaybackAnswer, refuses=(401, 403, 404, 406))
     async def playback(self, request: web.Request) -> web.Response:
-        """Where this viewer gets a title from, and why."""
+        """Where this viewer gets a title from, and why: signed URLs for each asset, best first, and its manifests."""
         asked = await read_body(request, _requests, bytes_max=BODY_BYTES_MAX)
-        client = self._client(request, asked.client)
-        decision = await self._decide(asked.title, client, kind="playback")
-        return json_response(
-            playback_answer(
-                decision.title,
-                decision.ranking,
-                client=client.address.text,
-                client_from=client.source,
-                prefix=decision.prefix,
-                site=decision.viewer.home,
-                base_url=self._base_url(request),
-                query=_carried(client),
-            ),
-            headers=FRESH,
-        )
+        return json_response(await self._playback(request, asked), headers=FRESH)
 
+    @endpoint("POST", "/v1/playbacks", takes=BatchRequest, gives=BatchAnswer)
+    async def playbacks(self, request: web.Request) -> web.Response:
+        """Many playback requests at once, for services; each gets its own answer or its own problem."""
+        batch = await read_body(request, _batches, bytes_max=BATCH_BYTES_MAX)
+        items = []
+        for number, raw in enumerate(batch.requests):
+            if number % BATCH_TURN == BATCH_TURN - 1:
+                await asyncio.sleep(0)
+            try:
+                asked = decoded(raw, _requests)
+                items.append(BatchItem(answer=await self._playback(request, asked)))
+            except Refusal as refusal:
+                items.append(BatchItem(problem=refusal.problem))
+        return json_response(BatchAnswer(items), headers=FRESH)
+
+    @endpoint(
+        "GET",
+        "/v1/playback/{title}/master.m3u8",
+        gives="application/vnd.apple.mpegurl",
+        refuses=(400, 401, 403, 404),
+        query=(_CLIENT,),
+    )
     async def hls(self, request: web.Request) -> web.Response:
-        """The multivariant playlist made for this viewer."""
+        """The multivariant playlist made for this viewer: all its sources as pathways, best first."""
         client = self._client(request)
         decision = await self._decide(request.match_info["title"], client, kind="hls")
         steered = follows_steering(request.headers.get("User-Agent", ""))
@@ -83,8 +125,15 @@ class Players:
         text = multivariant_playlist(decision.title, decision.ranking.pathways, url)
         return web.Response(text=text, content_type="application/vnd.apple.mpegurl", headers=FRESH)
 
+    @endpoint(
+        "GET",
+        "/v1/playback/{title}/manifest.mpd",
+        gives="application/dash+xml",
+        refuses=(400, 401, 403, 404),
+        query=(_CLIENT,),
+    )
     async def dash(self, request: web.Request) -> web.Response:
-        """The MPD made for this viewer."""
+        """The MPD made for this viewer: all its sources as service locations, best first."""
         client = self._client(request)
         decision = await self._decide(request.match_info["title"], client, kind="dash")
         template = decision.title.mpd
@@ -94,8 +143,15 @@ class Players:
         text = media_presentation(template, decision.ranking.pathways, url)
         return web.Response(text=text, content_type="application/dash+xml", headers=FRESH)
 
+    @endpoint(
+        "GET",
+        "/v1/explain",
+        gives=Explanation,
+        refuses=(400, 404),
+        query=(Query("title", "The title.", required=True), _CLIENT),
+    )
     async def explain(self, request: web.Request) -> web.Response:
-        """The whole decision, with every source that lost."""
+        """The whole decision, with every source that lost and why."""
         client = self._client(request)
         title = self._title(request.query.get("title", ""))
         decision = self._decider.decide(title, client.address, kind="explain", explain=True)
@@ -114,14 +170,17 @@ class Players:
             headers=FRESH,
         )
 
+    @endpoint("GET", "/steer/hls", gives=SteeringAnswer, query=_STEERED)
     async def steer_hls(self, request: web.Request) -> web.Response:
-        """HLS Content Steering."""
+        """HLS Content Steering (RFC 8216bis §7): the order of pathways now, whatever is asked."""
         return self._steer(request, "steer-hls")
 
+    @endpoint("GET", "/steer/dash", gives=SteeringAnswer, query=_STEERED)
     async def steer_dash(self, request: web.Request) -> web.Response:
-        """DASH Content Steering."""
+        """DASH Content Steering (ETSI TS 103 998): the order of service locations now, whatever is asked."""
         return self._steer(request, "steer-dash")
 
+    @endpoint("GET", "/r/{path:.*}", status=302, refuses=(400, 401, 403, 404), query=(_CLIENT,))
     async def redirect(self, request: web.Request) -> web.Response:
         """To one object at the best source that holds it, for what plays no manifest of ours."""
         path = "/" + request.match_info["path"]
@@ -137,6 +196,26 @@ class Players:
         passed_on.popall("client", None)
         query = f"?{request.rel_url.with_query(passed_on).raw_query_string}" if passed_on else ""
         return web.Response(status=302, headers={**FRESH, "Location": source.base + path + query})
+
+    async def _playback(self, request: web.Request, asked: PlaybackRequest) -> PlaybackAnswer:
+        client = self._client(request, asked.client)
+        decision = await self._decide(asked.title, client, kind="playback")
+        wanted = playable(decision.title, asked.device) if asked.device != ANY else None
+        if wanted is None and asked.device != ANY:
+            why = why_none(decision.title, asked.device)
+            raise Refusal(406, f"Nothing of {asked.title} plays on this device", detail=why, field="$.device")
+        return playback_answer(
+            decision.title,
+            decision.ranking,
+            client=client.address.text,
+            client_from=client.source,
+            prefix=decision.prefix,
+            site=decision.viewer.home,
+            base_url=self._base_url(request),
+            query=_carried(client),
+            device=asked.device,
+            wanted=wanted,
+        )
 
     def _steer(self, request: web.Request, kind: str) -> web.Response:
         """Always 200 with a usable list: hls.js ends steering on a 429, dash.js on a 404."""
@@ -175,12 +254,9 @@ class Players:
         return decision
 
     def _client(self, request: web.Request, parameter: str = "") -> Client:
-        return client_of(
-            request.remote or "",
-            _forwarded(request),
-            parameter or request.query.get("client", ""),
-            self._trusted,
-        )
+        named = parameter or request.query.get("client", "")
+        vouched = self._vouches(request) if named else False
+        return client_of(request.remote or "", _forwarded(request), named, self._trusted, vouched=vouched)
 
     def _base_url(self, request: web.Request) -> str:
         if self._settings.public_url:

@@ -14,8 +14,9 @@ from oca.common.problem import json_response, read_body
 from oca.common.routes import BATCH_BYTES_MAX, RouteAnswer, RouteBatch
 from steering.authorisation import Authorisation
 from steering.decision import Decider
+from steering.endpoints import endpoint
 from steering.kept import KeptBody
-from steering.route_audit import audit
+from steering.route_audit import AuditView, audit
 
 _batches = msgspec.json.Decoder(RouteBatch)
 _encode = msgspec.json.Encoder().encode
@@ -31,15 +32,9 @@ class Routes:
         self._taking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._audit = KeptBody(lambda: _encode(audit(decider.reach)))
 
-    def routes(self) -> list[web.RouteDef]:
-        """What to mount."""
-        return [
-            web.post("/v1/appliances/{appliance}/routes", self.take),
-            web.get("/v1/routes/audit", self.audit),
-        ]
-
+    @endpoint("POST", "/v1/appliances/{appliance}/routes", takes=RouteBatch, gives=RouteAnswer)
     async def take(self, request: web.Request) -> web.Response:
-        """Take a batch of changes in, answering viewers between its slices."""
+        """What an appliance hears by BGP: a batch of changes, taken in between answers to viewers."""
         appliance = self._authorisation.appliance_of(request)
         batch = await read_body(request, _batches, bytes_max=BATCH_BYTES_MAX)
         reach, fault = self._decider.reach, ""
@@ -56,6 +51,7 @@ class Routes:
             _log.info("routes heard", appliance=appliance, routes=reach.heard[appliance].routes)
         return json_response(RouteAnswer(digest=reach.heard[appliance].digest_hex, full_wanted=bool(fault)))
 
+    @endpoint("GET", "/v1/routes/audit", gives=AuditView)
     async def audit(self, request: web.Request) -> web.Response:
         """What is wrong with the routes that appliances hear."""
         del request

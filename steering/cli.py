@@ -83,7 +83,7 @@ def explain(
 ) -> None:
     """Ask the running service where it would send a viewer, and why the other sources lost."""
     settings = load_settings(config, sets or ())
-    from steering.client import ask_explanation  # noqa: PLC0415 - loads an HTTP client
+    from steering.cli_ask import ask_explanation  # noqa: PLC0415 - loads an HTTP client
 
     answer = ask_explanation(settings.api, title=title, client=client)
     if json:

@@ -19,7 +19,7 @@ def routes() -> None:
 def audit(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Ask the running service what is wrong with the routes that it is told of. Exit code 1 if anything is."""
     settings = load_settings(config, sets or ())
-    from steering.client import ask_route_audit  # noqa: PLC0415 - loads an HTTP client
+    from steering.cli_ask import ask_route_audit  # noqa: PLC0415 - loads an HTTP client
 
     found = ask_route_audit(settings.api)
     if json:

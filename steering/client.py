@@ -1,75 +1,211 @@
-"""Asks the running service, for the commands that need what only it knows: the fleet."""
+"""Steering's API for programs in Python: typed questions, typed answers, one named error.
+
+    async with SteeringClient("https://steering.example", token=token) as steering:
+        answer = await steering.playback("harbour", client="198.51.100.7")
+        print(answer.pathways[0].url, answer.pathways[0].why)
+
+What appliances send is the daemon's own business and not here.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
 from oca.common.errors import SteeringError
 from oca.common.messages import Problem
-from steering.answer import Explanation
+from steering.api_messages import (
+    BATCH_MAX,
+    BatchAnswer,
+    BatchItem,
+    BatchRequest,
+    Device,
+    Explanation,
+    FleetView,
+    HealthView,
+    PlaybackAnswer,
+    PlaybackRequest,
+    Protocol,
+    SteeringAnswer,
+    TitlesView,
+)
 from steering.route_audit import AuditView
-from steering.settings import ApiTable
 
-ANSWER_BYTES_MAX = 16 * 2**20
+ANSWER_BYTES_MAX = 256 * 2**20
 TIMEOUT_S = 10.0
-TOKEN_VARIABLE = "OCASTEERING_TOKEN"  # noqa: S105 - its name
 _problems = msgspec.json.Decoder(Problem)
+_encode = msgspec.json.Encoder().encode
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 Answer = TypeVar("Answer")
 
 
-def ask_explanation(api: ApiTable, *, title: str, client: str) -> Explanation:
-    """``GET /v1/explain`` of the service that listens as ``api`` says.
+class RefusedError(SteeringError):
+    """Steering answered that it will not, or cannot; ``problem`` says why (RFC 9457)."""
 
-    Raises:
-        SteeringError: It does not answer, or refuses.
+    def __init__(self, problem: Problem) -> None:
+        why = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
+        super().__init__(f"steering answered {problem.status}: {why}", remedy=problem.remedy or "correct it")
+        self.problem = problem
+
+
+class SteeringClient:
+    """One steering service; connections are kept between questions. Not for several event loops.
+
+    Args:
+        url: Its base URL, such as ``http://127.0.0.1:8090``.
+        token: Of ``oca-steering users token``: lets the caller name clients, ask in batches and look at the fleet.
+        timeout_s: For each question.
     """
-    return _ask(api, "/v1/explain", {"title": title, "client": client}, Explanation)
 
+    def __init__(self, url: str, *, token: str = "", timeout_s: float = TIMEOUT_S) -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
 
-def ask_route_audit(api: ApiTable) -> AuditView:
-    """``GET /v1/routes/audit``.
+    async def __aenter__(self) -> SteeringClient:
+        return self
 
-    Raises:
-        SteeringError: It does not answer, or refuses.
-    """
-    return _ask(api, "/v1/routes/audit", {}, AuditView)
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
 
+    async def close(self) -> None:
+        """Let go of its connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
 
-def _ask(api: ApiTable, path: str, query: dict[str, str], kind: type[Answer]) -> Answer:
-    return asyncio.run(_get(f"http://{api.listen}{path}", query, msgspec.json.Decoder(kind)))
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=self._timeout, headers=self._headers)
+        return self._session
 
+    async def playback(self, title: str, *, client: str = "", device: Device | None = None) -> PlaybackAnswer:
+        """Where a viewer gets a title from: ``POST /v1/playback``.
 
-async def _get(url: str, query: dict[str, str], decoder: msgspec.json.Decoder[Answer]) -> Answer:
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
-            session.get(
-                url, params={name: value for name, value in query.items() if value}, headers=_proof()
-            ) as response,
-        ):
-            body = await response.content.read(ANSWER_BYTES_MAX)
-            if response.status != 200:
-                problem = _problems.decode(body)
-                why = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
-                raise SteeringError(
-                    f"steering answered {response.status}: {why}", remedy=problem.remedy or "correct it"
-                )
+        Args:
+            title: Its id.
+            client: The viewer's address, if not the caller's is meant; believed of trusted proxies and with a token.
+            device: What the player can show; None: everything.
+
+        Raises:
+            RefusedError: 403 no rights, 404 no such title, 406 nothing plays on the device, 429 too many requests.
+            SteeringError: It cannot be reached, or is not steering.
+        """
+        return await self._post("/v1/playback", _request(title, client, device), PlaybackAnswer)
+
+    async def playbacks(self, requests: Iterable[PlaybackRequest]) -> list[BatchItem]:
+        """Many at once, each with its own answer or problem, in their order; more than 500 go in several batches.
+
+        Raises:
+            RefusedError: 401, 403: it takes a token.
+            SteeringError: It cannot be reached.
+        """
+        left, items = list(requests), list[BatchItem]()
+        while left:
+            now, left = left[:BATCH_MAX], left[BATCH_MAX:]
+            items += (await self._post("/v1/playbacks", BatchRequest(requests=now), BatchAnswer)).items
+        return items
+
+    async def explain(self, title: str, *, client: str = "") -> Explanation:
+        """The whole decision, with every source that lost and why."""
+        return await self._get("/v1/explain", {"title": title, "client": client}, Explanation)
+
+    async def manifest(self, title: str, protocol: Protocol, *, client: str = "") -> str:
+        """The multivariant playlist or MPD made for a viewer, as text."""
+        file = "master.m3u8" if protocol == "hls" else "manifest.mpd"
+        body, _ = await self._ask("GET", f"/v1/playback/{title}/{file}", query={"client": client})
+        return body.decode()
+
+    async def steer(self, protocol: Protocol, query: Mapping[str, str]) -> SteeringAnswer:
+        """What a player is told by content steering; ``query`` as it stands in its manifest's steering URL."""
+        return await self._get(f"/steer/{protocol}", query, SteeringAnswer)
+
+    async def redirect(self, path: str, *, client: str = "") -> str:
+        """Where the object at ``path`` is to be had from now."""
+        _, location = await self._ask("GET", "/r/" + path.lstrip("/"), query={"client": client}, wanted=302)
+        return location
+
+    async def titles(self) -> TitlesView:
+        """The catalogue, and who holds what."""
+        return await self._get("/v1/titles", {}, TitlesView)
+
+    async def fleet(self) -> FleetView:
+        """Sites and appliances, how each stands and why."""
+        return await self._get("/v1/fleet", {}, FleetView)
+
+    async def health(self) -> HealthView:
+        """Whether the service can answer, and what is amiss."""
+        return await self._get("/health", {}, HealthView)
+
+    async def route_audit(self) -> AuditView:
+        """What is wrong with the routes that appliances hear."""
+        return await self._get("/v1/routes/audit", {}, AuditView)
+
+    async def _get(self, path: str, query: Mapping[str, str], kind: type[Answer]) -> Answer:
+        body, _ = await self._ask("GET", path, query=query)
+        return self._decoded(body, kind)
+
+    async def _post(self, path: str, message: Any, kind: type[Answer]) -> Answer:
+        body, _ = await self._ask("POST", path, body=_encode(message))
+        return self._decoded(body, kind)
+
+    def _decoded(self, body: bytes, kind: type[Answer]) -> Answer:
+        decoder: msgspec.json.Decoder[Answer] = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
+        try:
             return decoder.decode(body)
-    except (aiohttp.ClientError, TimeoutError) as error:
-        reason = str(error) or f"no answer within {TIMEOUT_S:.0f} s"
-        raise SteeringError(
-            f"{url} cannot be reached: {reason}", remedy="start oca-steering serve, or name its --config"
-        ) from None
-    except msgspec.DecodeError:
-        raise SteeringError(f"{url} is not steering", remedy="check [api] listen") from None
+        except msgspec.DecodeError:
+            raise self._stranger() from None
+
+    async def _ask(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: bytes = b"", wanted: int = 200
+    ) -> tuple[bytes, str]:
+        """The answer's body and Location."""
+        asking = self._opened().request(
+            method,
+            self.url + path,
+            params={name: value for name, value in (query or {}).items() if value},
+            data=body or None,
+            headers={"Content-Type": "application/json"} if body else None,
+            allow_redirects=False,
+        )
+        try:
+            async with asking as response:
+                answer = await _whole(response)
+                location = response.headers.get("Location", "")
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {self._timeout.total:g} s"
+            raise SteeringError(
+                f"{self.url} cannot be reached: {reason}",
+                remedy="start oca-steering serve there, or name another address",
+            ) from None
+        if status != wanted:
+            raise self._refused(answer)
+        return answer, location
+
+    def _refused(self, body: bytes) -> SteeringError:
+        try:
+            return RefusedError(_problems.decode(body))
+        except msgspec.DecodeError:
+            return self._stranger()
+
+    def _stranger(self) -> SteeringError:
+        return SteeringError(f"{self.url} is not steering", remedy="check its address: [api] listen in steering.toml")
 
 
-def _proof() -> dict[str, str]:
-    """The operator's token, where logins are asked of everybody; in the environment, for other users see arguments."""
-    token = os.environ.get(TOKEN_VARIABLE, "")
-    return {"Authorization": f"Bearer {token}"} if token else {}
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """The body, which ``read(n)`` alone brings only as far as it has come."""
+    parts = bytearray()
+    async for part in response.content.iter_any():
+        parts += part
+        if len(parts) > ANSWER_BYTES_MAX:
+            raise aiohttp.ClientPayloadError(f"an answer of more than {ANSWER_BYTES_MAX} bytes")
+    return bytes(parts)
+
+
+def _request(title: str, client: str, device: Device | None) -> PlaybackRequest:
+    return PlaybackRequest(title=title, client=client, device=device or Device())

@@ -91,6 +91,8 @@ class Decider:
     def decide(self, title: Title, client: Address, *, kind: str, explain: bool = False) -> Decision:
         """Rank the sources of ``title`` for a client now."""
         covering = self.reach.claims.covering(client.version, client.number)
+        if client.length < 128:
+            covering = [(length, found) for length, found in covering if length <= client.length]
         claims = tuple(found for _, found in covering)
         viewer = self._viewer(client, [length for length, _ in covering], claims)
         holders = self.fleet.holders.of_title(title.title)

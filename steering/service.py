@@ -20,7 +20,8 @@ from oca.common.token import read_token
 from steering.address import Trust
 from steering.api import Views, steering_app
 from steering.api_appliances import Appliances
-from steering.api_page import page_routes
+from steering.api_document import ApiDocument
+from steering.api_page import Page
 from steering.api_players import Players
 from steering.api_routes import Routes
 from steering.authorisation import Authorisation
@@ -115,16 +116,14 @@ class Service:
             self.first_reports,
             serving_audit=ServingAudit(state, now_ns),
         )
-        players = Players(self.decider, trusted, self.first_reports)
+        operators = Operators(settings.operators, state, trusted, self.decider.site_of)
+        players = Players(self.decider, trusted, self.first_reports, operators.vouches)
         views = Views(self.decider, self.faults)
         routes = Routes(self.decider, authorisation)
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
         limits = Limits(settings.limits, trusted, self._counts, monotonic_s)
-        operators = Operators(settings.operators, state, trusted, self.decider.site_of)
-        parts = (views, players, appliances, routes, enrolment, operators)
-        self.app = steering_app(
-            [*(route for part in parts for route in part.routes()), *page_routes()], [limits.gate, operators.gate]
-        )
+        parts = (players, views, appliances, routes, enrolment, operators, Page(), ApiDocument())
+        self.app = steering_app(parts, [limits.gate, operators.gate])
         self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
         self._listener: asyncio.Server | None = None
 

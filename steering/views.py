@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import Struct, field
-
 from oca import __version__
 from oca.common.clock import monotonic_s, now_ns
-from oca.common.messages import FillProgress, Serving, Verdict
+from steering.api_messages import ApplianceView, AssetView, FleetView, HealthView, SiteView, TitlesView, TitleView
 from steering.catalogue import Title
 from steering.decision import Decider
 from steering.fleet import Fleet
@@ -16,89 +14,6 @@ from steering.liveness import clock_fault
 
 HOLDERS_NAMED_MAX = 20
 PREFIXES_SHOWN_MAX = 20
-
-
-class AssetView(Struct, frozen=True):
-    """An asset; ``holders`` are those of the title's named holders that hold this revision, of ``holders_count``."""
-
-    asset: str
-    kind: str
-    bytes: int
-    bitrate_bits_per_s: int
-    holders: list[str]
-    holders_count: int
-
-
-class TitleView(Struct, frozen=True):
-    """A title; ``holders_count`` appliances that are up hold some of it, and the first 20 of them are named."""
-
-    title: str
-    name: str
-    synopsis: str
-    duration_s: float
-    bytes: int
-    regions: list[str]
-    released_at_ns: int
-    poster: str
-    holders_count: int
-    assets: list[AssetView]
-
-
-class SiteView(Struct, frozen=True):
-    """A site, with the first of its prefixes."""
-
-    site: str
-    name: str
-    site_class: str = field(name="class")
-    latitude: float
-    longitude: float
-    prefixes: list[str]
-
-
-class ApplianceView(Struct, frozen=True):
-    """An appliance; ``report_age_s`` is null before its first report."""
-
-    appliance: str
-    site: str
-    up: bool
-    standing: str
-    why: str
-    verdict: Verdict | None = None
-    reasons: list[str] = field(default_factory=list)
-    serving: Serving | None = None
-    report_age_s: float | None = None
-    delivery_urls: list[str] = field(default_factory=list)
-    used_bytes: int = 0
-    capacity_bytes: int = 0
-    assets: int = 0
-    connections: int = 0
-    sent_bytes_per_s: float = 0.0
-    link_bytes_per_s: float = 0.0
-    fill: FillProgress | None = None
-
-
-class TitlesView(Struct, frozen=True):
-    """The body of ``/v1/titles``."""
-
-    titles: list[TitleView]
-
-
-class FleetView(Struct, frozen=True):
-    """The body of ``/v1/fleet``."""
-
-    sites: list[SiteView]
-    appliances: list[ApplianceView]
-
-
-class HealthView(Struct, frozen=True):
-    """The body of ``/health``: whether this service can answer, and what is amiss."""
-
-    verdict: Verdict
-    reasons: list[str]
-    version: str
-    titles: int
-    appliances: int
-    appliances_up: int
 
 
 def titles_view(decider: Decider) -> TitlesView:

@@ -76,6 +76,15 @@ async def read_body(request: web.Request, decoder: msgspec.json.Decoder[Body], *
         raise Refusal(400, "The body was cut short or is not framed as HTTP asks", detail=str(error)[:200]) from None
     if (said := request.headers.get(DIGEST_HEADER)) is not None and (fault := digest_fault(said, raw)):
         raise Refusal(400, fault, remedy="send the body unchanged, with a sha-256 digest (RFC 9530)")
+    return decoded(raw, decoder)
+
+
+def decoded(raw: bytes | bytearray | msgspec.Raw, decoder: msgspec.json.Decoder[Body]) -> Body:
+    """JSON, typed.
+
+    Raises:
+        Refusal: 400, with the path of the field that is missing or wrong.
+    """
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:

@@ -15,6 +15,7 @@ from oca.common.log import get_logger
 from oca.common.problem import Refusal, json_response, read_body
 from oca.common.threads import in_thread
 from steering.authorisation import Authorisation, refuse_form
+from steering.endpoints import endpoint
 from steering.state.store import StateStore
 from steering.trust.audit import Actor, append
 from steering.trust.identities import Record, Refused, record_of, redeem, renewed
@@ -41,11 +42,7 @@ class Enrolment:
         self._authorisation = authorisation
         self._signatures = signatures
 
-    def routes(self) -> list[web.RouteDef]:
-        """What to mount."""
-        base = "/v1/appliances/{appliance}"
-        return [web.post(f"{base}/enrol", self.enrol), web.post(f"{base}/renew", self.renew)]
-
+    @endpoint("POST", "/v1/appliances/{appliance}/enrol", takes=EnrolRequest, gives=Enrolled)
     async def enrol(self, request: web.Request) -> web.Response:
         """Take a key for a one-time token; the request is signed with that key."""
         appliance = self._authorisation.named_appliance(request)
@@ -69,6 +66,7 @@ class Enrolment:
         _log.info("appliance enrolled", appliance=appliance, address=request.remote, keyid=keyid)
         return self._answer(outcome)
 
+    @endpoint("POST", "/v1/appliances/{appliance}/renew", takes=RenewRequest, gives=Enrolled, refuses=(409,))
     async def renew(self, request: web.Request) -> web.Response:
         """Take a new key that the present one vouches for."""
         appliance = self._authorisation.named_appliance(request)

@@ -26,9 +26,10 @@ from oca.common.threads import in_thread
 from steering.address import Trust, client_of, parse_address
 from steering.api_page import login_page
 from steering.authorisation import PROXIED, refuse_form, second_hand
+from steering.endpoints import endpoint
 from steering.state.store import StateStore
-from steering.trust.audit import Actor, append, audited, read_entries
-from steering.trust.gate import ADMIN_BELOW, wanted_role
+from steering.trust.audit import Actor, Entry, append, audited, read_entries
+from steering.trust.gate import ADMIN_BELOW, ASKING, wanted_role
 from steering.trust.identities import open_token
 from steering.trust.rates import Buckets, client_key
 from steering.trust.roles import Role, may
@@ -72,6 +73,23 @@ class EnrolmentRequest(Message, frozen=True):
     ttl_s: Annotated[int, Meta(ge=60, le=30 * 86400)] = 3600
 
 
+class EnrolmentToken(Struct, frozen=True):
+    """A token that lets a box enrol once, until it ends."""
+
+    appliance: str
+    token: str
+    ends_at_ns: int
+
+    def __repr__(self) -> str:
+        return f"EnrolmentToken({self.appliance})"
+
+
+class AuditLog(Struct, frozen=True):
+    """The last entries, oldest first."""
+
+    entries: list[Entry]
+
+
 class Operator(Struct, frozen=True):
     """Who asks; a request from this machine is an admin's where no login is wanted."""
 
@@ -93,16 +111,6 @@ class Operators:
         self._site_of = site_of
         self._attempts = Buckets(rate_per_s=ATTEMPTS_PER_S, burst=ATTEMPTS_BURST, keys_max=ATTEMPTS_KEYS_MAX)
         self._hashing = asyncio.Semaphore(HASHES_AT_ONCE)
-
-    def routes(self) -> list[web.RouteDef]:
-        """What to mount."""
-        return [
-            web.post("/v1/login", self.login),
-            web.post("/v1/logout", self.logout),
-            web.get("/v1/operators/me", self.me),
-            web.get("/v1/operators/audit", self.audit),
-            web.post("/v1/operators/enrolments", self.enrolment),
-        ]
 
     @property
     def gate(self) -> Middleware:
@@ -127,6 +135,7 @@ class Operators:
 
         return gate
 
+    @endpoint("POST", "/v1/login", takes=LoginRequest, gives=Operator, refuses=(401, 429))
     async def login(self, request: web.Request) -> web.Response:
         """Begin a session for whoever knows the password."""
         refuse_form(request)
@@ -166,6 +175,7 @@ class Operators:
         self._set_cookie(request, response, secret, int(ttl_s))
         return response
 
+    @endpoint("POST", "/v1/logout", status=204)
     async def logout(self, request: web.Request) -> web.Response:
         """End the session."""
         secret = _shown(request)
@@ -182,16 +192,21 @@ class Operators:
         self._set_cookie(request, response, "", 0)
         return response
 
+    @endpoint("GET", "/v1/operators/me", gives=Operator)
     async def me(self, request: web.Request) -> web.Response:
         """Who asks."""
         return json_response(request[_OPERATOR], headers={"Cache-Control": "no-store"})
 
+    @endpoint("GET", "/v1/operators/audit", gives=AuditLog)
     async def audit(self, request: web.Request) -> web.Response:
         """The last entries of the audit log."""
         del request
         entries = await in_thread(partial(read_entries, self._state, last=_ENTRIES_MAX), name="audit")
-        return json_response({"entries": entries}, headers={"Cache-Control": "no-store"})
+        return json_response(AuditLog(entries), headers={"Cache-Control": "no-store"})
 
+    @endpoint(
+        "POST", "/v1/operators/enrolments", takes=EnrolmentRequest, gives=EnrolmentToken, status=201, refuses=(404,)
+    )
     async def enrolment(self, request: web.Request) -> web.Response:
         """A one-time token for an appliance, as 'oca-steering enrol create' makes it."""
         refuse_form(request)
@@ -205,7 +220,7 @@ class Operators:
                 return open_token(transaction, asked.appliance, secret, now_ns=at_ns, ttl_s=asked.ttl_s)
 
         token = await in_thread(keep, name="enrolment")
-        answer = {"appliance": asked.appliance, "token": token, "ends_at_ns": at_ns + asked.ttl_s * 10**9}
+        answer = EnrolmentToken(asked.appliance, token, at_ns + asked.ttl_s * 10**9)
         return json_response(answer, status=201, headers={"Cache-Control": "no-store"})
 
     def _admit(self, request: web.Request, wanted: Role) -> Operator:
@@ -228,6 +243,26 @@ class Operators:
             raise Refusal(403, f"{user.name} has the role {user.role}; this needs {wanted}", remedy="ask an admin")
         return Operator(user.name, user.role)
 
+    def vouches(self, request: web.Request) -> bool:
+        """Whether the request may name the client that it is for: it shows who it is, whatever address it comes from.
+
+        Raises:
+            Refusal: 401, it shows a token that is none any more: answers for the wrong client would be worse.
+        """
+        secret = _shown(request)
+        if not secret:
+            return False
+        if login_of(self._state, secret, now_ns=now_ns()) is not None:
+            return True
+        if "Authorization" in request.headers:
+            raise Refusal(
+                401,
+                "The token is none, or has ended",
+                remedy="make another with 'oca-steering users token NAME', or ask without one",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        return False
+
     def _place(self, request: web.Request) -> str:
         forwarded = request.headers.getall("X-Forwarded-For", [])
         return client_of(request.remote or "", forwarded, "", self._trusted).address.text
@@ -245,8 +280,8 @@ class Operators:
 
 _OPERATOR = web.RequestKey("operator", Operator)
 _FORWARDED_TLS = ("X-Forwarded-Proto", "https")
-_OWN_ENTRY = ("/v1/logout", "/v1/operators/enrolments")
-"""What writes a better entry itself."""
+_OWN_ENTRY = ("/v1/logout", "/v1/operators/enrolments", *ASKING)
+"""What writes a better entry itself, and what changes nothing."""
 
 
 def _is_local(request: web.Request) -> bool:

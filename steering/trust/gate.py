@@ -8,6 +8,8 @@ OPEN = ("/health", "/v1/login", "/v1/playback", "/openapi.json")
 OPEN_BELOW = ("/steer/", "/r/", "/v1/playback/", "/v1/appliances/", "/page/login.", "/page/style.css", "/page/icon.svg")
 """Players', appliances' (which have proofs of their own), and what the page needs to ask for a password."""
 ADMIN_BELOW = "/v1/operators/"
+ASKING = ("/v1/playbacks",)
+"""What only asks, though by POST: it needs what looking needs, and is no change to write down."""
 
 
 def wanted_role(method: str, path: str) -> Role | None:
@@ -16,6 +18,6 @@ def wanted_role(method: str, path: str) -> Role | None:
         return None
     if method in ("GET", "HEAD"):
         return "read"
-    if path == "/v1/logout":
+    if path == "/v1/logout" or path in ASKING:
         return "read"
     return "admin" if path.startswith(ADMIN_BELOW) else "operate"

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 
+UNLIMITED = ("/steer/", "/v1/appliances/", "/health")
+"""Paths that no bucket is for: one 429 ends content steering in hls.js, and such an answer costs hardly more than its
+refusal; appliances prove themselves; /health tells a load balancer whether to send anyone here.
+"""
 HOUSEHOLD_BITS = 64
 """Of an IPv6 address: one client has that many addresses (RFC 6177)."""
 

@@ -56,7 +56,7 @@ class Steering:
             assert response.status == 200, await response.text()
             return await response.json()
 
-    async def playback(self, title: str = "harbour", **fields: str) -> Any:
+    async def playback(self, title: str = "harbour", **fields: Any) -> Any:
         async with self.client.post("/v1/playback", json={"title": title, **fields}) as response:
             return response.status, await response.json()
 

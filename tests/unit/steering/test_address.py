@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oca.common.problem import Refusal
-from steering.address import Address, Trust, client_of, parse_address
+from steering.address import Address, Trust, client_of, parse_address, parse_subnet
 
 LOOPBACK = Trust(["127.0.0.0/8", "::1/128"])
 
@@ -77,3 +77,42 @@ def test_believed_parameter_must_be_an_address() -> None:
     with pytest.raises(Refusal) as refused:
         client("127.0.0.1", parameter="nonsense")
     assert (refused.value.problem.status, refused.value.problem.field) == (400, "$.client")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("192.0.2.1", Address("192.0.2.1", 4, 0xC0000201)),
+        ("192.0.2.0/24", Address("192.0.2.0/24", 4, 0xC0000200, 24)),
+        ("2001:DB8::/56", Address("2001:db8::/56", 6, 0x20010DB8 << 96, 56)),
+        ("::ffff:192.0.2.0/120", Address("192.0.2.0/24", 4, 0xC0000200, 24)),
+        ("::/16", Address("::/16", 6, 0, 16)),
+    ],
+)
+def test_subnet_is_the_part_of_an_address_that_is_known(text: str, found: Address) -> None:
+    assert parse_subnet(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["192.0.2.1/24", "0.0.0.0/0", "10.0.0.0/7", "::/0", "192.0.2.0/33", "x/24", "1.2.3.4/"]
+)
+def test_subnet_refuses_what_names_nobody(text: str) -> None:
+    assert parse_subnet(text) is None
+
+
+@given(st.text(max_size=70))
+def test_subnet_never_raises(text: str) -> None:
+    parse_subnet(text + "/24")
+
+
+def test_client_is_named_by_who_is_vouched_for() -> None:
+    def named(peer: str, parameter: str, *forwarded: str) -> tuple[str, str]:
+        found = client_of(peer, forwarded, parameter, LOOPBACK, vouched=True)
+        return found.address.text, found.source
+
+    assert named("203.0.113.9", "192.0.2.1") == ("192.0.2.1", "service")
+    assert named("127.0.0.1", "192.0.2.0/24", "203.0.113.9") == ("192.0.2.0/24", "service")
+    assert named("127.0.0.1", "192.0.2.1") == ("192.0.2.1", "parameter")
+    assert named("203.0.113.9", "") == ("203.0.113.9", "connection")
+    with pytest.raises(Refusal, match="no IP address"):
+        named("203.0.113.9", "nobody")

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from steering.answer import declared_pathways, playback_answer, source_of, steering_answer, steering_url
+from steering.api_messages import Device, Protocol
+from steering.catalogue import MpdTemplate
 from steering.liveness import Standing
 from steering.ranking import Pathway, Ranking, Rejected
 from tests.unit.steering.made_up import make_title
@@ -65,11 +70,28 @@ def test_playback_answer_tells_urls_and_reasons() -> None:
 
 
 def test_playback_answer_names_no_manifest_where_nobody_serves() -> None:
-    where = {"client": "", "client_from": "", "prefix": "", "site": "", "base_url": "", "query": ""}
+    where: Any = {"client": "", "client_from": "", "prefix": "", "site": "", "base_url": "", "query": ""}
     assert playback_answer(TITLE, Ranking((), ()), **where).hls_url == ""
     lone = Pathway("o", "http://o.example", "fallback", "", None, "", None)
     answer = playback_answer(TITLE, Ranking((lone,), ()), **where)
     assert (answer.hls_url, answer.pathways[0].distance_km) == ("/v1/playback/harbour/master.m3u8", None)
+
+
+def test_playback_answer_names_what_the_device_can_use() -> None:
+    where: Any = {"client": "", "client_from": "", "prefix": "", "site": "", "base_url": "", "query": ""}
+    mpd = MpdTemplate(pieces=["", ""], slots=[""], folders=[""])
+    wanted = frozenset({"harbour/video-240p"})
+    cases: list[tuple[Protocol, bool, bool]] = [("hls", True, False), ("dash", False, True)]
+    for protocol, hls, dash in cases:
+        answer = playback_answer(
+            replace(TITLE, mpd=mpd),
+            Ranking((B, ORIGIN), ()),
+            **where,
+            device=Device(protocols=(protocol,)),
+            wanted=wanted,
+        )
+        assert (bool(answer.hls_url), bool(answer.dash_url)) == (hls, dash)
+        assert set(answer.assets) == wanted
 
 
 def test_steering_url_carries_all_that_the_answer_needs() -> None:

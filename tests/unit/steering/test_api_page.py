@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from oca.common.problem import problems
-from steering.api_page import page_routes
+from steering.api import steering_app
+from steering.api_page import Page
 
 
 @pytest.fixture
@@ -20,9 +19,7 @@ async def client(tmp_path: Path) -> Any:
     (tmp_path / "vendor").mkdir()
     (tmp_path / "vendor" / "hls.mjs").write_text("export {}")
     (tmp_path.parent / "secret").write_text("x")
-    app = web.Application(middlewares=[problems])
-    app.add_routes(page_routes(tmp_path))
-    async with TestClient(TestServer(app)) as started:
+    async with TestClient(TestServer(steering_app([Page(tmp_path)]))) as started:
         yield started
 
 

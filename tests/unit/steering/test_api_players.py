@@ -15,8 +15,10 @@ from yarl import URL
 
 from oca.common.messages import Health
 from steering.settings import OriginTable
+from steering.trust.roles import Role
+from steering.trust.users import Login, open_login, put_user
 from tests.unit.steering.api_client import TITLE, Steering
-from tests.unit.steering.made_up import ORIGIN, make_contents, make_report, make_settings
+from tests.unit.steering.made_up import ORIGIN, make_contents, make_report, make_settings, make_site
 
 ELSEWHERE = "198.51.100.7"
 
@@ -67,6 +69,82 @@ async def test_viewer_behind_a_trusted_proxy_cannot_name_a_client(fleet: Steerin
     async with fleet.client.post("/v1/playback", json=body, headers=headers) as response:
         answer = await response.json()
     assert (answer["client"], answer["client_from"]) == ("203.0.113.9", "forwarded")
+
+
+def operator(fleet: Steering, role: Role, secret: str = "a secret") -> dict[str, str]:
+    """What a user of that role shows."""
+    login = Login(user="anna", kind="token", label="x", made_at_ns=0, ends_at_ns=2**62)
+    with fleet.state.write() as transaction:
+        put_user(transaction, "anna", role, "four words put together", "salt", now_ns=0)
+        open_login(transaction, secret, login)
+    return {"Authorization": f"Bearer {secret}"}
+
+
+VIEWER = {"X-Forwarded-For": "203.0.113.9"}
+"""Not from this machine, and through a proxy that is believed to tell so."""
+
+
+async def test_service_with_a_token_names_clients_from_anywhere(fleet: Steering) -> None:
+    headers = VIEWER | operator(fleet, "read")
+    body = {"title": "harbour", "client": "198.51.100.0/24"}
+    async with fleet.client.post("/v1/playback", json=body, headers=headers) as response:
+        answer = await response.json()
+    assert (answer["client"], answer["client_from"]) == ("198.51.100.0/24", "service")
+    assert answer["hls_url"].endswith("/master.m3u8"), "its viewers ask from their own addresses"
+    explained = await fleet.get(f"/v1/explain?title=harbour&client={ELSEWHERE}", headers=headers)
+    assert (explained["client"], explained["client_from"]) == (ELSEWHERE, "service")
+
+
+async def test_token_that_is_none_is_refused_where_it_would_count(fleet: Steering) -> None:
+    headers = VIEWER | {"Authorization": "Bearer none"}
+    for body, wanted in (({"title": "harbour", "client": ELSEWHERE}, 401), ({"title": "harbour"}, 200)):
+        async with fleet.client.post("/v1/playback", json=body, headers=headers) as response:
+            assert response.status == wanted
+    answer = await fleet.get(f"/steer/hls?title=harbour&pathways=metro-a,origin&client={ELSEWHERE}", headers=headers)
+    assert answer["PATHWAY-PRIORITY"] == ["origin", "metro-a"], "steering is never refused"
+
+
+async def test_subnet_is_in_no_prefix_longer_than_itself(state: Any, package: Path) -> None:
+    metro = make_site("metro", appliances=("metro-a",), prefixes=("198.51.100.0/25",))
+    wide = make_site("wide", appliances=("wide-a",), prefixes=("198.51.0.0/16",))
+    async with Steering(state, make_settings(site=(metro, wide))) as steering:
+        steering.publish(package)
+        for client, site in ((ELSEWHERE, "metro"), ("198.51.100.0/25", "metro"), ("198.51.100.0/24", "wide")):
+            assert (await steering.playback(client=client))[1]["site"] == site
+
+
+async def test_batch_gives_each_request_its_own_answer_or_problem(fleet: Steering) -> None:
+    requests = [{"title": "harbour", "client": ELSEWHERE}, {"title": "none"}, {"title": 5}, 7, {"title": "harbour"}] * 5
+    async with fleet.client.post("/v1/playbacks", json={"requests": requests}) as response:
+        items = (await response.json())["items"]
+    assert [item.get("problem", {}).get("status") for item in items] == [None, 404, 400, 400, None] * 5
+    assert [items[2]["problem"]["field"], items[3]["problem"]["field"]] == ["$.title", "$"]
+    assert [items[0]["answer"]["client"], items[4]["answer"]["client"]] == [ELSEWHERE, "127.0.0.1"]
+
+
+async def test_batch_is_for_operators_and_no_change(fleet: Steering) -> None:
+    body = {"requests": [{"title": "harbour", "client": ELSEWHERE}]}
+    async with fleet.client.post("/v1/playbacks", json=body, headers=VIEWER) as response:
+        assert response.status == 401
+    async with fleet.client.post("/v1/playbacks", json=body, headers=VIEWER | operator(fleet, "read")) as response:
+        (item,) = (await response.json())["items"]
+    assert (item["answer"]["client"], item["answer"]["client_from"]) == (ELSEWHERE, "service")
+    entries = (await fleet.get("/v1/operators/audit"))["entries"]
+    assert [entry for entry in entries if "playbacks" in entry["what"]] == []
+
+
+@pytest.mark.parametrize("requests", [[], [{"title": "harbour"}] * 501, None, {}])
+async def test_batch_of_wrong_size_is_refused(fleet: Steering, requests: Any) -> None:
+    status, problem = await fleet.problem("POST", "/v1/playbacks", json={"requests": requests})
+    assert (status, problem["field"]) == (400, "$.requests")
+
+
+async def test_playback_answers_for_a_device(fleet: Steering) -> None:
+    _, answer = await fleet.playback(device={"codecs": ["avc1", "mp4a"], "protocols": ["hls"]})
+    assert (bool(answer["hls_url"]), answer["dash_url"]) == (True, "")
+    status, problem = await fleet.playback(device={"codecs": ["hvc1"]})
+    assert (status, problem["field"]) == (406, "$.device")
+    assert "video-240p: codec avc1.42c015" in problem["detail"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def run(
 ) -> tuple[object, str]:
     path = tmp_path / "steering.toml"
     path.write_text('[[site]]\nid = "metro"\n')
-    monkeypatch.setattr("steering.client.ask_route_audit", lambda api: view)
+    monkeypatch.setattr("steering.cli_ask.ask_route_audit", lambda api: view)
     with pytest.raises(SystemExit) as ended:
         run_app(app, "oca-steering", ["routes", "audit", *words, "--config", str(path)])
     return ended.value.code, capsys.readouterr().out

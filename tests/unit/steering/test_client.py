@@ -1,60 +1,90 @@
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from msgspec.structs import replace
 
 from oca.common.errors import SteeringError
-from steering.answer import Explanation
-from steering.client import ask_explanation
-from steering.state.embedded import EmbeddedState
-from steering.trust.settings import OperatorsTable
-from steering.trust.users import Login, open_login, put_user
+from steering.api_messages import Device, PlaybackRequest
+from steering.client import RefusedError, SteeringClient
 from tests.unit.steering.api_client import Steering
-from tests.unit.steering.made_up import make_settings
+from tests.unit.steering.made_up import make_contents, make_report
+
+ELSEWHERE = "198.51.100.7"
 
 
-async def ask(port: int | None, title: str = "harbour", client: str = "") -> Explanation:
-    api = replace(make_settings().api, listen=f"127.0.0.1:{port}")
-    return await asyncio.to_thread(ask_explanation, api, title=title, client=client)
+@pytest.fixture
+async def client(steering: Steering, package: Path) -> AsyncIterator[SteeringClient]:
+    """Of a service whose title all three appliances hold."""
+    contents = make_contents(steering.publish(package))
+    for name, site in (("metro-a", "metro"), ("metro-b", "metro"), ("region-a", "region")):
+        await steering.report(make_report(name, site, contents=contents))
+    async with SteeringClient(str(steering.client.make_url("/"))) as asking:
+        yield asking
 
 
-async def test_client_brings_explanation(steering: Steering, package: Path) -> None:
-    steering.publish(package)
-    answer = await ask(steering.client.port, client="198.51.100.7")
-    assert (answer.title, answer.client, answer.pathways[0].pathway) == ("harbour", "198.51.100.7", "origin")
+async def test_client_asks_for_playback(client: SteeringClient) -> None:
+    answer = await client.playback("harbour", client=ELSEWHERE)
+    assert [way.pathway for way in answer.pathways] == ["region-a", "origin"]
+    assert (answer.client, answer.client_from, answer.pathways[0].source_class) == (ELSEWHERE, "parameter", "regional")
+    small = await client.playback("harbour", device=Device(protocols=("dash",), height_max=240))
+    assert (small.hls_url, small.dash_url.endswith("/manifest.mpd")) == ("", True)
 
 
-async def test_client_tells_why_it_was_refused(steering: Steering) -> None:
-    with pytest.raises(SteeringError, match=r"404: No such title; GET /v1/titles lists them"):
-        await ask(steering.client.port)
+async def test_client_brings_refusals_as_one_named_error(client: SteeringClient) -> None:
+    with pytest.raises(RefusedError, match="404: No such title") as caught:
+        await client.playback("none")
+    assert (caught.value.problem.status, caught.value.problem.field) == (404, "$.title")
+    with pytest.raises(RefusedError, match=r"406: Nothing of harbour plays .*video-240p: codec avc1"):
+        await client.playback("harbour", device=Device(codecs=("av01",)))
 
 
-async def test_client_tells_other_servers_apart() -> None:
+async def test_client_asks_for_many_at_once(client: SteeringClient) -> None:
+    requests = [PlaybackRequest(title="harbour" if number % 2 else "none", client=ELSEWHERE) for number in range(501)]
+    items = await client.playbacks(requests)
+    assert len(items) == 501
+    assert {item.problem.status for item in items[::2] if item.problem is not None} == {404}
+    assert {item.answer.client for item in items[1::2] if item.answer is not None} == {ELSEWHERE}
+    assert all((item.answer is None) != (item.problem is None) for item in items)
+    assert await client.playbacks([]) == []
+
+
+async def test_client_follows_a_viewer_through_manifest_and_steering(client: SteeringClient) -> None:
+    assert "metro-a" in await client.manifest("harbour", "hls")
+    assert "ContentSteering" in await client.manifest("harbour", "dash", client=ELSEWHERE)
+    answer = await client.steer(
+        "dash", {"title": "harbour", "pathways": "origin,region-a,metro-a", "client": ELSEWHERE}
+    )
+    assert (answer.version, answer.ttl, answer.pathway_priority) == (1, 10, ["region-a", "origin", "metro-a"])
+    assert await client.redirect("/harbour/poster.jpg", client=ELSEWHERE) == (
+        "http://region-a.example:8080/harbour/poster.jpg"
+    )
+
+
+async def test_client_looks_at_everything(client: SteeringClient) -> None:
+    assert [title.title for title in (await client.titles()).titles] == ["harbour"]
+    assert {box.appliance: box.standing for box in (await client.fleet()).appliances}["metro-a"] == "up"
+    assert (await client.health()).appliances_up == 3
+    assert (await client.route_audit()).findings == []
+    assert (await client.explain("harbour", client=ELSEWHERE)).rejected[0].why.startswith("embedded in another network")
+
+
+async def test_client_says_where_nobody_answers() -> None:
+    async with SteeringClient("http://127.0.105.9:9") as asking:
+        with pytest.raises(SteeringError, match=r"http://127.0.105.9:9 cannot be reached"):
+            await asking.health()
+
+
+@pytest.mark.parametrize("status", [200, 502])
+async def test_client_tells_other_servers_apart(status: int) -> None:
     async def answer(request: web.Request) -> web.Response:
-        return web.Response(text="hello")
+        return web.Response(text="hello", status=status)
 
     app = web.Application()
-    app.router.add_get("/v1/explain", answer)
-    async with TestServer(app) as server:
+    app.router.add_get("/health", answer)
+    async with TestServer(app) as server, SteeringClient(str(server.make_url("/"))) as asking:
         with pytest.raises(SteeringError, match="is not steering"):
-            await ask(server.port)
-
-
-async def test_client_shows_the_operators_token(
-    state: EmbeddedState, package: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with Steering(state, make_settings(operators=OperatorsTable(login="always"))) as steering:
-        steering.publish(package)
-        with pytest.raises(SteeringError, match="401: Log in, or show a token"):
-            await ask(steering.client.port)
-        login = Login(user="anna", kind="token", label="x", made_at_ns=0, ends_at_ns=2**62)
-        with state.write() as transaction:
-            put_user(transaction, "anna", "read", "four words put together", "salt", now_ns=0)
-            open_login(transaction, "a secret", login)
-        monkeypatch.setenv("OCASTEERING_TOKEN", "a secret")
-        assert (await ask(steering.client.port)).title == "harbour"
+            await asking.health()

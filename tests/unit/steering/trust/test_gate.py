@@ -26,6 +26,8 @@ from steering.trust.gate import wanted_role
         ("GET", "/healthy", "read"),
         ("HEAD", "/v1/operators/audit", "read"),
         ("POST", "/v1/logout", "read"),
+        ("POST", "/v1/playbacks", "read"),
+        ("GET", "/openapi.json", None),
         ("POST", "/v1/anything/new", "operate"),
         ("DELETE", "/v1/titles/harbour", "operate"),
         ("POST", "/v1/operators/enrolments", "admin"),

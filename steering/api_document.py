@@ -1,0 +1,47 @@
+"""The OpenAPI document of this service, and the endpoint that serves it."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from oca import __version__
+from steering.api import Views
+from steering.api_appliances import Appliances
+from steering.api_page import Page
+from steering.api_players import Players
+from steering.api_routes import Routes
+from steering.endpoints import declared, endpoint
+from steering.openapi import document
+from steering.trust.api_enrol import Enrolment
+from steering.trust.api_operators import Operators
+
+
+class ApiDocument:
+    """Serves the document of everything, itself included."""
+
+    def __init__(self) -> None:
+        self._body = document_text()
+
+    @endpoint("GET", "/openapi.json", gives="application/json")
+    async def openapi(self, request: web.Request) -> web.Response:
+        """This document."""
+        del request
+        headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
+        return web.Response(body=self._body, headers=headers)
+
+
+PARTS: tuple[tuple[str, tuple[type, ...]], ...] = (
+    ("players and services", (Players,)),
+    ("fleet and catalogue", (Views, Routes)),
+    ("appliances", (Appliances, Enrolment)),
+    ("operators", (Operators,)),
+    ("page and document", (Page, ApiDocument)),
+)
+"""Every part of the application; a test holds that these are all."""
+
+
+def document_text() -> bytes:
+    """The document as JSON, indented."""
+    parts = [(tag, [each for part in parts for each in declared(part)]) for tag, parts in PARTS]
+    return msgspec.json.format(msgspec.json.encode(document(parts, version=__version__)), indent=1) + b"\n"
