@@ -10,6 +10,7 @@ from oca.common.prefix import Prefix
 from steering.address import Address
 from steering.catalogue import Catalogue, Title
 from steering.claims import Claims, Shape
+from steering.edition import Edition
 from steering.fleet import Fleet
 from steering.holders import Holding, TitleHolders
 from steering.liveness import Liveness, Standing, report_age_limit_s
@@ -18,15 +19,16 @@ from steering.metrics import Counts
 from steering.order import NearSite, Order, home_of, nearest_sites, order_sites
 from steering.ranking import Candidate, Look, Ranking, Viewer, no_token, rank
 from steering.reach import Reach
+from steering.recent import Recent
 from steering.settings import SteeringSettings
 from steering.signing import Signing
 
 NEAREST_PER_CLASS = 16
-ORDERS_MAX = 16384
+ORDERS_KEPT = EDITIONS_KEPT = 8192
 CAPACITY_UNKNOWN = 125e6
 """Bytes per second of a box whose links tell no speed, against those that do."""
-STANDING_S = 0.1
-"""How long a site's boxes are not judged anew, unless one of them reports."""
+STANDING_S = 1.0
+"""How long a site's boxes are not judged anew, unless one of them reports or is due to."""
 _NETWORK_BITS = {4: 24, 6: 48}
 """Viewers of one network are sent to the same boxes."""
 _SIGNED = ("playback", "hls", "dash", "redirect")
@@ -47,11 +49,33 @@ class Decision(NamedTuple):
 
 
 class _KeptOrder(NamedTuple):
-    """An order, what of it claims the client, and the set of all boxes in it."""
+    """An order, and what of it is looked at: sites that do not claim the client only where they hold the title.
+
+    Attributes:
+        claiming: The tiers that claim the client; ``claiming_at``: their places in the order.
+        open_at: The other sites, by number, each with the place of its tier.
+    """
 
     order: Order
-    own: Order
-    boxes: int
+    claiming: Order
+    claiming_at: frozenset[int]
+    open_at: dict[int, int]
+
+    def holding(self, holders: TitleHolders | None) -> Order:
+        """The tiers that may be of use for a title held so."""
+        sites = holders.sites if holders is not None else {}
+        if len(sites) < len(self.open_at):
+            found = {self.open_at[site] for site in sites if site in self.open_at}
+        else:
+            found = {place for site, place in self.open_at.items() if site in sites}
+        return [self.order[place] for place in sorted(found | self.claiming_at)] if found else self.claiming
+
+
+class _Rack(NamedTuple):
+    """The appliances of a site as they stood when last looked at; ``until_s``: when to look again."""
+
+    until_s: float
+    candidates: list[Candidate]
 
 
 class Decider:
@@ -71,14 +95,11 @@ class Decider:
             ),
         )
         self.reach = Reach(settings.site, settings.routes)
-        places = self.fleet.holders
-        self._places = {
-            site.id: (places.place(site.appliance[0].id), len(site.appliance)) if site.appliance else (0, 0)
-            for site in settings.site
-        }
-        self._standing: dict[str, tuple[float, list[Candidate]]] = {}
+        self._site_numbers = self.fleet.holders.site_numbers
+        self._racks: dict[str, _Rack] = {}
         self._nearest: dict[str, tuple[NearSite, ...]] = {}
-        self._orders: dict[tuple[Shape, ...], _KeptOrder] = {}
+        self._orders: Recent[tuple[Shape, ...], _KeptOrder] = Recent(ORDERS_KEPT)
+        self._editions: Recent[str, Edition] = Recent(EDITIONS_KEPT)
 
     def liveness(self, appliance: str) -> Liveness:
         """How an appliance stands now."""
@@ -93,13 +114,13 @@ class Decider:
         covering = self.reach.claims.covering(client.version, client.number)
         if client.length < 128:
             covering = [(length, found) for length, found in covering if length <= client.length]
-        claims = tuple(found for _, found in covering)
+        claims = tuple([found for _, found in covering])
         viewer = self._viewer(client, [length for length, _ in covering], claims)
         holders = self.fleet.holders.of_title(title.title)
         ranking = rank(
-            title,
-            self._order(claims, viewer.home, holders) if not explain else self._whole_order(claims, viewer.home),
-            self._look_for(holders),
+            self._edition(title),
+            self._whole_order(claims, viewer.home) if explain else self._order(claims, viewer.home).holding(holders),
+            self._look_for(holders, anew=explain),
             viewer,
             now_ns=now_ns(),
             origin_url=self.origin_of(title) if self.settings.origin.for_players else "",
@@ -118,20 +139,18 @@ class Decider:
 
     def heard(self, appliance: str) -> None:
         """Its report has come: its site is judged anew."""
-        self._standing.pop(self.site_of[appliance], None)
+        self._racks.pop(self.site_of[appliance], None)
 
     def token_path(self, appliance: str, title: Title) -> str:
         """The token for ``title`` that an appliance asks for, as it stands in the path; empty: it asks for none."""
         report = self.fleet.members[appliance].report
         return self.signing.token_path(report.keys, title.mount) if report is not None else ""
 
-    def _tokens_for(self, title: Title) -> Callable[[str], str]:
+    def _tokens_for(self, title: Title) -> Callable[[tuple[str, ...]], str]:
         """The tokens of one decision: boxes that hold the same keys share one."""
         made: dict[tuple[str, ...], str] = {}
 
-        def token_of(appliance: str) -> str:
-            report = self.fleet.members[appliance].report
-            keys = tuple(report.keys) if report is not None else ()
+        def token_of(keys: tuple[str, ...]) -> str:
             token = made.get(keys)
             if token is None:
                 token = made[keys] = self.signing.token_path(keys, title.mount)
@@ -146,48 +165,65 @@ class Decider:
         region = self.sites[home].region if home else ""
         return Viewer(home, prefixes, claims, region, f"{client.number >> (bits - _NETWORK_BITS[client.version]):x}")
 
-    def _order(self, claims: tuple[Claims, ...], home: str, holders: TitleHolders | None) -> Order:
-        """The order for a client whose prefixes are claimed so; without the open sites where none of them holds any."""
-        shape = tuple(each.shape for each in claims)
+    def _edition(self, title: Title) -> Edition:
+        edition = self._editions.get(title.title)
+        if edition is None or edition.title is not title:
+            edition = Edition(title)
+            self._editions.put(title.title, edition)
+        return edition
+
+    def _order(self, claims: tuple[Claims, ...], home: str) -> _KeptOrder:
+        """The order for a client whose prefixes are claimed so."""
+        shape = tuple([each.shape for each in claims])
         kept = self._orders.get(shape)
         if kept is None:
             nearest = self._nearest.get(home)
             if nearest is None:
                 nearest = nearest_sites(self.sites.values(), self.sites.get(home), per_class_max=NEAREST_PER_CLASS)
                 self._nearest[home] = nearest
-            if len(self._orders) >= ORDERS_MAX:
-                self._orders.clear()
             order = order_sites(self.sites, claims, nearest)
-            own = [tier for tier in order if tier[0].reach >= 0]
-            boxes = 0
-            for first, count in (self._places[ranked.site.id] for tier in order for ranked in tier):
-                boxes |= ((1 << count) - 1) << first
-            kept = self._orders[shape] = _KeptOrder(order, own, boxes)
-        return kept.order if holders is not None and holders.anybody & kept.boxes else kept.own
+            claiming = [place for place, tier in enumerate(order) if tier[0].reach >= 0]
+            numbers = self._site_numbers
+            open_at = {
+                numbers[ranked.site.id]: place
+                for place, tier in enumerate(order)
+                for ranked in tier
+                if ranked.reach < 0 and ranked.site.appliance
+            }
+            kept = _KeptOrder(order, [order[place] for place in claiming], frozenset(claiming), open_at)
+            self._orders.put(shape, kept)
+        return kept
 
     def _whole_order(self, claims: tuple[Claims, ...], home: str) -> Order:
         nearest = nearest_sites(self.sites.values(), self.sites.get(home), per_class_max=len(self.sites))
         return order_sites(self.sites, claims, nearest, explain=True)
 
-    def _look_for(self, holders: TitleHolders | None) -> Look:
-        """Boxes by site, each with what it holds of a title."""
+    def _look_for(self, holders: TitleHolders | None, *, anew: bool) -> Look:
+        """Boxes by site, each with what it holds of a title; ``anew``: judged now, whatever is kept."""
+        judged = self._judged if anew else self._rack
 
         def look(site: str, everyone: bool) -> Iterable[tuple[Candidate, Holding | None]]:
-            held = holders.among(*self._places[site]) if holders is not None else ()
+            boxes = judged(site).candidates
+            held = holders.at(self._site_numbers[site], len(boxes)) if holders is not None and boxes else ()
             if held:
-                return zip(self._boxes(site), held, strict=True)
-            return [(candidate, None) for candidate in self._boxes(site)] if everyone else ()
+                return zip(boxes, held, strict=True)
+            return [(candidate, None) for candidate in boxes] if everyone else ()
 
         return look
 
-    def _boxes(self, site: str) -> list[Candidate]:
-        """The appliances of a site as they stand; looked at anew after a moment, for a verdict is its age's."""
+    def _rack(self, site: str) -> _Rack:
+        """The appliances of a site as they stand; a verdict is good until the report that it is about is too old."""
+        kept = self._racks.get(site)
+        if kept is None or monotonic_s() >= kept.until_s:
+            kept = self._racks[site] = self._judged(site)
+        return kept
+
+    def _judged(self, site: str) -> _Rack:
         now_s = monotonic_s()
-        kept = self._standing.get(site)
-        if kept is None or now_s >= kept[0]:
-            found = [self._box(entry.id, now_s) for entry in self.sites[site].appliance]
-            kept = self._standing[site] = now_s + STANDING_S, found
-        return kept[1]
+        names = [entry.id for entry in self.sites[site].appliance]
+        too_old_at_s = [self.fleet.members[name].received_at_s + self.fleet.age_limit_s for name in names]
+        until_s = min([now_s + STANDING_S, *(at_s for at_s in too_old_at_s if at_s > now_s)])
+        return _Rack(until_s, [self._box(name, now_s) for name in names])
 
     def _box(self, appliance: str, now_s: float) -> Candidate:
         report = self.fleet.members[appliance].report
@@ -198,4 +234,4 @@ class Decider:
         share = share_taken(report.load, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
         url = report.delivery_urls[0].rstrip("/")
         capacity = report.load.link_bytes_per_s or CAPACITY_UNKNOWN
-        return Candidate(appliance, url, liveness, capacity, share * liveness.weight)
+        return Candidate(appliance, url, liveness, capacity, share * liveness.weight, tuple(report.keys))

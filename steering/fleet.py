@@ -7,7 +7,7 @@ Judging it is liveness's business.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -38,10 +38,11 @@ class Member:
 class Fleet:
     """The last report per appliance, and who holds which asset."""
 
-    def __init__(self, appliances: Iterable[str], *, age_limit_s: float) -> None:
+    def __init__(self, site_of: Mapping[str, str], *, age_limit_s: float) -> None:
+        """For these appliances, each with its site."""
         self.age_limit_s = age_limit_s
-        self.members: Mapping[str, Member] = {appliance: Member() for appliance in appliances}
-        self.holders = Holders(self.members)
+        self.members: Mapping[str, Member] = {appliance: Member() for appliance in site_of}
+        self.holders = Holders(site_of)
 
     def observe(self, report: Report, now_s: float) -> Outcome:
         """Take a report in, unless a newer one from the same boot came before it, or a later boot reports.

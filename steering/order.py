@@ -32,7 +32,7 @@ class RankedSite(NamedTuple):
 
 
 Order = Sequence[Sequence[RankedSite]]
-"""Sites in the order of one client network; those that are equally near stand together."""
+"""Sites in the order of one client network, in tiers: those that are equally near stand together."""
 
 
 class NearSite(NamedTuple):

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from steering.catalogue import Title
 from steering.claims import Claims
+from steering.edition import Edition
 from steering.holders import Holding
 from steering.liveness import Liveness
 from steering.load import place_of, takes
@@ -24,7 +25,6 @@ from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 
 REJECTED_MAX = 200
 _by_standing = itemgetter(0, 1)
-_NOTHING: frozenset[str] = frozenset()
 
 
 class Candidate(NamedTuple):
@@ -33,6 +33,7 @@ class Candidate(NamedTuple):
     Attributes:
         capacity: What it can send, against others; any unit.
         share: The share of client networks that it takes, by its load (load.share_taken) and its weight.
+        keys: Ids of the keys by which it checks tokens.
     """
 
     appliance: str
@@ -40,12 +41,23 @@ class Candidate(NamedTuple):
     liveness: Liveness
     capacity: float = 1.0
     share: float = 1.0
+    keys: tuple[str, ...] = ()
+
+
+class Reasons(Protocol):
+    """Why a source stands where it does."""
+
+    def text(self) -> str:
+        """In words."""
 
 
 class Pathway(NamedTuple):
-    """One source a player may use. ``holds`` is None for the origin, which holds everything.
+    """One source a player may use.
 
-    ``token_path`` goes between its URL and an object's path; empty where no token is needed.
+    Attributes:
+        reasons: Why it stands where it does.
+        holds: The assets that it serves; None for the origin, which holds everything.
+        token_path: Goes between its URL and an object's path; empty where no token is needed.
     """
 
     pathway: str
@@ -53,9 +65,14 @@ class Pathway(NamedTuple):
     source_class: str
     site: str
     distance_km: float | None
-    why: str
+    reasons: Reasons
     holds: frozenset[str] | None
     token_path: str = ""
+
+    @property
+    def why(self) -> str:
+        """``reasons`` in words."""
+        return self.reasons.text()
 
     @property
     def base(self) -> str:
@@ -82,17 +99,6 @@ class Ranking(NamedTuple):
     barred: str = ""
 
 
-def _place(ranked: RankedSite, client: Viewer) -> str:
-    site, away = ranked.site, ranked.distance_km
-    claim = client.reach[ranked.reach].of_site(site.id) if ranked.reach >= 0 else None
-    if claim is not None:
-        reach = f"client in its prefix {client.prefixes[ranked.reach]} {claim.path}"
-    else:
-        reach = "serves any client"
-    place = f"{away:.0f} km from {client.home}" if away is not None else "client in no prefix"
-    return f"{site.class_} site {site.id}: {reach}, {place}"
-
-
 def bar(title: Title, region: str, now_ns: int) -> str:
     """Why nobody may serve ``title`` to a client in ``region`` now, or an empty string."""
     if title.released_at_ns > now_ns:
@@ -103,9 +109,9 @@ def bar(title: Title, region: str, now_ns: int) -> str:
     return ""
 
 
-def no_token(appliance: str) -> str:
+def no_token(keys: tuple[str, ...]) -> str:
     """For where nothing is signed."""
-    del appliance
+    del keys
     return ""
 
 
@@ -144,7 +150,7 @@ class _Fit(NamedTuple):
 
 
 def rank(
-    title: Title,
+    edition: Edition,
     order: Order,
     look: Look,
     viewer: Viewer,
@@ -152,23 +158,24 @@ def rank(
     now_ns: int,
     origin_url: str,
     appliances_max: int,
-    token_of: Callable[[str], str] = no_token,
+    token_of: Callable[[tuple[str, ...]], str] = no_token,
     explain: bool = False,
 ) -> Ranking:
-    """Rank every source of ``title`` for a viewer.
+    """Rank every source of a title for a viewer.
 
     Args:
-        title: What is asked for.
+        edition: The title that is asked for.
         order: From ``order_sites`` for the viewer's prefixes.
         look: A site's appliances.
         viewer: Who asks.
         now_ns: Wall clock.
         origin_url: Base URL of the last resort; empty: there is none.
         appliances_max: Appliances offered at most.
-        token_of: The token that an appliance asks for, as it stands in the path.
+        token_of: The token for an appliance with these keys, as it stands in the path.
         explain: Look at all of ``order``, to say why each lost, not only until enough are found; otherwise boxes of
             open sites that hold nothing of the title are passed over in silence.
     """
+    title = edition.title
     if barred := bar(title, viewer.region, now_ns):
         return Ranking((), (), barred)
     chosen: list[_Fit] = []
@@ -177,79 +184,112 @@ def rank(
     for tier in order:
         if len(rejected) >= REJECTED_MAX or (len(chosen) >= appliances_max and not explain):
             break
-        for fit in _fits(title, tier, look, rejected, explain=explain):
-            room = takes(fit.candidate.appliance, viewer.network, fit.candidate.share)
+        for fit in _fits(edition, tier, look, rejected, explain=explain):
+            candidate = fit.candidate
+            room = candidate.share >= 1.0 or takes(candidate.appliance, viewer.network, candidate.share)
             (chosen if room else set_back).append(fit)
     ways = chosen + set_back
-    wanted = len(title.assets)
+    wanted = len(edition.whole)
     rejected += [
         Rejected(fit.candidate.appliance, f"{appliances_max} better ones are enough") for fit in ways[appliances_max:]
     ]
-    places: dict[str, str] = {}
-    pathways: list[Pathway] = []
-    for fit in ways[:appliances_max]:
-        site = fit.ranked.site.id
-        where = places.get(site)
-        if where is None:
-            where = places[site] = _place(fit.ranked, viewer)
-        pathways.append(_pathway(fit, where, wanted, len(pathways), token_of(fit.candidate.appliance)))
+    pathways = [
+        Pathway(
+            fit.candidate.appliance,
+            fit.candidate.url,
+            fit.ranked.site.class_,
+            fit.ranked.site.id,
+            fit.ranked.distance_km,
+            _Reasons(number, fit, wanted, viewer),
+            fit.holds,
+            token_of(fit.candidate.keys),
+        )
+        for number, fit in enumerate(ways[:appliances_max])
+    ]
     pathways += _origins(origin_url, alone=not pathways)
     return Ranking(tuple(pathways), tuple(rejected))
 
 
 def _fits(
-    title: Title, tier: Sequence[RankedSite], look: Look, rejected: list[Rejected], *, explain: bool
+    edition: Edition, tier: Sequence[RankedSite], look: Look, rejected: list[Rejected], *, explain: bool
 ) -> list[_Fit]:
     """The boxes of equally near sites that may serve, best first; the others go to ``rejected``."""
+    title = edition.title
     fits = []
     for ranked in tier:
-        told = explain or ranked.reach >= 0
-        for candidate, holding in look(ranked.site.id, told):
-            holds = holding.of(title) if holding is not None else _NOTHING
-            if why_not := _why_not(title, ranked, candidate, holding, holds):
-                rejected.append(Rejected(candidate.appliance, why_not))
-            else:
+        barred = ranked.why_not or _barred_there(title, ranked)
+        for candidate, holding in look(ranked.site.id, explain or ranked.reach >= 0):
+            holds = edition.held(holding)
+            liveness = candidate.liveness
+            if barred or not liveness.takes_viewers:
+                rejected.append(Rejected(candidate.appliance, barred or liveness.why))
+            elif holds:
                 place = place_of(title.title, candidate.appliance, candidate.capacity)
                 fits.append(_Fit(-len(holds), place, candidate, ranked, holds))
-    fits.sort(key=_by_standing)
+            else:
+                other = edition.held_otherwise(holding)
+                why = "holds only an earlier revision of this title" if other else "does not hold this title"
+                rejected.append(Rejected(candidate.appliance, why))
+    if len(fits) > 1:
+        fits.sort(key=_by_standing)
     return fits
 
 
-def _why_not(
-    title: Title, ranked: RankedSite, candidate: Candidate, holding: Holding | None, holds: frozenset[str]
-) -> str:
-    """Why a candidate cannot serve, gravest first; empty where it can."""
-    if ranked.why_not:
-        return ranked.why_not
+def _barred_there(title: Title, ranked: RankedSite) -> str:
+    """Why nobody may serve ``title`` from a site, or an empty string."""
     if title.regions and ranked.site.region not in title.regions:
         return f"its site {ranked.site.id} is in {ranked.site.region or 'no known region'}: no rights there"
-    if not candidate.liveness.takes_viewers:
-        return candidate.liveness.why
-    if not holds:
-        other = holding is not None and holding.other_revision(title)
-        return "holds only an earlier revision of this title" if other else "does not hold this title"
     return ""
 
 
-def _pathway(fit: _Fit, where: str, wanted: int, before: int, token_path: str) -> Pathway:
-    candidate, holds = fit.candidate, fit.holds
-    share = "holds it whole" if len(holds) == wanted else f"holds {len(holds)} of its {wanted} assets"
-    place = "nearest" if not before else f"number {before + 1}"
-    full = "nearly full: " if candidate.share < candidate.liveness.weight else ""
-    room = "" if candidate.share >= 1 else f"; {full}takes {candidate.share:.0%} of its viewers"
-    site = fit.ranked.site
-    why = f"{place}: {where}; {share}; {candidate.liveness.why}{room}"
-    return Pathway(
-        candidate.appliance, candidate.url, site.class_, site.id, fit.ranked.distance_km, why, holds, token_path
-    )
+class _Reasons(NamedTuple):
+    """Why an appliance stands where it does; put into words only where they are told."""
+
+    before: int
+    fit: _Fit
+    wanted: int
+    viewer: Viewer
+
+    def text(self) -> str:
+        """In words."""
+        candidate, holds = self.fit.candidate, len(self.fit.holds)
+        share = "holds it whole" if holds == self.wanted else f"holds {holds} of its {self.wanted} assets"
+        place = f"number {self.before + 1}" if self.before else "nearest"
+        full = "nearly full: " if candidate.share < candidate.liveness.weight else ""
+        room = "" if candidate.share >= 1 else f"; {full}takes {candidate.share:.0%} of its viewers"
+        return f"{place}: {_place(self.fit.ranked, self.viewer)}; {share}; {candidate.liveness.why}{room}"
+
+
+class Said(NamedTuple):
+    """Reasons that are the same for every viewer."""
+
+    words: str
+
+    def text(self) -> str:
+        """In words."""
+        return self.words
+
+
+_ORIGIN = Said("last resort: the origin holds everything")
+_ORIGIN_AGAIN = Said("the origin once more: players give up without a second pathway")
+
+
+def _place(ranked: RankedSite, client: Viewer) -> str:
+    site, away = ranked.site, ranked.distance_km
+    claim = client.reach[ranked.reach].of_site(site.id) if ranked.reach >= 0 else None
+    if claim is not None:
+        reach = f"client in its prefix {client.prefixes[ranked.reach]} {claim.path}"
+    else:
+        reach = "serves any client"
+    place = f"{away:.0f} km from {client.home}" if away is not None else "client in no prefix"
+    return f"{site.class_} site {site.id}: {reach}, {place}"
 
 
 def _origins(url: str, *, alone: bool) -> list[Pathway]:
     """The origin; twice if it is alone, because players need a second pathway to retry on."""
     if not url:
         return []
-    origin = Pathway(ORIGIN_PATHWAY, url, "fallback", "", None, "last resort: the origin holds everything", None)
+    origin = Pathway(ORIGIN_PATHWAY, url, "fallback", "", None, _ORIGIN, None)
     if not alone:
         return [origin]
-    again = "the origin once more: players give up without a second pathway"
-    return [origin, Pathway(ORIGIN_RETRY_PATHWAY, url, "fallback", "", None, again, None)]
+    return [origin, Pathway(ORIGIN_RETRY_PATHWAY, url, "fallback", "", None, _ORIGIN_AGAIN, None)]

@@ -12,7 +12,7 @@ from steering.answer import declared_pathways, playback_answer, source_of, steer
 from steering.api_messages import Device, Protocol
 from steering.catalogue import MpdTemplate
 from steering.liveness import Standing
-from steering.ranking import Pathway, Ranking, Rejected
+from steering.ranking import Pathway, Ranking, Rejected, Said
 from tests.unit.steering.made_up import make_title
 
 TITLE = make_title()
@@ -20,7 +20,7 @@ TITLE = make_title()
 
 def way(name: str, *holds: str, url: str = "", source_class: str = "embedded") -> Pathway:
     whole = None if source_class == "fallback" else frozenset(holds)
-    return Pathway(name, url or f"http://{name}.example", source_class, "metro", 1.26, f"why {name}", whole)
+    return Pathway(name, url or f"http://{name}.example", source_class, "metro", 1.26, Said(f"why {name}"), whole)
 
 
 A, B = way("a", "harbour/video-240p"), way("b", "harbour/video-240p", "harbour/video-1080p")
@@ -72,7 +72,7 @@ def test_playback_answer_tells_urls_and_reasons() -> None:
 def test_playback_answer_names_no_manifest_where_nobody_serves() -> None:
     where: Any = {"client": "", "client_from": "", "prefix": "", "site": "", "base_url": "", "query": ""}
     assert playback_answer(TITLE, Ranking((), ()), **where).hls_url == ""
-    lone = Pathway("o", "http://o.example", "fallback", "", None, "", None)
+    lone = Pathway("o", "http://o.example", "fallback", "", None, Said(""), None)
     answer = playback_answer(TITLE, Ranking((lone,), ()), **where)
     assert (answer.hls_url, answer.pathways[0].distance_km) == ("/v1/playback/harbour/master.m3u8", None)
 

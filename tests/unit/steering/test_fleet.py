@@ -9,7 +9,7 @@ from tests.unit.steering.made_up import make_batch, make_contents, make_progress
 
 
 def make_fleet() -> Fleet:
-    return Fleet(["metro-a"], age_limit_s=4.5)
+    return Fleet({"metro-a": "metro"}, age_limit_s=4.5)
 
 
 def test_fleet_knows_nothing_before_first_report() -> None:

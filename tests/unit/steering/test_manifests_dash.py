@@ -6,7 +6,7 @@ from defusedxml.ElementTree import fromstring
 
 from steering.catalogue import MpdTemplate
 from steering.manifests_dash import media_presentation
-from steering.ranking import Pathway
+from steering.ranking import Pathway, Said
 
 STEERING = "http://s.example/steer/dash?title=t&pathways=a,origin"
 TEMPLATE = MpdTemplate(
@@ -22,7 +22,7 @@ TEMPLATE = MpdTemplate(
 
 
 def way(name: str, *holds: str) -> Pathway:
-    return Pathway(name, f"http://{name}.example", "", "", None, "", frozenset(holds) if holds else None)
+    return Pathway(name, f"http://{name}.example", "", "", None, Said(""), frozenset(holds) if holds else None)
 
 
 def bases(element: Element) -> list[tuple[str | None, str | None]]:

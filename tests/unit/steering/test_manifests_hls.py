@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from steering.catalogue import Title, Track
 from steering.manifests_hls import follows_steering, multivariant_playlist
-from steering.ranking import Pathway
+from steering.ranking import Pathway, Said
 from tests.unit.steering.made_up import make_summary, make_title
 
 STEERING = "http://s.example/steer/hls?title=harbour&pathways=a,origin"
@@ -16,7 +16,7 @@ LOW, HIGH, AUDIO = "harbour/video-240p", "harbour/video-1080p", "harbour/audio-e
 
 
 def way(name: str, *holds: str) -> Pathway:
-    return Pathway(name, f"http://{name}.example", "", "", None, "", frozenset(holds) if holds else None)
+    return Pathway(name, f"http://{name}.example", "", "", None, Said(""), frozenset(holds) if holds else None)
 
 
 WHOLE = (way("a", LOW, HIGH, AUDIO), way("origin"))
