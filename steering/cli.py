@@ -26,6 +26,7 @@ from steering.cli_enrol import enrol_app
 from steering.cli_keys import keys_app
 from steering.cli_plan import demand_app, plan
 from steering.cli_routes import routes_app
+from steering.cli_state import state_app
 from steering.cli_users import users_app
 from steering.settings import HEADING, PREFIX, SteeringSettings, load_settings, taken_up
 
@@ -52,6 +53,7 @@ app.add_typer(demand_app, name="demand")
 app.add_typer(enrol_app, name="enrol")
 app.add_typer(keys_app, name="keys")
 app.add_typer(routes_app, name="routes")
+app.add_typer(state_app, name="state")
 app.add_typer(users_app, name="users")
 app.command()(audit)
 app.command()(publish)

@@ -10,7 +10,7 @@ from oca.common.command import EXIT_FAILED, ConfigOption, JsonOption, SetOption,
 from oca.common.units import format_instant
 from steering.cli_tables import print_table
 from steering.settings import load_settings
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
 from steering.trust.audit import fault_of, read_entries
 
 ROWS_MAX = 1_000_000

@@ -20,7 +20,7 @@ from steering.cli_tables import print_table
 from steering.publish import Publication
 from steering.publish import publish as publish_folder
 from steering.settings import load_settings
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
 
 
 class AssetRow(Struct, frozen=True):

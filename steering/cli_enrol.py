@@ -17,7 +17,7 @@ from oca.common.units import format_instant, parse_duration
 from steering.cli_tables import print_table
 from steering.local_actor import local_actor
 from steering.settings import SteeringSettings, load_settings
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
 from steering.state.store import StateReader, StateStore
 from steering.trust.audit import audited
 from steering.trust.identities import forget, open_token, record_of, records, revoke, token_of

@@ -14,7 +14,7 @@ from steering.cli_tables import print_table
 from steering.key_schedule import StoredKey
 from steering.local_actor import local_actor
 from steering.settings import SteeringSettings, load_settings
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
 
 keys_app = typer.Typer(help="The keys that sign URLs.", no_args_is_help=True)
 

@@ -21,7 +21,7 @@ from steering.plan import SitePlan
 from steering.planner import Night, make_plans, plan_night, stored_plan
 from steering.settings import Site, SteeringSettings, load_settings
 from steering.shelf import Shelf
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
 from steering.state.store import StateStore
 
 demand_app = typer.Typer(help="Past demand, which plans are made from.", no_args_is_help=True)

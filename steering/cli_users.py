@@ -19,7 +19,8 @@ from oca.common.units import format_instant, parse_duration
 from steering.cli_tables import print_table
 from steering.local_actor import local_actor
 from steering.settings import load_settings
-from steering.state.embedded import EmbeddedState, open_state
+from steering.state.engine import open_state
+from steering.state.store import StateStore
 from steering.trust.audit import audited
 from steering.trust.roles import Role
 from steering.trust.users import (
@@ -212,7 +213,7 @@ def list_users(config: ConfigOption = None, sets: SetOption = None, json: JsonOp
         print_line("no users: only whoever asks from this machine is let in; 'oca-steering users add NAME' adds one")
 
 
-def _put(state: EmbeddedState, name: str, role: Role, password: str, action: str) -> None:
+def _put(state: StateStore, name: str, role: Role, password: str, action: str) -> None:
     from oca.common.new_key import new_secret  # noqa: PLC0415 - loads cryptography
 
     with audited(state, local_actor(), action, f"{name} {role}", now_ns=now_ns()) as transaction:
@@ -242,7 +243,7 @@ def _refuse_name(name: str) -> None:
         ) from None
 
 
-def _known(state: EmbeddedState, name: str) -> User:
+def _known(state: StateStore, name: str) -> User:
     user = user_of(state, name)
     if user is None:
         raise ConfigError(f"there is no user {name!r}", remedy="see 'oca-steering users list'")
@@ -257,7 +258,7 @@ def _show(changed: Changed, *, json: bool) -> None:
 
 
 @contextmanager
-def _opened(config: Path | None, sets: list[str] | None) -> Iterator[EmbeddedState]:
+def _opened(config: Path | None, sets: list[str] | None) -> Iterator[StateStore]:
     state = open_state(load_settings(config, sets or ()).state)
     try:
         yield state

@@ -37,7 +37,7 @@ from steering.nightly import NightlyPlans
 from steering.prefix_files import PrefixFiles
 from steering.settings import SteeringSettings
 from steering.signing import Signing
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
 from steering.state.store import StateStore
 from steering.trust.api_enrol import Enrolment
 from steering.trust.api_operators import Operators

@@ -17,6 +17,7 @@ from oca.common.settings import Table, load
 from steering.plan_settings import PlanTable
 from steering.settings_check import contradictions
 from steering.signing_settings import SigningTable
+from steering.state.settings import StateTable
 from steering.trust.settings import EnrolmentTable, LimitsTable, OperatorsTable
 
 PREFIX = "OCASTEERING"
@@ -71,21 +72,6 @@ class ApiTable(Table, frozen=True):
         int,
         Meta(ge=1, le=300, description="How often a player asks which pathway is best.", extra={"unit": "seconds"}),
     ] = 10
-
-
-class StateTable(Table, frozen=True):
-    """Where the catalogue, demand and plans are kept."""
-
-    path: Annotated[str, Meta(min_length=1, description="Folder of the embedded state.")] = "/var/lib/oca-steering"
-    bytes_max: Annotated[
-        int,
-        Meta(
-            ge=2**20,
-            le=2**44,
-            description="Most the state may grow to; address space, taken on disk only as used.",
-            extra={"unit": "bytes"},
-        ),
-    ] = 64 * 2**30
 
 
 class FleetTable(Table, frozen=True):

@@ -26,7 +26,7 @@ from oca.common.log import configure_logging
 from steering.address import Address, parse_address
 from steering.catalogue import Title
 from steering.service import Service
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
 
 HOURS_S = 86_400.0
 DECISIONS = 20_000

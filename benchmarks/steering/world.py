@@ -14,9 +14,10 @@ from oca.common.digest import digest_hex
 from oca.common.messages import Contents, Health, HeldAsset, Load, Report, StoreUse
 from oca.common.routes import NOTHING, PathAttributes, RouteBatch, RouteGroup, route_digest
 from steering.catalogue import AssetSummary, Title, Track, Variant
-from steering.settings import ApiTable, OriginTable, Site, SiteAppliance, StateTable, SteeringSettings
+from steering.settings import ApiTable, OriginTable, Site, SiteAppliance, SteeringSettings
 from steering.signing_settings import SigningTable
-from steering.state.embedded import EmbeddedState
+from steering.state.settings import StateTable
+from steering.state.store import StateStore
 
 SITES = 2_500
 BOXES_PER_SITE = 4
@@ -62,7 +63,7 @@ class World:
             site=sites,
         )
 
-    def publish(self, state: EmbeddedState) -> None:
+    def publish(self, state: StateStore) -> None:
         """Put the titles into the state, without their objects: no decision looks at those."""
         encode = msgspec.msgpack.Encoder().encode
         for start in range(0, self.titles, 5_000):

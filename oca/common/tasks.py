@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from oca.common.log import get_logger
 
+Result = TypeVar("Result")
 _log = get_logger("tasks")
 
 
@@ -51,3 +53,36 @@ class Tasks:
         error = task.exception()
         if error is not None:
             _log.error("background task failed", task=task.get_name(), error=str(error), exc_info=error)
+
+
+class LoopThread:
+    """An event loop in a daemon thread of its own, for work that callers in other threads wait for."""
+
+    def __init__(self, *, name: str) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._tasks = Tasks()
+        self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
+        self._thread.start()
+
+    def start(self, work: Coroutine[Any, Any, Any], *, name: str) -> None:
+        """Run ``work`` there until it ends or ``close`` is called."""
+        self.loop.call_soon_threadsafe(lambda: self._tasks.start(work, name=name))
+
+    def ask(self, work: Coroutine[Any, Any, Result], *, timeout_s: float) -> Result:
+        """What ``work`` returns or raises there; not to be called from that loop.
+
+        Raises:
+            TimeoutError: It takes longer; it is cancelled.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        try:
+            return future.result(timeout_s)
+        finally:
+            future.cancel()
+
+    def close(self) -> None:
+        """End what runs there, and the thread."""
+        self.ask(self._tasks.close(), timeout_s=5.0)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(5.0)
+        self.loop.close()

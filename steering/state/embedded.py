@@ -11,7 +11,6 @@ import lmdb
 
 from oca.common.errors import ConfigError, SteeringError
 from oca.common.lmdb_pages import damage
-from steering.settings import StateTable
 
 _FORMAT_KEY = "about/format"
 _FORMAT = b"1"
@@ -92,6 +91,12 @@ class EmbeddedState:
             yield from _Transaction(inner).scan(prefix, start=start)
 
     @contextmanager
+    def reading(self) -> Iterator[_Transaction]:
+        """Reads that all see the state of one moment; to be brief, as old pages are kept meanwhile."""
+        with self._explained("read"), self._environment.begin() as inner:
+            yield _Transaction(inner)
+
+    @contextmanager
     def write(self) -> Iterator[_Transaction]:
         """A transaction: durable when the block ends, undone when it raises."""
         with self._explained("written"), self._environment.begin(write=True) as inner:
@@ -151,12 +156,3 @@ class EmbeddedState:
                 f"state.path = {str(self._path)!r} has format {found.decode(errors='replace')}, wanted 1",
                 remedy="use the release that wrote it, or another folder",
             )
-
-
-def open_state(table: StateTable) -> EmbeddedState:
-    """The state that the settings name.
-
-    Raises:
-        ConfigError: It cannot be opened for writing.
-    """
-    return EmbeddedState.open(Path(table.path), bytes_max=table.bytes_max)

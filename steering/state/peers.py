@@ -49,6 +49,10 @@ class Peers(Protocol):
         """Have ``take`` called, on the event loop, with what others tell from now on."""
         ...
 
+    def begin(self) -> None:
+        """Hear: all that listen are there. What was told a short while ago is heard too."""
+        ...
+
     def link(self) -> Link:
         """Whether others are heard at all."""
         ...
@@ -65,6 +69,9 @@ class Alone:
 
     def listen(self, topic: Topic, take: Callable[[Told], None]) -> None:
         """Nobody speaks."""
+
+    def begin(self) -> None:
+        """Nobody is heard."""
 
     def link(self) -> Link:
         """Nothing is shared, so nothing is cut off."""

@@ -22,7 +22,7 @@ CLOCK = ("oca/common/clock.py",)
 DURABLE = ("oca/store/files.py",)
 SENDS = ("oca/delivery/transport.py",)
 SENDS_AND_READS = (*SENDS, "oca/delivery/device_read.py", "oca/turnup/system.py")  # the last measures it
-CHANCE = ("oca/common/new_key.py", "oca/daemon.py", "fill/service.py")
+CHANCE = ("oca/common/new_key.py", "oca/daemon.py", "fill/service.py", "steering/state/engine.py")
 """Composition roots: they draw, and hand what they drew or the dice to the rest."""
 
 OWNERS: dict[str, tuple[str, ...]] = {
@@ -52,6 +52,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     ".urandom": (),
     ".getrandom": (),
     "lmdb": ("oca/store/index.py", "steering/state/embedded.py"),
+    "nats": ("steering/state/jetstream.py",),
     "xxhash": ("oca/common/digest.py",),
 }
 """``a.b``: imported or named so; ``.b``: of anything; ``.b()``: called; ``.b(target)``: called with one argument."""

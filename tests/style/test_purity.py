@@ -18,7 +18,7 @@ IMPURE = {
     "asyncio", "builtins", "fcntl", "http", "importlib", "io", "logging", "mmap", "multiprocessing", "os", "random",
     "runpy", "secrets", "select", "selectors", "shutil", "signal", "socket", "ssl", "subprocess", "sys", "tempfile",
     "threading", "time", "urllib.request", "uuid",
-    "aiohttp", "lmdb", "psutil", "pyroute2", "structlog", "uvloop",
+    "aiohttp", "lmdb", "nats", "psutil", "pyroute2", "structlog", "uvloop",
 }  # fmt: skip
 ALLOWED = {"pathlib.PurePath", "pathlib.PurePosixPath"}
 CONVERSIONS = {"socket.AF_INET", "socket.AF_INET6", "socket.inet_ntop", "socket.inet_pton"}

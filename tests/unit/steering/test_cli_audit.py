@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from steering.cli import app
-from steering.settings import StateTable
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
+from steering.state.settings import StateTable
 
 
 @pytest.fixture

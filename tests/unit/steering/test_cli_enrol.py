@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from oca.common.errors import ConfigError
 from steering.cli import app
-from steering.settings import StateTable
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
+from steering.state.settings import StateTable
 from steering.trust.identities import Record, redeem
 
 

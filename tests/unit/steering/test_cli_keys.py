@@ -7,10 +7,10 @@ from typer.testing import CliRunner
 
 from oca.common.errors import ConfigError
 from steering.cli import app
-from steering.settings import StateTable
 from steering.signing import read_keys
 from steering.signing_settings import SigningTable
-from steering.state.embedded import open_state
+from steering.state.engine import open_state
+from steering.state.settings import StateTable
 
 
 @pytest.fixture

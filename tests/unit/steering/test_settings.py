@@ -13,8 +13,10 @@ from oca.common.settings import render_default
 from steering.catalogue import write_title
 from steering.demand import daily_bytes, fold
 from steering.planner import compute_plans, make_plans
-from steering.settings import HEADING, StateTable, SteeringSettings, load_settings
-from steering.state.embedded import EmbeddedState, open_state
+from steering.settings import HEADING, SteeringSettings, load_settings
+from steering.state.embedded import EmbeddedState
+from steering.state.engine import open_state
+from steering.state.settings import StateTable
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import (
     DAY_NS,

@@ -49,4 +49,5 @@ def test_instance_alone_has_no_others() -> None:
     board = Board(alone, "verdicts", lambda: 1.0)
     board.pin(b"mine")
     assert board.words(age_s_max=1) == {"here": Word(b"mine", 0.0)}
+    alone.begin()
     assert alone.link().connected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,25 +13,30 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from steering.state.embedded import EmbeddedState
+from steering.state.engine import open_state
+from steering.state.settings import StateTable
 from steering.state.store import StateStore
+from tests.unit.steering.state.conftest import name_of, nats_table
 
 Opener = Callable[[Path], StateStore]
-
-
-def _embedded(folder: Path) -> StateStore:
-    return EmbeddedState.open(folder / "state", bytes_max=2**26)
-
-
-ENGINES: dict[str, Opener] = {"embedded": _embedded}
-"""How each engine is opened over what it kept in a folder; opened again, it has all that was committed."""
+"""Opens an engine over what it kept in a folder; opened again, it has all that was committed."""
+ENGINES = ("lmdb", "nats")
 KEYS = st.sampled_from(["a", "a/", "a/1", "a/10", "a/2", "a0", "b/1", "ä/1", "z" * 200])
 VALUES = st.binary(max_size=50)
 
 
-@pytest.fixture(params=list(ENGINES))
+@pytest.fixture(params=ENGINES)
 def opener(request: pytest.FixtureRequest) -> Opener:
-    return ENGINES[request.param]
+    if request.param == "lmdb":
+        return lambda folder: open_state(StateTable(path=str(folder / "state"), bytes_max=2**26))
+    nats = request.getfixturevalue("nats")
+    times = count()
+
+    def opened(folder: Path) -> StateStore:
+        """Now by one instance, now by another, whose copy is behind."""
+        return open_state(nats_table(nats, folder / f"copy{next(times) % 2}", name=name_of(folder)))
+
+    return opened
 
 
 @pytest.fixture
@@ -137,7 +143,9 @@ def test_store_has_no_value_for_impossible_keys(store: StateStore, key: str) -> 
     assert store.get(key) is None
 
 
-def test_store_is_a_dictionary_whatever_is_done_to_it(opener: Opener, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_store_is_a_dictionary_whatever_is_done_to_it(
+    opener: Opener, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     class Machine(RuleBasedStateMachine):
         """Any order of commits, undone transactions and restarts, beside a plain dictionary."""
 
@@ -188,6 +196,9 @@ def test_store_is_a_dictionary_whatever_is_done_to_it(opener: Opener, tmp_path_f
     run_state_machine_as_test(
         Machine,
         settings=hypothesis_settings(
-            max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25 if "lmdb" in request.node.name else 6,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )
