@@ -48,7 +48,13 @@ class Connection(ABC):
         self._active_at_s = service.now_s
         self._closed = self._closing = self._eof = False
         self._transport = by(
-            connection, service.loop, service.counts, service.reads, sent=self._on_sent, failed=self._on_failed
+            connection,
+            service.loop,
+            service.counts,
+            service.reads,
+            client=client,
+            sent=self._on_sent,
+            failed=self._on_failed,
         )
         self._account = Account(service.demand, service.timings, service.log, client)
         self._taking = Taking(connection, service.pace, service.now_s)

@@ -7,8 +7,9 @@ nothing more is asked of it, but one probe at a time, until it answers.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Generic, Literal, TypeVar
 
 Pack = TypeVar("Pack")
@@ -29,16 +30,18 @@ PROBE_INTERVAL_S = 1.0
 class Read(Generic[Pack]):
     """One range of one pack, and who waits for it; ``at_s`` is when it was asked for, then when it was begun.
 
-    Those who wait need its first ``needed`` bytes: a read ahead may reach past the end of the pack.
+    Those who wait need its first ``needed`` bytes: a read ahead may reach past the end of the pack. ``client`` is who
+    alone waits for it, and may be refused for others' sake; None: nobody, several, or one whose response has begun.
     """
 
-    __slots__ = ("at_s", "length", "needed", "offset", "pack", "stuck", "waiters")
+    __slots__ = ("at_s", "client", "length", "needed", "offset", "pack", "stuck", "waiters")
 
-    def __init__(self, pack: Pack, offset: int, length: int, at_s: float) -> None:
+    def __init__(self, pack: Pack, offset: int, length: int, at_s: float, client: str | None = None) -> None:
         self.pack = pack
         self.offset = offset
         self.length = length
         self.at_s = at_s
+        self.client = client
         self.needed = 0
         self.waiters: list[Waiter] = []
         self.stuck = False
@@ -88,7 +91,7 @@ class Lane(Generic[Pack]):
         return known is not None and known.length >= length and known in self._running
 
     def ask(
-        self, pack: Pack, offset: int, length: int, waiter: Waiter, now_s: float, *, begun: bool
+        self, pack: Pack, offset: int, length: int, waiter: Waiter, now_s: float, *, client: str | None
     ) -> Read[Pack] | Refusal:
         """Wait for a range.
 
@@ -98,7 +101,8 @@ class Lane(Generic[Pack]):
             length: How many.
             waiter: Told the outcome, once, unless taken from the read's ``waiters`` before.
             now_s: The time.
-            begun: Whether a response has begun, which is then finished whatever the length of the queue.
+            client: Who asks; None: whoever it is, the response has begun, and is finished whatever the length of the
+                queue.
         """
         if self.sick:
             return "sick"
@@ -106,17 +110,34 @@ class Lane(Generic[Pack]):
         if read is not None and read.stuck:
             return "slow"
         if read is None or read.length < length:
-            if len(self._waiting) >= self._queue_max and not begun:
+            if len(self._waiting) >= self._queue_max and client is not None:
                 return "overloaded"
-            read = self._known[(pack, offset)] = Read(pack, offset, length, now_s)
+            read = self._known[(pack, offset)] = Read(pack, offset, length, now_s, client)
             self._waiting.append(read)
         elif read in self._ahead:
             self._ahead.remove(read)
-            read.at_s = now_s
+            read.at_s, read.client = now_s, client
             self._waiting.append(read)
+        elif read.client != client:
+            read.client = None
         read.needed = max(read.needed, length)
         read.waiters.append(waiter)
         return read
+
+    def give_way(self, client: str) -> Read[Pack] | None:
+        """A read that gives its place in a full queue to ``client``: the latest of whoever has most there.
+
+        Nobody then fills the queue alone. None: nobody has more there than ``client`` would. The caller tells its
+        waiters "overloaded".
+        """
+        held = Counter(read.client for read in self._waiting if read.client is not None)
+        most, reads = max(held.items(), key=itemgetter(1), default=("", 0))
+        if reads <= held[client] + 1:
+            return None
+        gone = next(read for read in reversed(self._waiting) if read.client == most)
+        self._waiting.remove(gone)
+        self._forget(gone)
+        return gone
 
     def ask_ahead(self, pack: Pack, offset: int, length: int, now_s: float) -> None:
         """Read a range when nothing else is to be read; nobody waits for it."""

@@ -127,16 +127,23 @@ class Reads:
                 ahead = max(ahead, min(RUN_BYTES, self._settings.ahead_bytes_max))
             self.ahead(pack, following, ahead)
 
-    def fetch(self, pack: OpenPack, offset: int, length: int, done: Waiter, *, begun: bool = False) -> Wait | Refusal:
+    def fetch(
+        self, pack: OpenPack, offset: int, length: int, done: Waiter, *, client: str | None = None
+    ) -> Wait | Refusal:
         """Have the first slice of a range read into memory; ``done`` is told how that ended, if it is not refused.
 
-        A response that has ``begun`` is not refused for the length of the queue.
+        In a full queue ``client`` has its place for one of whoever has most; None: the response has begun, and is not
+        refused for the length of the queue.
         """
         lane = self._lane(pack.device)
         length = min(length, SLICE_BYTES)
         now_s = clock.monotonic_s()
         wait = Wait(self._counts, done)
-        read = lane.ask(pack, offset, length, wait.tell, now_s, begun=begun)
+        read = lane.ask(pack, offset, length, wait.tell, now_s, client=client)
+        gone = lane.give_way(client) if read == "overloaded" and client is not None else None
+        if gone is not None:
+            read = lane.ask(pack, offset, length, wait.tell, now_s, client=client)
+            gone.settle("overloaded")
         if not isinstance(read, Read):
             self._counts[_READS[read]] += 1
             return read

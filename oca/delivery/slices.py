@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
+from oca.delivery.clients import client_key
 from oca.delivery.lane import Outcome, Refusal, Waiter
 from oca.delivery.readahead import SLICE_BYTES, Reads, Wait
 from oca.store.reader import OpenPack
@@ -22,10 +23,11 @@ CAUSES: dict[Outcome, Literal["device", "pack", "hang"]] = {
 class Slices:
     """One connection's, for one response after another."""
 
-    __slots__ = ("_epoch", "_reads", "_to", "_wait")
+    __slots__ = ("_client", "_epoch", "_reads", "_to", "_wait")
 
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, reads: Reads, client: str) -> None:
         self._reads = reads
+        self._client = client
         self._wait: Wait | None = None
         self._to = self._epoch = 0
 
@@ -49,7 +51,8 @@ class Slices:
 
         A response that has ``begun`` is not refused for the length of the queue.
         """
-        wait = self._reads.fetch(pack, offset, left, partial(self._on_read, pack, offset, left, done), begun=begun)
+        on_read = partial(self._on_read, pack, offset, left, done)
+        wait = self._reads.fetch(pack, offset, left, on_read, client=None if begun else client_key(self._client))
         if not isinstance(wait, Wait):
             return wait
         self._wait = wait

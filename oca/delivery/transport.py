@@ -66,6 +66,7 @@ class Transport:
         counts: memoryview[int],
         reads: Reads,
         *,
+        client: str,
         sent: Callable[[], None],
         failed: Callable[[Cause, OpenPack | None], None],
     ) -> None:
@@ -77,7 +78,7 @@ class Transport:
         self._calls_slot, self._bytes_slot = _CALLS, _SENDFILE_BYTES
         self._loop = loop
         self._counts = counts
-        self._slices = Slices(reads)
+        self._slices = Slices(reads, client)
         self._sent = sent
         self._failed = failed
         self._head = b""

@@ -62,8 +62,12 @@ class Bench:
     def count(self, key: str) -> int:
         return self.page.counts[DELIVERY_SLOTS[key]]
 
-    async def connect(self, *, receive_bytes: int = 0) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(
+        self, *, receive_bytes: int = 0, source: str = ""
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         client = socket.socket()
+        if source:
+            client.bind((source, 0))
         if receive_bytes:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         client.setblocking(False)

@@ -41,9 +41,9 @@ def open_bench(benches: Benches, devices: tuple[Path, Path], **reads: Any) -> Be
     return bench
 
 
-async def get(bench: Bench, path: str) -> tuple[int, bytes, float]:
+async def get(bench: Bench, path: str, *, source: str = "") -> tuple[int, bytes, float]:
     """Status, body and seconds of one request on a connection of its own."""
-    reader, writer = await bench.connect()
+    reader, writer = await bench.connect(source=source)
     began_s = time.monotonic()
     writer.write(GET % path.encode())
     status, _, body = await read_reply(reader)
@@ -239,6 +239,24 @@ async def test_queue_of_device_is_bounded(
     sickbed.turn("well")
     assert [(await each)[:2] for each in waiting] == [(200, COLD)] * 2
     assert bench.count("delivery_reads:overloaded") == 1
+
+
+async def test_full_queue_of_device_has_a_place_for_another_client(
+    benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sickbed = Sickbed(monkeypatch, devices[1])
+    bench = open_bench(benches, devices, threads=1, queue_max=2, timeout_s=10)
+    sickbed.turn("hang")
+    loop = asyncio.get_running_loop()
+    waiting = []
+    for number in (0, 1, 2):
+        waiting.append(loop.create_task(get(bench, f"/cold/{number}.m4s", source="127.0.0.2")))
+        await until(partial(reached, bench, "delivery_reads_awaited", number + 1))
+    other = loop.create_task(get(bench, "/cold/3.m4s", source="127.0.0.3"))
+    assert (await waiting.pop())[0] == 429
+    assert (await get(bench, "/cold/2.m4s", source="127.0.0.2"))[0] == 429
+    sickbed.turn("well")
+    assert [(await each)[:2] for each in (*waiting, other)] == [(200, COLD)] * 3
 
 
 async def test_viewer_who_leaves_amid_a_read_leaves_nothing_behind(

@@ -18,10 +18,12 @@ class Rig:
     def due(self) -> float | None:
         return self.lane.due_at_s
 
-    def ask(self, name: str, now_s: float = 0, *, offset: int = 0, length: int = 10, begun: bool = False) -> str | None:
+    def ask(
+        self, name: str, now_s: float = 0, *, offset: int = 0, length: int = 10, client: str | None = "one"
+    ) -> str | None:
         """Ask for ``name``; why not, if it is refused."""
         asked = self.lane.ask(
-            name, offset, length, lambda outcome: self.told.append((name, outcome)), now_s, begun=begun
+            name, offset, length, lambda outcome: self.told.append((name, outcome)), now_s, client=client
         )
         return None if isinstance(asked, Read) else asked
 
@@ -83,12 +85,37 @@ def test_lane_refuses_beyond_its_queue_what_has_not_begun() -> None:
     assert rig.ask("a") is None
     assert rig.ask("b") == "overloaded"
     assert rig.ask("a") is None
-    assert rig.ask("b", begun=True) is None
+    assert rig.ask("b", client=None) is None
+
+
+def test_lane_full_of_one_client_gives_its_latest_place_to_another() -> None:
+    rig = Rig()
+    for name in "abc":
+        rig.ask(name)
+    assert rig.lane.give_way("one") is None
+    gone = rig.lane.give_way("two")
+    assert gone is not None
+    assert gone.pack == "c"
+    assert rig.ask("d", client="two") is None
+    assert rig.lane.give_way("two") is None  # it has one, the other two
+    assert [rig.take().pack for _ in range(2)] == ["a", "b"]
+
+
+def test_lane_gives_no_place_away_that_more_than_one_client_wants() -> None:
+    rig = Rig()
+    for name in "abc":
+        rig.ask(name)
+        rig.ask(name, client="other")
+    assert rig.lane.give_way("two") is None
+    begun = Rig()
+    for name in "abc":
+        begun.ask(name, client=None)
+    assert begun.lane.give_way("two") is None
 
 
 def test_lane_leaves_what_nobody_waits_for() -> None:
     rig = Rig()
-    gone = rig.lane.ask("a", 0, 10, lambda outcome: None, 0, begun=False)
+    gone = rig.lane.ask("a", 0, 10, lambda outcome: None, 0, client="one")
     assert isinstance(gone, Read)
     gone.waiters.clear()
     rig.ask("b")
@@ -237,8 +264,8 @@ def test_lane_tries_sick_device_by_one_probe_at_a_time() -> None:
 def test_lane_knows_how_much_of_read_ahead_is_needed_by_those_who_join_it() -> None:
     lane: Lane[str] = Lane(threads=2, queue_max=4, timeout_s=1.0)
     lane.ask_ahead("p", 0, 4096, 0.0)
-    read = lane.ask("p", 0, 128, lambda _: None, 0.0, begun=False)
+    read = lane.ask("p", 0, 128, lambda _: None, 0.0, client="one")
     assert isinstance(read, Read)
     assert (read.length, read.needed) == (4096, 128)
-    assert lane.ask("p", 0, 1000, lambda _: None, 0.0, begun=False) is read
+    assert lane.ask("p", 0, 1000, lambda _: None, 0.0, client="one") is read
     assert read.needed == 1000

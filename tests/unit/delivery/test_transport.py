@@ -38,8 +38,10 @@ class ScriptedReads:
     def epoch_for(self, pack: OpenPack) -> int:
         return self.epoch
 
-    def fetch(self, pack: OpenPack, offset: int, length: int, done: Waiter, *, begun: bool = False) -> Wait | Refusal:
-        self.went.append(("fetch", offset, min(length, SLICE_BYTES), begun))
+    def fetch(
+        self, pack: OpenPack, offset: int, length: int, done: Waiter, *, client: str | None = None
+    ) -> Wait | Refusal:
+        self.went.append(("fetch", offset, min(length, SLICE_BYTES), client))
         if self.refusal is not None:
             return self.refusal
         return ScriptedWait(self, done)
@@ -82,6 +84,7 @@ class Rig:
             self,  # type: ignore[arg-type]
             self.counts,  # type: ignore[arg-type]
             self.reads,  # type: ignore[arg-type]
+            client="192.0.2.7",
             sent=lambda: self.ended.append("sent"),
             failed=self.failed,
         )
@@ -363,7 +366,7 @@ def test_transport_reads_next_slice_before_it_is_sent(monkeypatch: pytest.Monkey
     rig.turn()
     assert rig.reads.went == [
         ("at_hand", 10, SLICE_BYTES),
-        ("fetch", 10, SLICE_BYTES, True),
+        ("fetch", 10, SLICE_BYTES, None),
         ("ahead", 10 + SLICE_BYTES, 5),
         ("at_hand", 10 + SLICE_BYTES, 5),
     ]
