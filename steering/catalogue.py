@@ -1,17 +1,18 @@
-"""What exists: titles and their assets as published, durable in the state, decoded once and kept.
+"""What exists: titles and their assets as published, durable in the state, in memory as they are stored there.
 
 How a folder becomes a title is publish's business; who holds an asset is the fleet's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from oca.common.messages import ObjectDescription
+from steering.recent import Recent
 from steering.state.store import StateReader, StateStore, StateTransaction
 
 AssetKind = Literal["video", "audio", "text", "manifests"]
@@ -118,31 +119,94 @@ _asset_decoder = msgspec.msgpack.Decoder(StoredAsset)
 _encode = msgspec.msgpack.Encoder().encode
 
 
+DECODED_KEPT = 8192
+"""A title of eight assets takes 2.3 kB as it is stored and 7 kB decoded; decoding takes 12 µs."""
+
+
+class Titles(Mapping[str, Title]):
+    """All titles by their ids, as they are stored; those asked for lately are kept decoded."""
+
+    def __init__(self, stored: Mapping[str, bytes], decoded: Recent[str, tuple[bytes, Title]]) -> None:
+        self.stored = stored
+        self._decoded = decoded
+
+    def __getitem__(self, name: str) -> Title:
+        stored = self.stored[name]
+        kept = self._decoded.get(name)
+        if kept is not None and kept[0] is stored:
+            return kept[1]
+        title = _title_decoder.decode(stored)
+        self._decoded.put(name, (stored, title))
+        return title
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stored)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def each(self) -> Iterator[Title]:
+        """Every title once; none of them is kept for it."""
+        return (_title_decoder.decode(stored) for stored in self.stored.values())
+
+
+class Assets(Mapping[str, AssetSummary]):
+    """All assets by their ids, found by way of their titles."""
+
+    def __init__(self, titles: Titles) -> None:
+        self._titles = titles
+
+    def __getitem__(self, name: str) -> AssetSummary:
+        for asset in self._titles[name.partition("/")[0]].assets:
+            if asset.asset == name:
+                return asset
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (asset.asset for title in self._titles.each() for asset in title.assets)
+
+    def __len__(self) -> int:
+        return sum(len(title.assets) for title in self._titles.each())
+
+
 class Catalogue:
-    """The titles in memory. ``refresh`` takes up what ``oca-steering publish`` wrote meanwhile."""
+    """The titles in memory, so that answers do not read the state for them; ``refresh`` takes up what is new."""
 
     def __init__(self, state: StateStore) -> None:
         self._state = state
         self._version = -1
         self._generation: bytes | None = b"none read yet"
-        self.titles: Mapping[str, Title] = {}
-        self.assets: Mapping[str, AssetSummary] = {}
+        self._decoded: Recent[str, tuple[bytes, Title]] = Recent(DECODED_KEPT)
+        self._put({})
         self.refresh()
 
-    def refresh(self) -> bool:
-        """Read the titles again if they changed; whether they had."""
+    def changed(self) -> bool:
+        """Whether titles may have been published since they were read: a cheap look."""
         version = self._state.version()
         if version == self._version:
             return False
-        generation = self._state.get(_GENERATION_KEY)
-        if generation == self._generation:
+        if self._state.get(_GENERATION_KEY) == self._generation:
             self._version = version
             return False
-        titles = {title.title: title for title in read_titles(self._state)}
-        self._version, self._generation = version, generation  # only now: what could not be read is read again
-        self.titles = titles
-        self.assets = {asset.asset: asset for title in titles.values() for asset in title.assets}
         return True
+
+    def refresh(self) -> bool:
+        """Read the titles again if they changed, at 2 µs each; whether they had. Answers may be given meanwhile."""
+        if not self.changed():
+            return False
+        version, generation = self._state.version(), self._state.get(_GENERATION_KEY)
+        before = self.titles.stored
+        titles: dict[str, bytes] = {}
+        for name, value in stored_titles(self._state):
+            known = before.get(name)
+            titles[name] = known if known == value else value  # what is the same stays decoded, and takes no room twice
+        self._put(titles)
+        self._version, self._generation = version, generation  # only now: what could not be read is read again
+        return True
+
+    def _put(self, titles: Mapping[str, bytes]) -> None:
+        self.titles = Titles(titles, self._decoded)
+        self.assets = Assets(self.titles)
 
     def title_of(self, asset: str) -> Title | None:
         """The title an asset belongs to."""
@@ -158,9 +222,14 @@ class Catalogue:
         return found.decode() if found is not None else None
 
 
+def stored_titles(state: StateReader) -> Iterator[tuple[str, bytes]]:
+    """Every title as it is stored, with its id, in their order."""
+    return ((key.partition("/")[2], value) for key, value in state.scan("title/"))
+
+
 def read_titles(state: StateReader) -> list[Title]:
     """All titles, by their ids."""
-    return [_title_decoder.decode(value) for _, value in state.scan("title/")]
+    return [_title_decoder.decode(value) for _, value in stored_titles(state)]
 
 
 def read_asset(state: StateReader, asset: str) -> StoredAsset | None:

@@ -12,8 +12,10 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from oca.common.routes import PathAttributes, end_ases, path_length
+from steering.recent import Recent
 from steering.settings import Site
 
+SHAPES_KEPT = 16384
 _ORIGIN_RANK = {"IGP": 0, "EGP": 1, "Incomplete": 2}
 
 
@@ -66,6 +68,7 @@ class ClaimSets:
     def __init__(self, sites: Iterable[Site]) -> None:
         self.isp_of = {site.id: site.isp or site.id for site in sites}
         self._sets: WeakValueDictionary[tuple[Claim, ...], Claims] = WeakValueDictionary()
+        self._shapes: Recent[Shape, Shape] = Recent(SHAPES_KEPT)
 
     def __len__(self) -> int:
         return len(self._sets)
@@ -76,6 +79,11 @@ class ClaimSets:
         found = self._sets.get(key)
         if found is None:
             found = self._sets[key] = Claims(key, self.isp_of)
+            shape = self._shapes.get(found.shape)
+            if shape is None:
+                self._shapes.put(found.shape, found.shape)
+            else:
+                found.shape = shape
         return found
 
 

@@ -112,7 +112,7 @@ class Reach:
 
     def _announce(self, appliance: str, heard: Heard, attributes: PathAttributes, texts: list[str]) -> str:
         digest_of = route_digest(attributes)
-        claim = Claim(heard.site, appliance, attributes)
+        claim = Claim(heard.site, appliance, self._as_told(attributes, texts[0]))
         alone = self.sets.of((claim,))
         fresh = heard.fresh
         known: dict[Claims, tuple[Claims, PathAttributes | None]] = {}
@@ -146,6 +146,15 @@ class Reach:
             if heard.routes > self._routes_max:
                 return f"it has more than {self._routes_max} routes"
         return ""
+
+    def _as_told(self, attributes: PathAttributes, text: str) -> PathAttributes:
+        """``attributes`` as another box has told them for the same prefix, if one has: a site's boxes hear the same."""
+        prefix = parse_prefix(text)
+        claims = self.claims.table(prefix.version, prefix.length).get(prefix.number) if prefix is not None else None
+        for member in claims.members if claims is not None else ():
+            if member.attributes is not None and member.attributes == attributes:
+                return member.attributes
+        return attributes
 
     def _with(self, claims: Claims, claim: Claim) -> tuple[Claims, PathAttributes | None]:
         """The set with ``claim`` in the place of its appliance's, and what that said before."""

@@ -16,6 +16,7 @@ from oca.common.clock import monotonic_s, now_ns
 from oca.common.errors import ConfigError
 from oca.common.log import configure_logging, get_logger
 from oca.common.notify import notify, notify_alive
+from oca.common.threads import in_thread
 from oca.common.token import read_token
 from steering.address import Trust
 from steering.api import Views, steering_app
@@ -162,7 +163,7 @@ class Service:
 
     def start_work(self) -> None:
         """Begin what goes on beside answering."""
-        gc.freeze()  # a full collection would walk the catalogue and hold every answer up: 5 µs a title
+        gc.freeze()  # a full collection would walk what is known by now, and hold every answer up
         self._background.repeat(self._intake.write_next, name="demand")
         self._background.repeat(self._follow_catalogue, name="catalogue")
         self._background.repeat(self._follow_prefix_files, name="prefix files")
@@ -201,8 +202,8 @@ class Service:
     async def _follow_catalogue(self) -> None:
         """Take up what ``oca-steering publish`` writes beside us."""
         await asyncio.sleep(CATALOGUE_INTERVAL_S)
-        if self._catalogue.refresh():
-            gc.freeze()
+        if self._catalogue.changed():
+            await in_thread(self._catalogue.refresh, name="catalogue")
             _log.info("catalogue changed", titles=len(self._catalogue.titles))
 
 

@@ -19,7 +19,7 @@ PREFIXES_SHOWN_MAX = 20
 def titles_view(decider: Decider) -> TitlesView:
     """Every title, and who holds what of it."""
     up = decider.fleet.holders.where(lambda name: decider.liveness(name).takes_viewers)
-    return TitlesView([_title(title, decider.fleet, up) for title in decider.catalogue.titles.values()])
+    return TitlesView([_title(title, decider.fleet, up) for title in decider.catalogue.titles.each()])
 
 
 def fleet_view(decider: Decider) -> FleetView:

@@ -89,7 +89,7 @@ async def test_service_reads_catalogue_again_after_failed_read(
         raise SteeringError("the state cannot be read", remedy="check its disk")
 
     with monkeypatch.context() as patch:
-        patch.setattr(catalogue_module, "read_titles", fail)
+        patch.setattr(catalogue_module, "stored_titles", fail)
         publish(package, TITLE, steering.state, progress=lambda done, total: None)
         await until(lambda: steering.service.faults() == ["catalogue: the state cannot be read; check its disk"])
     await until(lambda: "harbour" in steering.service.decider.catalogue.titles)
