@@ -37,7 +37,7 @@ from steering.state.store import StateReader
 from steering.trust.serving_audit import ServingAudit
 
 PROGRESS_BYTES_MAX = 2**20
-_ABLE = ("up", "draining")
+_ABLE = ("up", "draining", "turning-up")
 """Who may serve other appliances."""
 _reports = msgspec.json.Decoder(Report)
 _progress = msgspec.json.Decoder(FillProgress)

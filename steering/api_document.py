@@ -8,6 +8,7 @@ from aiohttp import web
 from oca import __version__
 from steering.api import Views
 from steering.api_appliances import Appliances
+from steering.api_observers import Observers
 from steering.api_page import Page
 from steering.api_players import Players
 from steering.api_routes import Routes
@@ -33,7 +34,7 @@ class ApiDocument:
 
 PARTS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("players and services", (Players,)),
-    ("fleet and catalogue", (Views, Routes)),
+    ("fleet and catalogue", (Views, Observers, Routes)),
     ("appliances", (Appliances, Enrolment)),
     ("operators", (Operators,)),
     ("page and document", (Page, ApiDocument)),

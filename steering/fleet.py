@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from oca.common.messages import FillProgress, Report
 from steering.holders import Holders
-from steering.liveness import NEVER_REPORTED, Liveness, judge
+from steering.liveness import NEVER_REPORTED, NOTHING_BESIDE, Beside, Liveness, judge
 
 _BOOTS_REMEMBERED = 16
 _UNREACHABLE_HOSTS = ("0.0.0.0", "::", "")
@@ -43,6 +43,7 @@ class Fleet:
         self.age_limit_s = age_limit_s
         self.members: Mapping[str, Member] = {appliance: Member() for appliance in site_of}
         self.holders = Holders(site_of)
+        self._beside: dict[str, Beside] = {}
 
     def observe(self, report: Report, now_s: float) -> Outcome:
         """Take a report in, unless a newer one from the same boot came before it, or a later boot reports.
@@ -84,7 +85,23 @@ class Fleet:
         member = self.members.get(appliance)
         if member is None or member.report is None:
             return NEVER_REPORTED
-        return judge(member.report, now_s - member.received_at_s, self.age_limit_s)
+        beside = self._beside.get(appliance, NOTHING_BESIDE)
+        return judge(member.report, now_s - member.received_at_s, self.age_limit_s, beside)
+
+    def is_heard(self, appliance: str, now_s: float) -> bool:
+        """Whether its reports come."""
+        member = self.members[appliance]
+        return member.report is not None and now_s - member.received_at_s <= self.age_limit_s
+
+    def note(self, appliance: str, **changes: str) -> bool:
+        """Take note of what is known of an appliance beside its report (``Beside``); whether that is new."""
+        before = self._beside.get(appliance, NOTHING_BESIDE)
+        after = before._replace(**changes)
+        if after == NOTHING_BESIDE:
+            self._beside.pop(appliance, None)
+        else:
+            self._beside[appliance] = after
+        return after != before
 
 
 def delivery_url_fault(url: str) -> str:

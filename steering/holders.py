@@ -103,6 +103,10 @@ class Holders:
         """Who holds anything of a title; None: nobody."""
         return self._titles.get(title)
 
+    def titles_of(self, appliance: str, *, at_most: int) -> list[str]:
+        """Titles that an appliance holds something of."""
+        return [holding.title for holding in self._places[appliance].held[:at_most]]
+
     def holds(self, appliance: str, asset: str) -> str | None:
         """The revision of ``asset`` that an appliance holds; None: none."""
         place = self._places[appliance]

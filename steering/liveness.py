@@ -9,7 +9,7 @@ from oca.common.messages import Report
 CLOCK_DIFFERENCE_S_MAX = 30.0
 """Far above what a report spends on its way; demand is dated by the appliance's clock."""
 FIRST_REPORTS_S_MAX = 6.0
-Standing = Literal["up", "draining", "drained", "failed", "gone", "unknown"]
+Standing = Literal["up", "draining", "drained", "failed", "gone", "unknown", "unreachable", "turning-up"]
 
 
 class Liveness(NamedTuple):
@@ -28,14 +28,37 @@ class Liveness(NamedTuple):
 NEVER_REPORTED = Liveness("unknown", 0.0, "no report yet since steering started")
 
 
-def judge(report: Report, age_s: float, limit_s: float) -> Liveness:
-    """Judge an appliance by its last report, ``age_s`` seconds old, against the age limit."""
+class Beside(NamedTuple):
+    """What steering knows of an appliance beside its report, each in words; empty where there is nothing.
+
+    Attributes:
+        drained: Who drained it from steering, and until when.
+        unreachable: Who cannot fetch from it.
+        turning_up: What it has yet to pass before its first viewer.
+    """
+
+    drained: str = ""
+    unreachable: str = ""
+    turning_up: str = ""
+
+
+NOTHING_BESIDE = Beside()
+
+
+def judge(report: Report, age_s: float, limit_s: float, beside: Beside = NOTHING_BESIDE) -> Liveness:
+    """Judge an appliance by its last report, ``age_s`` seconds old, against the age limit, and what else is known."""
     if age_s > limit_s:
         return Liveness("gone", 0.0, f"last report {age_s:.1f} s old, limit {limit_s:.1f} s")
     if report.serving != "serving":
         return Liveness(report.serving, 0.0, f"{report.serving}: no new viewers")
+    if beside.drained:
+        return Liveness("draining" if report.load.connections else "drained", 0.0, beside.drained)
     if report.health.verdict == "failed":
         return Liveness("failed", 0.0, f"its own verdict is failed: {_reasons(report)}")
+    if beside.unreachable:
+        return Liveness("unreachable", 0.0, beside.unreachable)
+    if beside.turning_up:
+        return Liveness("turning-up", 0.0, f"turning up: {beside.turning_up}")
     why = f"report {age_s:.1f} s old, limit {limit_s:.1f} s"
     if report.health.verdict == "degraded":
         return Liveness("up", report.health.weight, f"degraded: {_reasons(report)}; {why}")

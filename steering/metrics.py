@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import get_args
 
 from oca.common.metrics import Family
+from steering.liveness import Standing
 
 DECISION_KINDS = ("playback", "hls", "dash", "steer-hls", "steer-dash", "redirect", "explain")
 
@@ -78,7 +80,29 @@ STEERING = (
         unit="appliances",
         help="Configured appliances by how they stand.",
         label="standing",
-        values=("up", "draining", "drained", "failed", "gone", "unknown"),
+        values=get_args(Standing),
+    ),
+    Family(
+        name="steering_probes",
+        kind="counter",
+        unit="probes",
+        help="Probes of appliances' delivery ports, by outcome; unchecked: it answered, but holds nothing to check.",
+        label="outcome",
+        values=("good", "unchecked", "failed"),
+    ),
+    Family(
+        name="steering_probes_late_seconds",
+        kind="gauge",
+        unit="seconds",
+        help="By how much the next probe is overdue; above probes.interval_s there are too many for concurrency_max.",
+    ),
+    Family(
+        name="steering_observers",
+        kind="gauge",
+        unit="instances",
+        help="Instances whose probes are known, by whether they vote; /v1/observers says why one does not.",
+        label="vote",
+        values=("votes", "abstains"),
     ),
     Family(name="steering_connections", kind="gauge", unit="connections", help="Connections open now."),
     Family(

@@ -22,6 +22,7 @@ from steering.address import Trust
 from steering.api import Views, steering_app
 from steering.api_appliances import Appliances
 from steering.api_document import ApiDocument
+from steering.api_observers import Observers
 from steering.api_page import Page
 from steering.api_players import Players
 from steering.api_routes import Routes
@@ -36,9 +37,11 @@ from steering.liveness import first_reports_limit_s
 from steering.metrics import Counts
 from steering.nightly import NightlyPlans
 from steering.prefix_files import PrefixFiles
+from steering.probing.prober import Prober
 from steering.settings import SteeringSettings
 from steering.signing import Signing
-from steering.state.engine import open_state
+from steering.state.engine import open_instance
+from steering.state.peers import Peers
 from steering.state.store import StateStore
 from steering.trust.api_enrol import Enrolment
 from steering.trust.api_operators import Operators
@@ -66,15 +69,15 @@ def serve(settings: SteeringSettings) -> None:
     """
     configure_logging(level=settings.log.level, style=settings.log.format)
     # The state is not closed: a write that hangs may still be under way in its thread. The end of the process frees it.
-    uvloop.run(_serve(settings, open_state(settings.state)))
+    uvloop.run(_serve(settings, *open_instance(settings.state)))
 
 
-async def _serve(settings: SteeringSettings, state: StateStore) -> None:
+async def _serve(settings: SteeringSettings, state: StateStore, peers: Peers) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Service(settings, state)
+    service = Service(settings, state, peers)
     await service.start()
     try:
         await stop.wait()
@@ -85,18 +88,20 @@ async def _serve(settings: SteeringSettings, state: StateStore) -> None:
 class Service:
     """One running instance."""
 
-    def __init__(self, settings: SteeringSettings, state: StateStore) -> None:
+    def __init__(self, settings: SteeringSettings, state: StateStore, peers: Peers) -> None:
         """Put the parts together; nothing listens yet.
 
         Raises:
             ConfigError: A token file cannot be read.
         """
         self._settings = settings
+        self._peers = peers
         self._background = Background()
         self._catalogue = Catalogue(state)
         self._counts = Counts()
         self._signing = Signing(settings.signing, state)
         self.decider = Decider(settings, self._catalogue, self._counts, self._signing)
+        self._prober = Prober(self.decider, peers)
         self._prefix_files = PrefixFiles(settings.site, self.decider.reach)
         self._plans = NightlyPlans(state, settings, self._counts)
         self._intake = Intake(state, known=lambda: self._catalogue.assets, now_ns=now_ns)
@@ -123,7 +128,8 @@ class Service:
         routes = Routes(self.decider, authorisation)
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
         limits = Limits(settings.limits, trusted, self._counts, monotonic_s)
-        parts = (players, views, appliances, routes, enrolment, operators, Page(), ApiDocument())
+        observers = Observers(self._prober.observers)
+        parts = (players, views, appliances, routes, enrolment, operators, observers, Page(), ApiDocument())
         self.app = steering_app(parts, [limits.gate, operators.gate])
         self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
         self._listener: asyncio.Server | None = None
@@ -163,6 +169,7 @@ class Service:
 
     def start_work(self) -> None:
         """Begin what goes on beside answering."""
+        self._peers.begin()
         gc.freeze()  # a full collection would walk what is known by now, and hold every answer up
         self._background.repeat(self._intake.write_next, name="demand")
         self._background.repeat(self._follow_catalogue, name="catalogue")
@@ -170,6 +177,8 @@ class Service:
         self._background.repeat(self._follow_keys, name="signing keys")
         self._background.repeat(self._tell_manager, name="service manager")
         self._background.repeat(self._plans.look, name="nightly plans", retry_s=PLAN_RETRY_S)
+        if self._prober.is_on:
+            self._background.repeat(self._prober.look, name="probes")
 
     async def stop(self) -> None:
         """Answer what was asked, then end."""
@@ -178,11 +187,12 @@ class Service:
             self._listener.close()
         await self._runner.cleanup()
         await self._background.close()
+        await self._prober.close()
         _log.info("stopped")
 
     def faults(self) -> list[str]:
         """What is amiss with the work beside answering, a line each."""
-        return [*self._background.faults(), *self._plans.overdue()]
+        return [*self._background.faults(), *self._plans.overdue(), *self._prober.faults()]
 
     async def _follow_keys(self) -> None:
         """Rotate keys in time; take up what a command or another instance did."""

@@ -15,6 +15,7 @@ from oca.common.messages import Name
 from oca.common.routes import ROUTES_MAX
 from oca.common.settings import Table, load
 from steering.plan_settings import PlanTable
+from steering.probing.settings import ProbesTable
 from steering.settings_check import contradictions
 from steering.signing_settings import SigningTable
 from steering.state.settings import StateTable
@@ -212,6 +213,7 @@ class SteeringSettings(Table, frozen=True):
     api: ApiTable = ApiTable()
     state: StateTable = StateTable()
     fleet: FleetTable = FleetTable()
+    probes: ProbesTable = ProbesTable()
     routes: RoutesTable = RoutesTable()
     plan: PlanTable = PlanTable()
     origin: OriginTable = OriginTable()

@@ -27,6 +27,7 @@ from steering.address import Address, parse_address
 from steering.catalogue import Title
 from steering.service import Service
 from steering.state.engine import open_state
+from steering.state.peers import Alone
 
 HOURS_S = 86_400.0
 DECISIONS = 20_000
@@ -113,7 +114,7 @@ def main() -> None:
     texts = world.prefixes()
     state = open_state(settings.state)
     timed("publish", lambda: world.publish(state))
-    service = timed("catalogue", lambda: Service(settings, state))
+    service = timed("catalogue", lambda: Service(settings, state, Alone()))
     timed("fleet", lambda: fill(world, service, texts))
     service.first_reports.end()
     world.forget()

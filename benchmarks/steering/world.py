@@ -14,6 +14,7 @@ from oca.common.digest import digest_hex
 from oca.common.messages import Contents, Health, HeldAsset, Load, Report, StoreUse
 from oca.common.routes import NOTHING, PathAttributes, RouteBatch, RouteGroup, route_digest
 from steering.catalogue import AssetSummary, Title, Track, Variant
+from steering.probing.settings import ProbesTable
 from steering.settings import ApiTable, OriginTable, Site, SiteAppliance, SteeringSettings
 from steering.signing_settings import SigningTable
 from steering.state.settings import StateTable
@@ -60,6 +61,7 @@ class World:
             state=StateTable(path=str(folder / "state"), bytes_max=2**34),
             origin=OriginTable(url="https://origin.example"),
             signing=SigningTable(mode="required"),
+            probes=ProbesTable(interval_s=0),  # nobody listens at these boxes' addresses
             site=sites,
         )
 

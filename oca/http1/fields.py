@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from oca.http1.request import FILL_AGENT, PULL_AGENT, Fields, RequestError
+from oca.http1.request import FILL_AGENT, PROBE_AGENT, PULL_AGENT, Fields, RequestError
 from oca.http1.target import HOST_PORT
 
 _KEPT = {
@@ -49,7 +49,7 @@ def read_fields(pairs: Sequence[tuple[bytes, bytes]], *, minor: int, fields_max:
     return Fields(
         close=close,
         keep_alive=b"keep-alive" in connection,
-        fill=values.get(b"user-agent", b"").startswith((FILL_AGENT, PULL_AGENT)),
+        fill=values.get(b"user-agent", b"").startswith((FILL_AGENT, PULL_AGENT, PROBE_AGENT)),
         plain=not kept,
         usual=not (kept or close),
         host=values.get(b"host", b"").lower(),

@@ -34,6 +34,8 @@ Reason = Literal[
 
 FILL_AGENT = b"oca-fill"
 """How the fill agent's ``User-Agent`` begins: what it fetches from a peer is no viewer's demand."""
+PROBE_AGENT = b"oca-steering-probe"
+"""How that of steering's probes begins, which are no viewers' demand either."""
 PULL_AGENT = b"oca-pull"
 """How that of an appliance begins that brings a miss of its own; it counts the demand for it itself."""
 
@@ -52,7 +54,8 @@ class Fields(Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         close: The client wants the connection closed after this response (RFC 9112 §9.6).
         keep_alive: The client asked for persistence, which HTTP/1.0 needs (RFC 9112 §9.3).
-        fill: Asked by another appliance, for its fill, or for a miss of its own, which then has ``cdn_loop``.
+        fill: No viewer's: asked by another appliance, for its fill, or for a miss of its own (which then has
+            ``cdn_loop``), or by steering's probe.
         plain: Nothing here but what every answer is the same for.
         usual: Plain, and the connection stays open: a GET is answered as ever.
         host: The host and port that were asked, in lower case.

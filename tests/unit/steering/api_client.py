@@ -14,6 +14,7 @@ from steering.publish import Publication, publish
 from steering.service import Service
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
+from steering.state.peers import Alone
 
 JSON = {"Content-Type": "application/json"}
 TITLE = Publication("harbour", "Harbour", "/harbour", "", (), 0, 0)
@@ -25,7 +26,7 @@ class Steering:
     def __init__(self, state: EmbeddedState, settings: SteeringSettings, *, just_started: bool = False) -> None:
         """Put it together; unless it has ``just_started``, viewers do not wait for appliances' first reports."""
         self.state = state
-        self.service = Service(settings, state)
+        self.service = Service(settings, state, Alone())
         if not just_started:
             self.service.first_reports.end()
         self.client: TestClient[Any, Any] = TestClient(TestServer(self.service.app))

@@ -22,6 +22,7 @@ from oca.common.messages import (
 from steering.catalogue import AssetSummary, Title, Track, Variant
 from steering.holders import Holding
 from steering.liveness import Liveness
+from steering.probing.settings import ProbesTable
 from steering.ranking import Candidate
 from steering.settings import Site, SiteAppliance, SteeringSettings
 
@@ -125,6 +126,7 @@ def make_settings(folder: Path | None = None, **changes: Any) -> SteeringSetting
         ),
         **changes,
     }
+    tables.setdefault("probes", ProbesTable(interval_s=0))
     plain = SteeringSettings(**tables)
     changed: dict[str, Any] = {"origin": replace(plain.origin, url=ORIGIN)} if "origin" not in changes else {}
     if folder is not None:

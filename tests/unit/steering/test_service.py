@@ -26,6 +26,7 @@ from steering.publish import publish
 from steering.service import Service, read_tokens
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
+from steering.state.peers import Alone
 from tests.unit.steering.api_client import JSON, TITLE, Steering
 from tests.unit.steering.made_up import make_batch, make_report, make_settings, make_site
 
@@ -45,7 +46,7 @@ async def test_service_says_when_its_address_is_taken(state: EmbeddedState) -> N
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = make_settings()
-        service = Service(replace(settings, api=replace(settings.api, listen=f"127.0.0.1:{port}")), state)
+        service = Service(replace(settings, api=replace(settings.api, listen=f"127.0.0.1:{port}")), state, Alone())
         with pytest.raises(ConfigError, match=rf"listen = '127\.0\.0\.1:{port}': address already in use; .*ss -ltnp"):
             await service.start()
 
@@ -171,7 +172,7 @@ async def test_service_tells_its_manager_how_it_is(
                 while wanted not in told:
                     told.append(await asyncio.get_running_loop().sock_recv(manager, 1000))
 
-        service = Service(replace(settings, api=replace(settings.api, listen="127.0.0.1:0")), state)
+        service = Service(replace(settings, api=replace(settings.api, listen="127.0.0.1:0")), state, Alone())
         await service.start()
         await hears(b"READY=1")
         await hears(b"WATCHDOG=1\nSTATUS=0 titles")

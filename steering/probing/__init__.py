@@ -1,0 +1,1 @@
+"""How steering sees for itself whether appliances deliver: probes of their ports, and what observers agree on."""
