@@ -1,0 +1,44 @@
+"""This version goes on with what recorded ones left on disk: store, settings, steering's state, nights and demand."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.compatibility.record import RECORDED
+from tests.compatibility.world import World
+
+pytestmark = pytest.mark.system
+VERSIONS = sorted(path.parent for path in RECORDED.glob("*/world.tar.xz"))
+
+
+async def nights_of(world: World) -> list[tuple[object, ...]]:
+    """What the fills of each night brought."""
+    report = json.loads(await world.command("oca-fill", "report", "--json"))
+    return [
+        tuple(each["night"][key] for key in ("night", "assets_in", "bytes_in", "bytes_by_source")) for each in report
+    ]
+
+
+@pytest.mark.parametrize("recorded", VERSIONS, ids=lambda path: path.name)
+async def test_version_goes_on_where_recorded_one_stopped(recorded: Path, tmp_path: Path) -> None:
+    with tarfile.open(recorded / "world.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    world = World(tmp_path)
+    world.write_films()
+    assert "harbour" in await world.command("oca-steering", "titles")
+    nights = await nights_of(world)
+    await world.command("oca", "store", "verify")
+    told = world.demand()
+    async with world.origin() as asked, world.running():
+        await world.until_up()
+        await world.until_held()
+        assert await world.watch() == world.bodies
+        await world.command("oca-steering", "plan", "--now")
+        await world.command("oca-fill", "run", "--now")
+        assert asked == []  # all was there
+        await world.until_demand_changes(told)
+    assert (await nights_of(world))[: len(nights)] == nights
