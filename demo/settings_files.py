@@ -35,6 +35,7 @@ def _steering(places: Places) -> str:
         f'[state]\npath = "{places.run / "steering" / "state"}"',
         f'[origin]\nurl = "{places.origin_url}"',
         '[signing]\nmode = "required"',
+        "[fleet]\nshed_by_cpu = false",
         f"[plan]\nhot_share = {HOT_SHARE}",
     ]
     for site in SITES:

@@ -36,7 +36,7 @@ def fetch(*, dev: bool = False) -> bool:
     """Put the player where the page loads it from.
 
     Args:
-        dev: Also install what only tests use (dash.js), into ``node_modules``.
+        dev: Also install what only tests use (dash.js, Shaka), into ``node_modules``.
 
     Returns:
         False when all was already there and nothing was done.

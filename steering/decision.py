@@ -231,7 +231,12 @@ class Decider:
         if report is None:
             return Candidate(appliance, "", liveness)
         fleet = self.settings.fleet
-        share = share_taken(report.load, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
+        share = share_taken(
+            report.load,
+            shed_from_ratio=fleet.shed_from_ratio,
+            full_ratio=fleet.full_ratio,
+            by_cpu=fleet.shed_by_cpu,
+        )
         url = report.delivery_urls[0].rstrip("/")
         capacity = report.load.link_bytes_per_s or CAPACITY_UNKNOWN
         return Candidate(appliance, url, liveness, capacity, share * liveness.weight, tuple(report.keys))

@@ -11,16 +11,16 @@ CPU_FULL_RATIO = 0.98
 """A box whose cores are all busy sends no more, whatever its links could carry."""
 
 
-def use_ratio(load: Load) -> float:
+def use_ratio(load: Load, *, by_cpu: bool = True) -> float:
     """Share of what the box can send that it does send; by its CPU alone where no link speed is known."""
-    cpu = load.cpu_ratio / CPU_FULL_RATIO if load.cpu_ratio > CPU_FULL_RATIO - 0.08 else 0.0
+    cpu = load.cpu_ratio / CPU_FULL_RATIO if by_cpu and load.cpu_ratio > CPU_FULL_RATIO - 0.08 else 0.0
     link = load.sent_bytes_per_s / load.link_bytes_per_s if load.link_bytes_per_s else 0.0
     return max(cpu, link)
 
 
-def share_taken(load: Load, *, shed_from_ratio: float, full_ratio: float) -> float:
+def share_taken(load: Load, *, shed_from_ratio: float, full_ratio: float, by_cpu: bool = True) -> float:
     """The share of its client networks that a box takes: 1 up to where shedding begins, 0 when it is full."""
-    used = use_ratio(load)
+    used = use_ratio(load, by_cpu=by_cpu)
     if used <= shed_from_ratio:
         return 1.0
     return max(0.0, (full_ratio - used) / (full_ratio - shed_from_ratio)) if full_ratio > used else 0.0

@@ -91,6 +91,13 @@ class FleetTable(Table, frozen=True):
         float,
         Meta(gt=0, lt=1, description="Share of its capacity in use from which a box takes fewer new viewers."),
     ] = 0.8
+    shed_by_cpu: Annotated[
+        bool,
+        Meta(
+            description="Whether busy cores count as capacity in use, beside links; false where boxes share their "
+            "machines with other programs, or with each other."
+        ),
+    ] = True
     full_ratio: Annotated[
         float,
         Meta(

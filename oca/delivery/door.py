@@ -26,11 +26,16 @@ class Door:
         self._answer = table.answer
         self._overload = Overload(table)
 
+    @property
+    def overload(self) -> str:
+        """What is too much, with its limit; empty while new viewers are welcome."""
+        return self._overload.why
+
     def message(self) -> TurnAway | Welcome:
         """What a worker is to do."""
         if self.drained is not None:
             return TurnAway(cause="drained", answer=self.drained, everyone=True)
-        if self._overload.why:
+        if self.overload:
             return TurnAway(cause="overload", answer=self._answer, everyone=False)
         return Welcome()
 

@@ -78,7 +78,7 @@ class Supervisor:
         self._authorisation = Authorisation()
         self._secure = len(settings.tls.listen)
         self._shares = Shares(settings.connections_max, PACKS_OPEN_MAX)
-        self._door = Door(settings.overload)
+        self.door = Door(settings.overload)
         self.tls = TlsKeeper(settings.tls, self._tell)
 
     @property
@@ -144,7 +144,7 @@ class Supervisor:
             told = await asyncio.gather(*(process.reload(self._log) for process in processes))
             return sorted({*faults, *(fault for each in told for fault in each)})
         self._shares = share_out(self._settings)
-        self._door.take(settings.overload)
+        self.door.take(settings.overload)
         done: list[Slot] = []
         try:
             for slot in self._slots:
@@ -153,7 +153,7 @@ class Supervisor:
         except OcaError:
             self._settings = before
             self._shares = share_out(self._settings)
-            self._door.take(before.overload)
+            self.door.take(before.overload)
             for slot in done:
                 await self._hand_over(slot)
             raise
@@ -166,9 +166,9 @@ class Supervisor:
 
     def turn_away(self, answer: Turn | None) -> None:
         """Answer every viewer so, for the operator has drained the box; None: serve them."""
-        if answer != self._door.drained:
-            self._door.drained = answer
-            self._tell(self._door.message())
+        if answer != self.door.drained:
+            self.door.drained = answer
+            self._tell(self.door.message())
 
     def advise(self, load: Load) -> None:
         """Have players step down as far as a box under ``load`` needs, where they are told so (``delivery.cmsd``)."""
@@ -226,8 +226,8 @@ class Supervisor:
     async def _watch_load(self) -> None:
         while True:
             await asyncio.sleep(LOAD_INTERVAL_S)
-            if self._door.observe(self.counters):
-                self._tell(self._door.message())
+            if self.door.observe(self.counters):
+                self._tell(self.door.message())
 
     async def _keep(self, slot: Slot) -> None:
         """Keep a worker in ``slot``: when one ends, start the next, waiting longer while they die young."""
@@ -277,7 +277,7 @@ class Supervisor:
     def _begin(self, slot: Slot, *, at_once: bool = True) -> WorkerProcess:
         """Start a process for ``slot`` and, ``at_once``, put it there; raises as ``WorkerProcess`` does."""
         process = WorkerProcess(self._take)
-        process.tell(self._door.message())
+        process.tell(self.door.message())
         listeners = tuple(listener.fileno() for listener in slot.listeners)
         start = Start(
             worker=slot.number,

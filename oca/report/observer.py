@@ -181,6 +181,7 @@ class Observer:
             first_byte_p99_s=bound_below(rises, 0.99) if enough else None,
             restarts=round(self._restarts.rise("restarts")),
             clock_ahead_s=self._clock_ahead_s,
+            overload=self._delivery.door.overload,
             certificates_left_s={file: ends_at_s - wall_s for file, ends_at_s in self._delivery.tls.ends_at_s.items()},
         )
 

@@ -66,6 +66,7 @@ class Readings:
             where there were too few.
         restarts: Workers that died within the last ten minutes.
         clock_ahead_s: Of steering's clock; None where that is not known.
+        overload: Why new viewers are turned away; empty while they are not.
         certificates_left_s: By file, until each certificate for viewers ends.
     """
 
@@ -79,4 +80,5 @@ class Readings:
     first_byte_p99_s: float | None = None
     restarts: int = 0
     clock_ahead_s: float | None = None
+    overload: str = ""
     certificates_left_s: Mapping[str, float] = field(default_factory=dict)

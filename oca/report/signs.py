@@ -27,6 +27,7 @@ Kind = Literal[
     "link-errors",
     "errors",
     "first-byte",
+    "overload",
     "cpu",
     "memory",
     "clock",
@@ -62,6 +63,7 @@ def signs(readings: Readings, limits: HealthTable) -> Iterator[Sign]:
     yield from _devices(readings.devices, limits)
     yield from _links(readings.links, limits)
     yield from _answers(readings, limits)
+    yield from _overload(readings.overload, limits)
     yield from _machine(readings, limits)
 
 
@@ -152,6 +154,12 @@ def _answers(readings: Readings, limits: HealthTable) -> Iterator[Sign]:
         limit, took_s = limits.first_byte_p99_enter_s, readings.first_byte_p99_s
         said = f"one first byte in a hundred takes {took_s:g} s or longer, limit {limit:g} s"
         yield Sign("first-byte", "", high(took_s, limit, limits.first_byte_p99_leave_s), said, slow)
+
+
+def _overload(why: str, limits: HealthTable) -> Iterator[Sign]:
+    """Not all of its viewers at once: its neighbours would be the next to have too much to send."""
+    if why:
+        yield _fault("overload", "", f"new viewers are turned away: {why}", weight=limits.degraded_weight)
 
 
 def _machine(readings: Readings, limits: HealthTable) -> Iterator[Sign]:

@@ -51,8 +51,20 @@ class Tls(Protocol):
         """When each certificate for viewers ends, in seconds since 1970, by its file."""
 
 
+class Door(Protocol):
+    """What the report needs of whom delivery lets in."""
+
+    @property
+    def overload(self) -> str:
+        """Why new viewers are turned away for those that are there; empty while they are not."""
+
+
 class Delivery(Protocol):
     """What the report needs of delivery."""
+
+    @property
+    def door(self) -> Door:
+        """Whom it turns away."""
 
     @property
     def tls(self) -> Tls:

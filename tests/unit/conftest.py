@@ -33,6 +33,13 @@ class FakeTls:
 
 
 @dataclass
+class FakeDoor:
+    """Turns nobody away."""
+
+    overload: str = ""
+
+
+@dataclass
 class FakeDelivery:
     """Stands in for the supervisor."""
 
@@ -43,6 +50,7 @@ class FakeDelivery:
     failed: list[tuple[int, str, str]] = field(default_factory=list)
     out: dict[int, bool] = field(default_factory=dict)
     tls: FakeTls = field(default_factory=FakeTls)
+    door: FakeDoor = field(default_factory=FakeDoor)
 
     def counters(self) -> Mapping[str, int]:
         return dict(self.counts)

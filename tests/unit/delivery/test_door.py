@@ -13,6 +13,7 @@ def test_door_turns_new_viewers_away_under_overload_and_everyone_once_drained() 
     assert door.message() == Welcome()
     assert door.observe(lambda: counted(11))
     assert door.message() == TurnAway(cause="overload", answer="not-found", everyone=False)
+    assert door.overload == "11 responses are on their way, limit 10"
     door.drained = "too-many"
     assert door.message() == TurnAway(cause="drained", answer="too-many", everyone=True)
     door.drained = None

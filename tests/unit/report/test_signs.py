@@ -138,6 +138,10 @@ def test_signs_are_all_good_at_every_limit_to_leave_at() -> None:
             [("first-byte", "", "one first byte in a hundred takes 2.5 s or longer, limit 1 s", 0.5, False)],
         ),
         ({"first_byte_p99_s": None, "clock_ahead_s": None, "certificates_left_s": {}}, []),
+        (
+            {"overload": "9 responses are on their way, limit 8"},
+            [("overload", "", "new viewers are turned away: 9 responses are on their way, limit 8", 0.5, False)],
+        ),
         ({"cpu_ratio": 0.96}, [("cpu", "", "CPU 96% busy, limit 95%", 1.0, False)]),
         (
             {"memory_available_ratio": 0.04},

@@ -19,6 +19,12 @@ def test_use_ratio_takes_link_or_cpu(found: Load, used: float) -> None:
     assert use_ratio(found) == pytest.approx(used)
 
 
+def test_busy_cores_count_only_where_they_are_the_box_own() -> None:
+    busy = load(10, cpu=1.0)
+    shares = [share_taken(busy, shed_from_ratio=0.8, full_ratio=0.95, by_cpu=by_cpu) for by_cpu in (True, False)]
+    assert shares == [0.0, 1.0]
+
+
 @pytest.mark.parametrize(("sent", "share"), [(0, 1), (80, 1), (87.5, 0.5), (95, 0), (200, 0)])
 def test_share_falls_before_box_is_full(sent: float, share: float) -> None:
     assert share_taken(load(sent), shed_from_ratio=0.8, full_ratio=0.95) == pytest.approx(share)
