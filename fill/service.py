@@ -232,4 +232,4 @@ async def _outcome(work: Coroutine[None, None, None]) -> OcaError | None:
 def new_client(session: aiohttp.ClientSession, configuration: Configuration) -> SteeringClient:
     """A client for the steering that the box's settings name."""
     box = configuration.box
-    return SteeringClient(session, box.steering.url, appliance=box.appliance.id, credentials=configuration.credentials)
+    return SteeringClient(session, box.steering.urls, appliance=box.appliance.id, credentials=configuration.credentials)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 import aiohttp
@@ -11,6 +12,7 @@ from yarl import URL
 from fill.http import failure, read_body
 from oca.common.errors import ConfigError, SteeringError
 from oca.common.identity import Credentials
+from oca.common.instances import Instances
 from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, FillPlan, FillProgress
 from oca.common.refusal import PROBLEM_BYTES_MAX, read_refusal
@@ -32,9 +34,12 @@ class SteeringRefusalError(SteeringError):
 class SteeringClient:
     """Talks to steering for one appliance."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, *, appliance: str, credentials: Credentials) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, urls: Sequence[str], *, appliance: str, credentials: Credentials
+    ) -> None:
+        """``urls`` are of instances of one steering, at least one: another is asked where one is away."""
         self._session = session
-        self._url = url.rstrip("/")
+        self._instances = Instances(urls)
         self._appliance = appliance
         self._credentials = credentials
         self._heard = True
@@ -67,40 +72,58 @@ class SteeringClient:
 
     async def report(self, progress: FillProgress) -> None:
         """Tell steering how the fill goes. Never fails: a fill goes on without; a change of fortune is logged once."""
-        body = _encode(progress)
+        body, heard, why = _encode(progress), False, ""
+        for base in self._instances.each():
+            heard, why = await self._told(base, body)
+            if heard:
+                break
+        if heard != self._heard:
+            self._heard = heard
+            if heard:
+                _log.info("steering takes progress again", url=self._instances.url)
+            else:
+                _log.warning("steering does not take progress; the fill goes on", url=self._instances.url, why=why)
+
+    async def _told(self, base: str, body: bytes) -> tuple[bool, str]:
+        """Whether an instance took the progress, and why not."""
         try:
             async with self._session.post(
-                self._endpoint("fill-progress"),
+                self._endpoint(base, "fill-progress"),
                 data=body,
                 headers={**self._headers("POST", "fill-progress", body), "Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=PROGRESS_TIMEOUT_S),
                 allow_redirects=False,
             ) as response:
-                heard, why = response.status < 300, f"it answers {response.status}"
+                return response.status < 300, f"it answers {response.status}"
         except ConfigError as error:
-            heard, why = False, str(error)
+            return False, str(error)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            heard, why = False, failure(error) or f"no answer in {PROGRESS_TIMEOUT_S:g} s"
-        if heard != self._heard:
-            self._heard = heard
-            if heard:
-                _log.info("steering takes progress again", url=self._url)
-            else:
-                _log.warning("steering does not take progress; the fill goes on", url=self._url, why=why)
+            return False, failure(error) or f"no answer in {PROGRESS_TIMEOUT_S:g} s"
 
     async def _ask(self, what: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
+        away = SteeringError("no instance of steering is named", remedy="set steering.url in appliance.toml")
+        for base in self._instances.each():
+            try:
+                return await self._ask_one(base, what, decoder)
+            except SteeringRefusalError:
+                raise
+            except SteeringError as error:
+                away = error
+        raise away
+
+    async def _ask_one(self, base: str, what: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
         timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
         try:
             async with self._session.get(
-                self._endpoint(what), headers=self._headers("GET", what), timeout=timeout, allow_redirects=False
+                self._endpoint(base, what), headers=self._headers("GET", what), timeout=timeout, allow_redirects=False
             ) as response:
                 if response.status != 200:
-                    raise await self._refused(what, response)
+                    raise await self._refused(base, what, response)
                 body = await read_body(response, ANSWER_BYTES_MAX)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             why = failure(error) or f"no answer in {ASK_TIMEOUT_S:g} s"
             raise SteeringError(
-                f"steering at {self._url} cannot be reached: {why}",
+                f"steering at {base} cannot be reached: {why}",
                 remedy="check that it runs and that steering.url in appliance.toml is right",
             ) from None
         if body is None:
@@ -115,9 +138,9 @@ class SteeringClient:
                 remedy="check that steering and this agent are of versions that fit",
             ) from None
 
-    async def _refused(self, what: str, response: aiohttp.ClientResponse) -> SteeringError:
+    async def _refused(self, base: str, what: str, response: aiohttp.ClientResponse) -> SteeringError:
         refused = read_refusal(bytes(await read_body(response, PROBLEM_BYTES_MAX) or b""))
-        message = f"steering at {self._url} answers {response.status} to {what}"
+        message = f"steering at {base} answers {response.status} to {what}"
         message += f": {refused.said}" if refused.said else ""
         if response.status in (401, 403):
             remedy = (
@@ -130,8 +153,8 @@ class SteeringClient:
             remedy = "check steering.url in appliance.toml"
         return SteeringRefusalError(message, remedy=refused.remedy or remedy)
 
-    def _endpoint(self, what: str) -> URL:
-        return URL(self._url + self._path(what), encoded=True)
+    def _endpoint(self, base: str, what: str) -> URL:
+        return URL(base + self._path(what), encoded=True)
 
     def _path(self, what: str) -> str:
         return f"/v1/appliances/{self._appliance}/{what}"

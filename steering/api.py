@@ -17,6 +17,7 @@ from oca.common.routing import mount
 from steering.api_messages import FleetView, HealthView, TitlesView
 from steering.decision import Decider
 from steering.endpoints import Endpoint, endpoint, handlers
+from steering.federation import Federation
 from steering.kept import KeptBody
 from steering.metrics import STEERING
 from steering.views import fleet_view, health_view, titles_view
@@ -37,13 +38,14 @@ _encode = msgspec.json.Encoder().encode
 class Views:
     """What anyone may look at."""
 
-    def __init__(self, decider: Decider, faults: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, decider: Decider, federation: Federation, faults: Callable[[], Sequence[str]]) -> None:
         self._decider = decider
+        self._federation = federation
         registry = CollectorRegistry()
         registry.register(FamilyCollector(STEERING, self._values))
         self._titles = KeptBody(lambda: _encode(titles_view(decider)))
         self._fleet = KeptBody(lambda: _encode(fleet_view(decider)))
-        self._health = KeptBody(lambda: _encode(health_view(decider, faults())))
+        self._health = KeptBody(lambda: _encode(health_view(decider, federation.instances(), faults())))
         self._metrics = KeptBody(lambda: generate_latest(registry))
 
     @endpoint("GET", "/v1/titles", gives=TitlesView)
@@ -79,6 +81,8 @@ class Views:
         set_aside = sum(len(one.set_aside) for one in heard)
         values["steering_routes:set-aside"] = set_aside
         values["steering_routes:counted"] = sum(one.routes for one in heard) - set_aside
+        values["steering_state_connected"] = int(self._federation.is_connected())
+        values["steering_instances"] = len(self._federation.instances())
         values["steering_titles"] = len(self._decider.catalogue.titles)
         return values
 

@@ -26,6 +26,7 @@ from steering.authorisation import Authorisation
 from steering.catalogue import StoredAsset, Title
 from steering.decision import Decider
 from steering.endpoints import endpoint
+from steering.federation import Federation
 from steering.first_reports import FirstReports
 from steering.fleet import delivery_url_fault
 from steering.intake import Intake
@@ -56,7 +57,9 @@ class Appliances:
         first_reports: FirstReports,
         *,
         serving_audit: ServingAudit,
+        federation: Federation,
     ) -> None:
+        self._federation = federation
         self._serving_audit = serving_audit
         self._decider = decider
         self._intake = intake
@@ -93,7 +96,9 @@ class Appliances:
         if before.standing != after.standing:
             _log.info("appliance changed", appliance=appliance, standing=after.standing, why=after.why)
         if outcome == "taken":
+            self._federation.share_report(report)
             await self._serving_audit.heard(appliance, report.serving, address=request.remote or "")
+        wanted |= self._federation.contents_wanted(appliance)
         acknowledged = await self._keep(appliance, report)
         return json_response(
             ReportAnswer(
@@ -113,6 +118,7 @@ class Appliances:
         if progress.appliance != appliance:
             raise Refusal(400, "An appliance speaks only for itself", field="$.appliance")
         self._decider.fleet.progress(progress)
+        self._federation.share_progress(progress)
         return web.Response(status=204)
 
     @endpoint("GET", "/v1/appliances/{appliance}/fill-plan", gives=FillPlan, refuses=(409,))

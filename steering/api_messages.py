@@ -209,3 +209,4 @@ class HealthView(Struct, frozen=True):
     titles: int
     appliances: int
     appliances_up: int
+    instances: list[str] = field(default_factory=list)

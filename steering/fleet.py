@@ -33,6 +33,7 @@ class Member:
     fill: FillProgress | None = None
     past_boots: deque[str] = field(default_factory=lambda: deque(maxlen=_BOOTS_REMEMBERED))
     rivals: int = 0  # reports of past boots since a boot was first heard of
+    is_held: bool = False  # as last known from another instance, which cannot be heard now
 
 
 class Fleet:
@@ -86,7 +87,10 @@ class Fleet:
         if member is None or member.report is None:
             return NEVER_REPORTED
         beside = self._beside.get(appliance, NOTHING_BESIDE)
-        return judge(member.report, now_s - member.received_at_s, self.age_limit_s, beside)
+        liveness = judge(member.report, now_s - member.received_at_s, self.age_limit_s, beside)
+        if member.is_held:
+            liveness = liveness._replace(why=f"{liveness.why}; as last known from another instance")
+        return liveness
 
     def is_heard(self, appliance: str, now_s: float) -> bool:
         """Whether its reports come."""

@@ -32,9 +32,9 @@ STEERING = (
         kind="counter",
         unit="reports",
         help="Reports of appliances, by what became of them; stale ones came after a newer one, rival ones from a past "
-        "boot while a later one reports: two boxes of one name.",
+        "boot while a later one reports: two boxes of one name. Shared ones were taken by another instance.",
         label="outcome",
-        values=("taken", "stale", "rival", "refused"),
+        values=("taken", "stale", "rival", "refused", "shared"),
     ),
     Family(
         name="steering_route_batches",
@@ -129,6 +129,19 @@ STEERING = (
         kind="counter",
         unit="requests",
         help="Requests answered 429: their client asked more often than limits.requests_per_s.",
+    ),
+    Family(
+        name="steering_state_connected",
+        kind="gauge",
+        unit="connections",
+        help="1 while the engine of the state is reached; 0: answers go on from what is known here. Always 1 for an "
+        "instance alone.",
+    ),
+    Family(
+        name="steering_instances",
+        kind="gauge",
+        unit="instances",
+        help="Instances of steering that share the state and were heard in the last 5 s, this one included.",
     ),
     Family(name="steering_titles", kind="gauge", unit="titles", help="Titles in the catalogue."),
 )

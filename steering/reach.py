@@ -75,6 +75,11 @@ class Reach:
             if heard.routes and self.sets.isp_of[heard.site] != self.sets.isp_of[site]:
                 heard.digest ^= 1
 
+    def doubt(self, appliance: str) -> None:
+        """Have the appliance send its whole table again, unless it is just doing so."""
+        if self.heard[appliance].fresh is None:
+            self.heard[appliance].digest ^= 1
+
     def full_wanted(self, appliance: str, digest: str) -> bool:
         """Whether ``appliance``, which believes that its table stands at ``digest`` here, must send it whole."""
         return self.heard[appliance].digest_hex != digest

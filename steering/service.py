@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+from pathlib import Path
 from typing import cast
 
 import uvloop
@@ -31,13 +32,16 @@ from steering.background import Background
 from steering.catalogue import Catalogue
 from steering.connections import Connections, connections_limit
 from steering.decision import Decider
+from steering.federation import Federation
 from steering.first_reports import FirstReports
+from steering.fleet_copy import FleetCopy
 from steering.intake import Intake
 from steering.liveness import first_reports_limit_s
 from steering.metrics import Counts
 from steering.nightly import NightlyPlans
 from steering.prefix_files import PrefixFiles
 from steering.probing.prober import Prober
+from steering.route_intake import RouteIntake
 from steering.settings import SteeringSettings
 from steering.signing import Signing
 from steering.state.engine import open_instance
@@ -69,15 +73,17 @@ def serve(settings: SteeringSettings) -> None:
     """
     configure_logging(level=settings.log.level, style=settings.log.format)
     # The state is not closed: a write that hangs may still be under way in its thread. The end of the process frees it.
-    uvloop.run(_serve(settings, *open_instance(settings.state)))
+    state, peers = open_instance(settings.state)
+    copy = FleetCopy.open(Path(settings.state.path) / "fleet") if settings.state.engine == "nats" else None
+    uvloop.run(_serve(settings, state, peers, copy))
 
 
-async def _serve(settings: SteeringSettings, state: StateStore, peers: Peers) -> None:
+async def _serve(settings: SteeringSettings, state: StateStore, peers: Peers, copy: FleetCopy | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    service = Service(settings, state, peers)
+    service = Service(settings, state, peers, copy)
     await service.start()
     try:
         await stop.wait()
@@ -88,14 +94,21 @@ async def _serve(settings: SteeringSettings, state: StateStore, peers: Peers) ->
 class Service:
     """One running instance."""
 
-    def __init__(self, settings: SteeringSettings, state: StateStore, peers: Peers) -> None:
+    def __init__(
+        self, settings: SteeringSettings, state: StateStore, peers: Peers, copy: FleetCopy | None = None
+    ) -> None:
         """Put the parts together; nothing listens yet.
+
+        Args:
+            settings: All of them.
+            state: What lasts.
+            peers: The other instances.
+            copy: What was last known of the fleet, where there are others.
 
         Raises:
             ConfigError: A token file cannot be read.
         """
         self._settings = settings
-        self._peers = peers
         self._background = Background()
         self._catalogue = Catalogue(state)
         self._counts = Counts()
@@ -103,7 +116,7 @@ class Service:
         self.decider = Decider(settings, self._catalogue, self._counts, self._signing)
         self._prober = Prober(self.decider, peers)
         self._prefix_files = PrefixFiles(settings.site, self.decider.reach)
-        self._plans = NightlyPlans(state, settings, self._counts)
+        self._plans = NightlyPlans(state, settings, self._counts, instance=peers.instance)
         self._intake = Intake(state, known=lambda: self._catalogue.assets, now_ns=now_ns)
         trusted = Trust(settings.api.trusted_proxies)
         signatures = Signatures(
@@ -114,18 +127,22 @@ class Service:
         )
         limit_s = first_reports_limit_s(settings.fleet.report_interval_s, settings.fleet.report_grace_s)
         self.first_reports = FirstReports(self.decider.site_of, wait_s_max=limit_s)
+        serving_audit = ServingAudit(state, now_ns)
+        route_intake = RouteIntake(self.decider)
+        self._federation = Federation(peers, self.decider, self.first_reports, serving_audit, route_intake, copy=copy)
         appliances = Appliances(
             self.decider,
             self._intake,
             state,
             authorisation,
             self.first_reports,
-            serving_audit=ServingAudit(state, now_ns),
+            serving_audit=serving_audit,
+            federation=self._federation,
         )
         operators = Operators(settings.operators, state, trusted, self.decider.site_of)
         players = Players(self.decider, trusted, self.first_reports, operators.vouches)
-        views = Views(self.decider, self.faults)
-        routes = Routes(self.decider, authorisation)
+        views = Views(self.decider, self._federation, self.faults)
+        routes = Routes(self.decider, authorisation, route_intake, self._federation)
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
         limits = Limits(settings.limits, trusted, self._counts, monotonic_s)
         observers = Observers(self._prober.observers)
@@ -169,8 +186,11 @@ class Service:
 
     def start_work(self) -> None:
         """Begin what goes on beside answering."""
-        self._peers.begin()
+        self._federation.begin()
         gc.freeze()  # a full collection would walk what is known by now, and hold every answer up
+        self._background.repeat(self._federation.look, name="instances")
+        self._background.repeat(self._federation.take_routes, name="routes of other instances")
+        self._background.repeat(self._federation.keep_copy, name="copy of the fleet")
         self._background.repeat(self._intake.write_next, name="demand")
         self._background.repeat(self._follow_catalogue, name="catalogue")
         self._background.repeat(self._follow_prefix_files, name="prefix files")
@@ -192,7 +212,8 @@ class Service:
 
     def faults(self) -> list[str]:
         """What is amiss with the work beside answering, a line each."""
-        return [*self._background.faults(), *self._plans.overdue(), *self._prober.faults()]
+        parts = (self._plans.overdue(), self._prober.faults(), self._federation.faults())
+        return [*self._background.faults(), *(fault for part in parts for fault in part)]
 
     async def _follow_keys(self) -> None:
         """Rotate keys in time; take up what a command or another instance did."""

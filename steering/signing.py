@@ -13,6 +13,7 @@ import msgspec
 
 from oca.common.clock import now_s
 from oca.common.digest import digest_hex
+from oca.common.errors import SteeringError
 from oca.common.jwk import SigningPolicy
 from oca.common.keyring import KeyRing, SigningKey
 from oca.common.log import get_logger
@@ -41,11 +42,7 @@ class Signing:
     """The signing keys of one instance, in step with the state."""
 
     def __init__(self, settings: SigningTable, state: StateStore) -> None:
-        """Read the keys, make the first if there is none.
-
-        Raises:
-            SteeringError: The state cannot be read or written.
-        """
+        """Read the keys, make the first if there is none; where that cannot be, ``look`` tries again."""
         self._settings = settings
         self._state = state
         self._raw: bytes | None = None
@@ -56,7 +53,10 @@ class Signing:
         self._tokens: dict[tuple[str, str, int], str] = {}
         self.policy = _policy(settings, [])
         if settings.mode != "off":
-            self._refresh()
+            try:
+                self._refresh()
+            except SteeringError as error:  # a shared state may be away: what is known of it signs until it is back
+                _log.error("keys cannot be made or rotated now", why=str(error))
 
     async def look(self) -> None:
         """Make and drop keys as their time comes; take up what another instance or a command did."""
@@ -95,16 +95,18 @@ class Signing:
 
     def _refresh(self) -> None:
         raw = self._state.get(STATE_KEY)
-        if raw != self._raw or self._planned(raw).due or len(self._planned(raw).kept) < len(self._now[0]):
-            self._take(rotate(self._state, self._settings, at_s=now_s()))
+        stored = _keys.decode(raw) if raw is not None else []
+        if raw is not None and raw != self._raw:
+            self._take(stored, raw)
+        plan = planned(stored, self._settings, at_s=now_s())
+        if plan.due or len(plan.kept) < len(stored):
+            made = rotate(self._state, self._settings, at_s=now_s())
+            self._take(made, _encode(made))
 
-    def _planned(self, raw: bytes | None) -> Schedule:
-        return planned(_keys.decode(raw) if raw is not None else [], self._settings, at_s=now_s())
-
-    def _take(self, stored: list[StoredKey]) -> None:
+    def _take(self, stored: list[StoredKey], raw: bytes) -> None:
         ring = KeyRing()
         ring.add([key.jwk for key in stored], source=f"the state's {STATE_KEY}", issuers=[self._settings.issuer])
-        self._now, self._raw = (stored, ring), _encode(stored)
+        self._now, self._raw = (stored, ring), raw
         self.policy = _policy(self._settings, stored)
         _log.info("keys of signed URLs", keys=[key.jwk.kid for key in stored], enforce=self._settings.mode)
 

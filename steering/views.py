@@ -38,8 +38,11 @@ def fleet_view(decider: Decider) -> FleetView:
     return FleetView(sites, [_appliance(decider, name, site) for name, site in decider.site_of.items()])
 
 
-def health_view(decider: Decider, faults: Sequence[str] = ()) -> HealthView:
-    """What a load balancer and an operator ask first; ``faults`` are those of the work beside answering."""
+def health_view(decider: Decider, instances: Sequence[str] = (), faults: Sequence[str] = ()) -> HealthView:
+    """What a load balancer and an operator ask first.
+
+    ``instances`` are those of this service that are there; ``faults`` those of the work beside answering.
+    """
     titles, appliances = len(decider.catalogue.titles), len(decider.site_of)
     up = sum(decider.liveness(name).takes_viewers for name in decider.site_of)
     reasons = [] if titles else ["no title is published"]
@@ -53,6 +56,7 @@ def health_view(decider: Decider, faults: Sequence[str] = ()) -> HealthView:
         titles=titles,
         appliances=appliances,
         appliances_up=up,
+        instances=list(instances),
     )
 
 

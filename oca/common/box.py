@@ -16,6 +16,15 @@ HostName = Annotated[
 ]
 
 
+SteeringUrl = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(https?://[A-Za-z0-9.:\[\]_-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?)?\Z",
+        extra={"form": "empty, or http:// or https://, a host, its port if need be, and a path if need be"},
+    ),
+]
+
+
 class ApplianceTable(Table, frozen=True):
     """Who this box is."""
 
@@ -96,14 +105,14 @@ class StoreTable(Table, frozen=True):
 class SteeringTable(Table, frozen=True):
     """The central service. With no url the appliance stands alone and serves what its store holds."""
 
-    url: Annotated[
-        str,
+    url: Annotated[SteeringUrl, Meta(description="Base URL of steering; empty: stand alone.")] = ""
+    other_urls: Annotated[
+        tuple[SteeringUrl, ...],
         Meta(
-            description="Base URL of steering; empty: stand alone.",
-            pattern=r"\A(https?://[A-Za-z0-9.:\[\]_-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?)?\Z",
-            extra={"form": "empty, or http:// or https://, a host, its port if need be, and a path if need be"},
+            max_length=16,
+            description="Base URLs of further instances of the same steering; the next is tried when one is away.",
         ),
-    ] = ""
+    ] = ()
     token_file: Annotated[
         str,
         Meta(
@@ -131,6 +140,11 @@ class SteeringTable(Table, frozen=True):
         float,
         Meta(ge=0.1, le=120, description="How long steering may take to answer.", extra={"unit": "seconds"}),
     ] = 10.0
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All instances, the one to begin with first; empty: none."""
+        return tuple(url for url in (self.url, *self.other_urls) if url)
 
 
 class AdminTable(Table, frozen=True):

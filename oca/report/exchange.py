@@ -11,9 +11,14 @@ import aiohttp
 from oca.common.box import SteeringTable
 from oca.common.errors import ConfigError, SteeringError
 from oca.common.identity import Credentials
+from oca.common.instances import Instances
 from oca.common.refusal import read_refusal
 
 ANSWER_BYTES_MAX = 64 * 1024
+
+
+class _AwayError(SteeringError):
+    """This instance cannot answer; another may."""
 
 
 class Exchange:
@@ -27,8 +32,13 @@ class Exchange:
         """
         self.timeout_s = steering.timeout_s
         self._credentials = Credentials(steering, appliance)
-        self._base = steering.url.rstrip("/")
+        self._instances = Instances(steering.urls)
         self._path = f"/v1/appliances/{appliance}"
+
+    @property
+    def url(self) -> str:
+        """Of the instance in use."""
+        return self._instances.url
 
     @property
     def known_by(self) -> Literal["key", "token", "address"]:
@@ -37,10 +47,10 @@ class Exchange:
 
     def url_of(self, what: str) -> str:
         """Where messages of that kind go."""
-        return f"{self._base}{self._path}/{what}"
+        return f"{self._instances.url}{self._path}/{what}"
 
     async def post(self, session: aiohttp.ClientSession, what: str, body: bytes) -> bytes:
-        """Post a JSON message; the body of the answer.
+        """Post a JSON message to the instance in use, or where that is away to the next; the body of the answer.
 
         Args:
             session: Bounds the whole exchange by its own timeout of ``timeout_s``.
@@ -50,7 +60,15 @@ class Exchange:
         Raises:
             SteeringError: Steering is away, refuses, or says too much; or the identity has become unusable.
         """
-        url = self.url_of(what)
+        away = _AwayError("no instance of steering is named", remedy="set [steering] url")
+        for base in self._instances.each():
+            try:
+                return await self._post(session, f"{base}{self._path}/{what}", what, body)
+            except _AwayError as error:
+                away = error
+        raise away
+
+    async def _post(self, session: aiohttp.ClientSession, url: str, what: str, body: bytes) -> bytes:
         try:
             proof = self._credentials.headers("POST", f"{self._path}/{what}", body)
             headers = {"Content-Type": "application/json"} | proof
@@ -61,12 +79,12 @@ class Exchange:
         except ConfigError as error:
             raise SteeringError(error.message, remedy=error.remedy) from None
         except TimeoutError:
-            raise SteeringError(
+            raise _AwayError(
                 f"{url}: no answer within {self.timeout_s:g} s", remedy="check that steering runs and can be reached"
             ) from None
         except aiohttp.ClientError as error:
             told = isinstance(error, aiohttp.ClientConnectorError) and os.strerror(error.errno or 0)
-            raise SteeringError(
+            raise _AwayError(
                 f"{url}: {told or error or type(error).__name__}",
                 remedy="check [steering] url, and that steering runs and can be reached",
             ) from None
@@ -87,7 +105,8 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
 
 def _refused(status: int, raw: bytes) -> SteeringError:
     refused = read_refusal(raw)
-    return SteeringError(
+    kind = _AwayError if status >= 500 else SteeringError
+    return kind(
         f"steering answered {status} to the report" + (f": {refused.said}" if refused.said else ""),
         remedy=refused.remedy or _REMEDIES.get(status, "look at steering's log"),
     )

@@ -203,6 +203,7 @@ class Reporter:
     def _note(self, *, why: str) -> None:
         """Log only what changed: the same line every few seconds would hide the next fault."""
         connected = not why
+        self.link.url = self.exchange.url
         if connected != self.link.connected:
             self.link.since_ns = now_ns()
             if connected:

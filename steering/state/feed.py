@@ -22,7 +22,7 @@ from steering.state.peers import Link, Told, Topic
 
 TICK_S = 0.1
 """Told together: a report is shared within so long."""
-LOOK_S = 1.0
+LOOK_S = 0.5
 KEPT_S = 120.0
 STREAM_BYTES_MAX = 2**30
 WAITING_BYTES_MAX = 64 * 2**20
@@ -216,7 +216,7 @@ class Feed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await wake.wait()
-            if session.ended.is_set():
+            if session.has_ended:
                 raise EngineAwayError(f"{session.server} has closed the connection", remedy="see that nats-server runs")
 
     async def _hear(self, message: Message, age_s: float) -> None:

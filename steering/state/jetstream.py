@@ -22,7 +22,7 @@ from nats.js.errors import APIError
 from oca.common.errors import SteeringError
 
 CONNECT_S = 2
-ASK_S = 2.0
+ASK_S = 1.5
 CLOSE_S = 1.0
 PING_S = 5
 _WRONG_PLACE = 10071
@@ -85,10 +85,11 @@ _encode = msgspec.json.Encoder().encode
 class Session:
     """A connection to one server of the cluster."""
 
-    def __init__(self, client: Client, server: str, ended: asyncio.Event) -> None:
+    def __init__(self, client: Client, server: str) -> None:
         self.server = server
-        self.ended = ended
+        self.has_ended = False
         self._client = client
+        self._watching: list[asyncio.Event] = []
 
     @classmethod
     async def open(
@@ -99,11 +100,14 @@ class Session:
         Raises:
             EngineAwayError: The server is not there, or refuses.
         """
-        client, ended = Client(), asyncio.Event()
+        client = Client()
+        session = cls(client, server)
         said: list[Exception] = []
 
         async def closed() -> None:
-            ended.set()
+            session.has_ended = True
+            for event in session._watching:
+                event.set()
 
         async def failed(error: Exception) -> None:
             said.append(error)
@@ -130,7 +134,7 @@ class Session:
             with suppress(Exception):
                 await asyncio.wait_for(client.close(), CLOSE_S)
             raise _away(server, said[-1] if said else error) from None
-        return cls(client, server, ended)
+        return session
 
     async def close(self) -> None:
         """End the connection; a server that hangs does not hold this up."""
@@ -138,7 +142,8 @@ class Session:
             await asyncio.wait_for(self._client.close(), CLOSE_S)
 
     async def watch(self, subject: str, event: asyncio.Event) -> None:
-        """Have ``event`` set whenever something is written to ``subject``."""
+        """Have ``event`` set whenever something is written to ``subject``, and when the connection ends."""
+        self._watching.append(event)
 
         async def written(_: Any) -> None:
             event.set()

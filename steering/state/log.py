@@ -26,7 +26,7 @@ LEASE_S = 5.0
 RENEW_S = LEASE_S / 3
 WRITE_S_MAX = 12.0
 """How long a write tries: longer than the cluster takes for a new leader."""
-LOOK_S = 1.0
+LOOK_S = 0.5
 """How often it is looked without being told: an engine that is cut off is known after so long and an answer's time."""
 ENTRIES_AT_ONCE = 64
 _log = get_logger("state")
@@ -98,7 +98,7 @@ class SharedLog:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await wake.wait()
-            if session.ended.is_set():
+            if session.has_ended:
                 raise EngineAwayError(f"{session.server} has closed the connection", remedy="see that nats-server runs")
 
     # ---- following ----
@@ -194,7 +194,7 @@ class SharedLog:
             except EngineAwayError:
                 if monotonic_s() > until_s or self._is_away_for(WRITE_S_MAX):
                     raise
-                await self._move(LOOK_S / 4)
+                await self._move(LOOK_S / 2)
         hold = Hold(turn, self._turns.number)
         hold.renewing.start(self._renew(hold, entry), name="turn")
         return hold
@@ -213,7 +213,7 @@ class SharedLog:
         await hold.renewing.close()
         entry = encode(Entry(kind="commit", turn=hold.turn, writer=self._writer, body=body, parts=numbers))
         while not await self._try_commit(hold, entry, until_s=until_s):
-            await self._move(LOOK_S / 4)
+            await self._move(LOOK_S / 2)
         session = self._session
         if session is not None:
             with suppress(EngineAwayError):  # it holds; the copy follows when the engine is back
@@ -261,7 +261,7 @@ class SharedLog:
             except EngineAwayError:
                 if monotonic_s() > until_s:
                     raise
-                await self._move(LOOK_S / 4)
+                await self._move(LOOK_S / 2)
 
     async def _renew(self, hold: Hold, entry: bytes) -> None:
         for count in range(1, 1_000_000):

@@ -23,6 +23,10 @@ class ServingAudit:
         self._now_ns = now_ns
         self._said: dict[str, Serving] = {}
 
+    def seen(self, appliance: str, serving: Serving) -> None:
+        """Remember what a box said to another instance, which notes it."""
+        self._said[appliance] = serving
+
     async def heard(self, appliance: str, serving: Serving, *, address: str) -> None:
         """Note a change. A log that cannot be written is no reason to refuse a report."""
         before = self._said.get(appliance)

@@ -56,7 +56,7 @@ class Filler:
     def agent(self, **changes: int) -> FillAgent:
         self.tracker = FillTracker("fra1-a", started_at_ns=1)
         client = SteeringClient(
-            self.session, self.steering.url, appliance="fra1-a", credentials=Credentials(SteeringTable(), "fra1-a")
+            self.session, [self.steering.url], appliance="fra1-a", credentials=Credentials(SteeringTable(), "fra1-a")
         )
         table = msgspec.structs.replace(QUICK, **changes)
         fetcher = ObjectFetcher(self.session, table, Pacer(), self.rank)

@@ -22,7 +22,7 @@ MANIFEST = make_manifest("t/a", make_files("t/a", [10]), [])
 
 def client(session: aiohttp.ClientSession, steering: SteeringDouble, *, token_file: str = "") -> SteeringClient:
     credentials = Credentials(SteeringTable(token_file=token_file, identity_file=""), "fra1-a")
-    return SteeringClient(session, steering.url + "/", appliance="fra1-a", credentials=credentials)
+    return SteeringClient(session, [steering.url + "/"], appliance="fra1-a", credentials=credentials)
 
 
 async def test_client_gets_plan_and_manifest(
@@ -116,3 +116,17 @@ async def test_client_tells_progress_and_logs_each_change_once(
         "steering takes progress again",
         "steering does not take progress; the fill goes on",
     ]
+
+
+async def test_client_asks_another_instance_where_one_is_away(
+    session: aiohttp.ClientSession, steering: SteeringDouble
+) -> None:
+    offered = steering.offer(MANIFEST)
+    credentials = Credentials(SteeringTable(identity_file=""), "fra1-a")
+    urls = ["http://127.0.102.99:9", steering.url]
+    asking = SteeringClient(session, urls, appliance="fra1-a", credentials=credentials)
+    assert await asking.plan() == offered
+    assert await asking.manifest("t/a") == MANIFEST
+    await steering.close()
+    with pytest.raises(SteeringError, match="cannot be reached"):
+        await asking.plan()

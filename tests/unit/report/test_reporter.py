@@ -290,3 +290,20 @@ async def test_reporter_does_not_hurry_for_policy_that_is_not_taken(
         await reporter.report(session)
     assert held.offered == 2  # with the list of contents came a second report
     assert not reporter._wanted.is_set()
+
+
+async def test_reporter_goes_to_another_instance_where_one_is_away(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter]
+) -> None:
+    service, url = steering
+    reporter = make_reporter("http://127.0.102.99:9", other_urls=(url,))
+    async with aiohttp.ClientSession() as session:
+        await reporter.report(session)
+        assert (reporter.link.why, reporter.link.url) == ("", url)
+        service.answer = lambda _: web.Response(status=503)
+        await reporter.report(session)
+        assert reporter.link.why.startswith("http://127.0.102.99:9/v1/appliances/fra1-a/report: ")
+        service.answer = service.take
+        await reporter.report(session)
+    assert reporter.link.why == ""
+    assert len(service.reports) == 4

@@ -23,10 +23,17 @@ TITLE = Publication("harbour", "Harbour", "/harbour", "", (), 0, 0)
 class Steering:
     """One service under test."""
 
-    def __init__(self, state: EmbeddedState, settings: SteeringSettings, *, just_started: bool = False) -> None:
+    def __init__(
+        self,
+        state: EmbeddedState,
+        settings: SteeringSettings,
+        *,
+        just_started: bool = False,
+        service: Service | None = None,
+    ) -> None:
         """Put it together; unless it has ``just_started``, viewers do not wait for appliances' first reports."""
         self.state = state
-        self.service = Service(settings, state, Alone())
+        self.service = service or Service(settings, state, Alone())
         if not just_started:
             self.service.first_reports.end()
         self.client: TestClient[Any, Any] = TestClient(TestServer(self.service.app))

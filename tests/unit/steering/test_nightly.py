@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 import steering.nightly as nightly_module
 from steering.metrics import Counts
-from steering.nightly import NightlyPlans
+from steering.nightly import NightlyPlans, claim
 from steering.planner import make_plans, planned_at_ns
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
@@ -23,7 +23,7 @@ class Night:
         self.wall = EVENING
         self.counts = Counts()
         at_evening = replace(settings, plan=replace(settings.plan, at="21:45"))
-        self.plans = NightlyPlans(state, at_evening, self.counts)
+        self.plans = NightlyPlans(state, at_evening, self.counts, instance="a")
         monkeypatch.setattr(nightly_module, "_local_now", lambda: self.wall)
         monkeypatch.setattr(nightly_module, "now_ns", self.now_ns)
         monkeypatch.setattr(nightly_module, "LOOK_S", 0.0)
@@ -70,3 +70,14 @@ async def test_plans_are_overdue_after_a_night_without(night: Night) -> None:
     assert night.plans.overdue() == ["no plans were made for 27 h, limit 26 h"]
     await night.look()
     assert night.plans.overdue() == []
+
+
+async def test_night_that_another_instance_plans_is_left_to_it(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nightly_module, "CLAIMED_LOOK_S", 0.0)
+    await night.look()
+    night.wall += timedelta(minutes=2)
+    assert claim(night.state, "b", now_ns=night.now_ns())
+    assert await night.look() == 0
+    assert await night.look(minutes=59) == 0
+    assert await night.look(minutes=2) == night.now_ns()  # it must have died in it
+    assert claim(night.state, "a", now_ns=night.now_ns() + 1)

@@ -74,7 +74,7 @@ async def test_service_tells_of_failed_planning_and_plans_again(
     monkeypatch.setattr(service_module, "PLAN_RETRY_S", 0.01)
     monkeypatch.setattr(kept_module, "KEEP_S", 0.0)
     async with Steering(state, settings) as steering:
-        await until(lambda: bool(steering.service.faults()))
+        await until(lambda: any("nightly plans" in fault for fault in steering.service.faults()))
         health = await steering.get("/health")
         assert health["verdict"] == "degraded"
         assert "nightly plans: Error: a fault nobody foresaw" in health["reasons"]
