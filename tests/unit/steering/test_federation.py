@@ -112,6 +112,7 @@ async def test_what_one_instance_hears_all_know(two: tuple[Steering, Steering]) 
     assert b.service.decider.fleet.members["metro-a"].fill is not None
     await told(b)
     assert b.service.decider.counts.values["steering_reports:stale"] == 1  # heard already
+    assert await becomes_true(lambda: len(b.service._federation.instances()) == 2, 5)
     health = await b.get("/health")
     assert set(health["instances"]) == {"a", "b"}
 
