@@ -12,6 +12,7 @@ from steering.api_observers import Observers
 from steering.api_page import Page
 from steering.api_players import Players
 from steering.api_routes import Routes
+from steering.console.api import Console
 from steering.endpoints import declared, endpoint
 from steering.openapi import document
 from steering.trust.api_enrol import Enrolment
@@ -35,6 +36,7 @@ class ApiDocument:
 PARTS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("players and services", (Players,)),
     ("fleet and catalogue", (Views, Observers, Routes)),
+    ("console", (Console,)),
     ("appliances", (Appliances, Enrolment)),
     ("operators", (Operators,)),
     ("page and document", (Page, ApiDocument)),

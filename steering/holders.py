@@ -107,6 +107,23 @@ class Holders:
         """Titles that an appliance holds something of."""
         return [holding.title for holding in self._places[appliance].held[:at_most]]
 
+    def copies(self, title: str) -> dict[Holding, int]:
+        """What boxes hold of a title, each with how many of them hold just that."""
+        holders = self._titles.get(title)
+        found: dict[Holding, int] = {}
+        if holders is None:
+            return found
+        for site in list(holders.sites):
+            for holding in holders.at(site, len(self._members[site])):
+                if holding is not None:
+                    found[holding] = found.get(holding, 0) + 1
+        return found
+
+    def sites_of(self, title: str) -> list[str]:
+        """The sites where any box holds something of a title, in the fleet's order."""
+        holders = self._titles.get(title)
+        return [site for site, number in self.site_numbers.items() if holders is not None and number in holders.sites]
+
     def holds(self, appliance: str, asset: str) -> str | None:
         """The revision of ``asset`` that an appliance holds; None: none."""
         place = self._places[appliance]

@@ -31,6 +31,7 @@ from steering.authorisation import Authorisation
 from steering.background import Background
 from steering.catalogue import Catalogue
 from steering.connections import Connections, connections_limit
+from steering.console.api import Console
 from steering.decision import Decider
 from steering.federation import Federation
 from steering.first_reports import FirstReports
@@ -146,7 +147,8 @@ class Service:
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
         limits = Limits(settings.limits, trusted, self._counts, monotonic_s)
         observers = Observers(self._prober.observers)
-        parts = (players, views, appliances, routes, enrolment, operators, observers, Page(), ApiDocument())
+        console = Console(self.decider)
+        parts = (players, views, appliances, routes, enrolment, operators, observers, console, Page(), ApiDocument())
         self.app = steering_app(parts, [limits.gate, operators.gate])
         self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
         self._listener: asyncio.Server | None = None

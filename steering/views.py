@@ -35,7 +35,7 @@ def fleet_view(decider: Decider) -> FleetView:
         )
         for site in decider.settings.site
     ]
-    return FleetView(sites, [_appliance(decider, name, site) for name, site in decider.site_of.items()])
+    return FleetView(sites, [appliance_view(decider, name, site) for name, site in decider.site_of.items()])
 
 
 def health_view(decider: Decider, instances: Sequence[str] = (), faults: Sequence[str] = ()) -> HealthView:
@@ -91,7 +91,8 @@ def _title(title: Title, fleet: Fleet, up: int) -> TitleView:
     )
 
 
-def _appliance(decider: Decider, name: str, site: str) -> ApplianceView:
+def appliance_view(decider: Decider, name: str, site: str) -> ApplianceView:
+    """One appliance, how it stands and why."""
     member = decider.fleet.members[name]
     report = member.report
     verdict = decider.liveness(name)

@@ -81,3 +81,18 @@ def test_holders_agree_with_what_each_one_holds(changes: list[tuple[str, dict[st
         mine = {asset: revision for asset, revision in contents.items() if asset.startswith("t/")}
         assert (holding.assets if holding is not None else {}) == mine
     assert len(holders) == len({asset[0] for contents in kept.values() for asset in contents})
+
+
+def test_holders_count_what_boxes_hold_of_a_title() -> None:
+    holders = Holders(SITE_OF)
+    for name in NAMES[:7]:
+        holders.put(name, [("t/a", "new"), ("u/a", "new")])
+    holders.put("box-8", [("t/a", "old")])
+    assert sorted((copies, found.assets["t/a"]) for found, copies in holders.copies("t").items()) == [
+        (1, "old"),
+        (7, "new"),
+    ]
+    assert holders.sites_of("t") == ["site-0", "site-1"]
+    assert (holders.copies("none"), holders.sites_of("none")) == ({}, [])
+    assert holders.titles_of("box-0", at_most=1) == ["t"]
+    assert holders.titles_of("box-9", at_most=5) == []

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 import steering.kept as kept_module
-from steering.kept import KEEP_S, KeptBody
+from steering.kept import KEEP_S, Kept, KeptBody
 
 
 async def test_kept_body_is_built_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,3 +40,15 @@ async def test_kept_body_is_built_again_after_a_fault() -> None:
     with pytest.raises(RuntimeError):
         await kept.body()
     assert await kept.body() == b"body"
+
+
+async def test_kept_value_lasts_as_long_as_it_was_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(kept_module, "monotonic_s", lambda: now[0])
+    made = iter(range(3))
+    kept = Kept(lambda: next(made), keep_s=30.0)
+    assert await kept.value() == 0
+    now[0] += 29.9
+    assert await kept.value() == 0
+    now[0] += 0.2
+    assert await kept.value() == 1
