@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
+from oca.admin.glance import FillStatus, RoutesStatus
 from oca.admin.screen import status_lines
 from oca.admin.status import (
     DeviceStatus,
@@ -128,6 +129,16 @@ def _status(**changes: Any) -> Status:
             quality_starved=37,
             advised_kbits_per_s=0,
         ),
+        fill=FillStatus(
+            state="done",
+            updated_at_ns=_NOW_NS - 5 * 3600 * 10**9,
+            bytes_total=412 * 2**30,
+            bytes_done=412 * 2**30,
+            assets_total=96,
+            assets_done=96,
+            assets_evicted=88,
+        ),
+        routes=RoutesStatus(routes=1_204_118, kept=0, sessions=2, sessions_established=2),
         lately=("2026-11-24T03:12:09Z warning reporter: steering is away why=timed out",),
     )
     return structs.replace(status, **changes)

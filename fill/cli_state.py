@@ -17,12 +17,13 @@ from fill.page import KINDS, efficiency_text, render_page
 from fill.progress import summary
 from fill.served import note_served
 from fill.settings import Configuration, load, start_logging
-from fill.state import FillState, Pause, is_running
+from fill.state import FillState
 from oca.common import clock
 from oca.common.command import JsonOption, RequiredConfigOption, SetOption, print_json, print_line
 from oca.common.errors import OcaError
 from oca.common.messages import FillProgress
 from oca.common.units import format_bytes, format_duration, format_instant
+from oca.store.fill_record import Pause, is_running
 
 HOURS_MAX = 24 * 365
 

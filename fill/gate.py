@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fill.settings import Configuration
-from fill.state import FillState, Pause
+from fill.state import FillState
 from fill.window import WindowState
 from oca.common import clock
 from oca.common.errors import StoreError
 from oca.common.log import get_logger
 from oca.common.units import format_bytes, format_instant
+from oca.store.fill_record import Pause
 
 _log = get_logger("fill")
 

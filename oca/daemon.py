@@ -11,7 +11,7 @@ from typing import Any
 from oca import __version__
 from oca.admin.api import admin_app
 from oca.admin.quality import By, QualityPage, quality_page
-from oca.admin.routes import RoutesPage, routes_page
+from oca.admin.routes import RoutesPage, routes_page, routes_status
 from oca.admin.screen import service_line
 from oca.admin.server import AdminServer
 from oca.admin.status import Renewal, Status, status_of
@@ -174,6 +174,7 @@ class Daemon:
             pacing=self._settings.delivery.pacing.mode,
             lately=recent_lines(),
             tls=self._supervisor.tls.state(self._observer.snapshot.counters),
+            routes=routes_status(self._routes),
         )
 
     async def run(self) -> None:
@@ -203,9 +204,8 @@ class Daemon:
             if self._routes is not None:
                 self._routes.start(self._tasks, self._reporter, pause_s=RESTART_S)
             notify("READY=1")
-            _log.info(
-                "serving", urls=list(self._supervisor.urls), admin=self._settings.admin.listen, state=self.serving
-            )
+            urls = list(self._supervisor.urls)
+            _log.info("serving", urls=urls, admin=self._settings.admin.listen, state=self.serving)
             await self._over.wait()
             await (self._finish() if self._lifecycle.successor is None else self._leave(self._lifecycle.successor))
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import nsmallest
 
+from oca.admin.glance import RoutesStatus
 from oca.common.messages import Message
 from oca.common.prefix import absurdity, parse_prefix
 from oca.common.routes import PathAttributes
@@ -63,6 +64,20 @@ class RoutesPage(Message, frozen=True):
     findings: tuple[RouteFinding, ...] = ()
     shown: tuple[RouteStatus, ...] = ()
     next: str = ""
+
+
+def routes_status(watch: RouteWatch | None) -> RoutesStatus | None:
+    """What ``watch`` has heard, at a glance; None where nothing is to be heard."""
+    if watch is None:
+        return None
+    hearing = watch.hearing
+    return RoutesStatus(
+        routes=len(hearing.table),
+        kept=hearing.kept,
+        sessions=len(hearing.sessions),
+        sessions_established=sum(one.established for one in hearing.sessions),
+        why=watch.reason,
+    )
 
 
 def routes_page(watch: RouteWatch | None, *, socket: str, after: str, limit: int) -> RoutesPage:

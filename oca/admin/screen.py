@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from oca.admin.glance import fill_text, routes_text
 from oca.admin.status import PlayersStatus, Renewal, Status
 from oca.common.messages import Health, Load, Serving
 from oca.common.units import format_bytes, format_duration, format_instant, format_rate
@@ -36,6 +37,10 @@ def status_lines(status: Status) -> Iterator[str]:
     )
     for device in status.devices:
         yield f"           {device.path}: {device.fault or f'good, {format_bytes(device.free_bytes)} free'}"
+    if status.fill is not None:
+        yield f"fill       {fill_text(status.fill, status.at_ns)}"
+    if status.routes is not None:
+        yield f"routes     {routes_text(status.routes)}"
     yield f"steering   {_steering(status)}"
     yield f"delivery   {', '.join(status.delivery_urls)}"
     yield from _tls(status)

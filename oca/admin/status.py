@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
+from oca.admin.glance import FillStatus, RoutesStatus, fill_status
 from oca.admin.tls import TlsState, TlsStatus, tls_status
 from oca.common.messages import Health, Load, Message, Serving, StoreUse
 from oca.common.units import format_duration, format_instant
@@ -78,7 +79,8 @@ class Status(Message, frozen=True):
     """The appliance at a glance; times are nanoseconds since 1970, ``drained_at_ns`` 0 while no operator drained it.
 
     ``drained_until_ns`` is 0 where it stays so until an operator takes it back; ``lately`` are the daemon's last lines
-    of what was out of order, the oldest first.
+    of what was out of order, the oldest first. ``fill`` is None while the first device cannot be read, ``routes`` where
+    none are heard.
     """
 
     appliance: str
@@ -102,6 +104,8 @@ class Status(Message, frozen=True):
     drained_until_ns: int = 0
     lately: tuple[str, ...] = ()
     tls: TlsStatus | None = None
+    fill: FillStatus | None = None
+    routes: RoutesStatus | None = None
 
 
 class ServingChange(Message, frozen=True):
@@ -160,6 +164,7 @@ def status_of(
     pacing: str,
     lately: Sequence[str],
     tls: TlsState | None,
+    routes: RoutesStatus | None,
 ) -> Status:
     """The appliance at a glance, from what was seen last and what the daemon knows of itself."""
     return Status(
@@ -184,6 +189,8 @@ def status_of(
         players=players_status(snapshot.counters, pacing=pacing),
         lately=tuple(lately),
         tls=tls_status(tls),
+        fill=fill_status(snapshot.store.fill, snapshot.at_ns),
+        routes=routes,
     )
 
 

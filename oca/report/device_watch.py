@@ -9,6 +9,8 @@ from msgspec import Struct
 from oca.common.errors import StoreError
 from oca.store import files
 from oca.store.device import WRITE_PROBE, Device
+from oca.store.fill_files import fill_record
+from oca.store.fill_record import FillRecord
 from oca.store.outages import mark
 from oca.store.use import DeviceContents, look
 
@@ -24,6 +26,7 @@ class DeviceLook(Struct, frozen=True):
         read_only: Why it cannot be written.
         mark: Moves when a record of outages on it changes.
         disk: The kernel's name of the block device below it; empty where there is none.
+        fill: How the fill agent stands, if this is the device that it keeps that on: the first.
     """
 
     version: int = 0
@@ -33,6 +36,7 @@ class DeviceLook(Struct, frozen=True):
     read_only: StoreError | None = None
     mark: int = 0
     disk: str = ""
+    fill: FillRecord | None = None
 
 
 class DeviceWatch:
@@ -93,6 +97,7 @@ class DeviceWatch:
             read_only=read_only,
             mark=mark(self.folder),
             disk=files.disk_below(self.folder) if measure else last.disk,
+            fill=fill_record(self.folder) if self._number == 0 else None,
         )
 
     def _try_to_write(self) -> StoreError | None:

@@ -142,6 +142,7 @@ class Inventory:
             devices=self.devices(),
             out=out,
             quarantined=sum(each.quarantined for each in contents),
+            fill=seen[0].fill if 0 in seen else None,
         )
 
     def _device(self, number: int, outage: Outage | None) -> DeviceReading:

@@ -11,6 +11,7 @@ from oca.report.contents import Held
 from oca.report.health import explained
 from oca.report.readings import DeviceReading, LinkReading
 from oca.report.signs import Kind
+from oca.store.fill_record import FillRecord
 from oca.store.outage import Outage
 from oca.store.records import HeldPack
 
@@ -122,6 +123,8 @@ class StoreReading:
     devices: Sequence[DeviceReading]
     out: Mapping[int, Outage] = field(default_factory=dict)
     quarantined: int = 0
+    fill: FillRecord | None = None
+    """How the fill agent stands; None while the first device cannot be read."""
 
 
 @dataclass(slots=True)

@@ -8,12 +8,13 @@ import pytest
 from fill.gate import Gate
 from fill.night import Night
 from fill.settings import Configuration, FillSettings
-from fill.state import FillState, Pause
+from fill.state import FillState
 from fill.tables import FillTable
 from fill.window import Span, every_day
 from oca.common import clock
 from oca.common.box import ApplianceTable, Box, SteeringTable
 from oca.common.identity import Credentials
+from oca.store.fill_record import Pause
 
 NOON = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from fill.night import Night
-from fill.state import RUNNING_AGE_NS_MAX, FillState, Pause, is_running
+from fill.state import FillState
 from fill.tracker import FillTracker
 from oca.common.errors import StoreError
+from oca.store.fill_record import Pause
 
 NIGHT = Night(night="2026-01-10", started_at_ns=1, ended_at_ns=2, bytes_by_source={"peer": 5})
 
@@ -47,16 +48,6 @@ def test_state_never_makes_a_device(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="use as a device"):
         FillState(tmp_path / "unmounted").keep([NIGHT])
     assert not (tmp_path / "unmounted").exists()
-
-
-def test_state_tells_running_fill_from_killed_one() -> None:
-    tracker = FillTracker("fra1-a", started_at_ns=5)
-    running = tracker.snapshot(1000)
-    assert is_running(running, 1000 + RUNNING_AGE_NS_MAX)
-    assert not is_running(running, 1001 + RUNNING_AGE_NS_MAX)
-    assert not is_running(None, 0)
-    tracker.ended()
-    assert not is_running(tracker.snapshot(1000), 1000)
 
 
 def test_state_heeds_no_progress_that_comes_late(device: Path) -> None:
