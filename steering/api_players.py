@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
+from msgspec.structs import replace
 
 from oca.common.messages import Message
 from oca.common.problem import Refusal, decoded, json_response, read_body
-from steering.address import Client, Trust, client_of
+from steering.address import Client
 from steering.answer import (
     declared_pathways,
     pathway_answers,
-    playback_answer,
     rejected_answers,
     source_of,
     steering_answer,
@@ -33,21 +32,17 @@ from steering.api_messages import (
     PlaybackRequest,
     SteeringAnswer,
 )
-from steering.catalogue import Title
-from steering.decision import Decider, Decision
-from steering.device import ANY, playable, why_none
+from steering.decision import Decision
 from steering.endpoints import Query, endpoint
-from steering.first_reports import FirstReports
 from steering.manifests_dash import media_presentation
 from steering.manifests_hls import follows_steering, multivariant_playlist
+from steering.playback import Caller, Playback, carried
 
 BODY_BYTES_MAX = 64 * 1024
 BATCH_BYTES_MAX = 2**20
 BATCH_TURN = 16
 """Decisions of a batch between which others have their turn."""
 FRESH = {"Cache-Control": "no-store"}
-# RFC 9110 §7.2, as far as URLs in a manifest's attributes may hold it without quoting.
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 _CLIENT = Query(
     "client",
     "Address of the viewer, or an EDNS Client Subnet such as 198.51.100.0/24. Believed of trusted proxies and of who "
@@ -78,21 +73,17 @@ _batches = msgspec.json.Decoder(_Batch)
 class Players:
     """Handlers over one decision."""
 
-    def __init__(
-        self, decider: Decider, trusted: Trust, first_reports: FirstReports, vouches: Callable[[web.Request], bool]
-    ) -> None:
+    def __init__(self, playback: Playback, vouches: Callable[[web.Request], bool]) -> None:
         """``vouches`` tells of a request whether an operator's token in it lets it name clients."""
-        self._decider = decider
-        self._first_reports = first_reports
-        self._trusted = trusted
+        self._playback = playback
+        self._decider = playback.decider
         self._vouches = vouches
-        self._settings = decider.settings.api
 
     @endpoint("POST", "/v1/playback", takes=PlaybackRequest, gives=PlaybackAnswer, refuses=(401, 403, 404, 406))
     async def playback(self, request: web.Request) -> web.Response:
         """Where this viewer gets a title from, and why: signed URLs for each asset, best first, and its manifests."""
         asked = await read_body(request, _requests, bytes_max=BODY_BYTES_MAX)
-        return json_response(await self._playback(request, asked), headers=FRESH)
+        return json_response(await self._answer(request, asked), headers=FRESH)
 
     @endpoint("POST", "/v1/playbacks", takes=BatchRequest, gives=BatchAnswer)
     async def playbacks(self, request: web.Request) -> web.Response:
@@ -104,7 +95,7 @@ class Players:
                 await asyncio.sleep(0)
             try:
                 asked = decoded(raw, _requests)
-                items.append(BatchItem(answer=await self._playback(request, asked)))
+                items.append(BatchItem(answer=await self._answer(request, asked)))
             except Refusal as refusal:
                 items.append(BatchItem(problem=refusal.problem))
         return json_response(BatchAnswer(items), headers=FRESH)
@@ -119,7 +110,7 @@ class Players:
     async def hls(self, request: web.Request) -> web.Response:
         """The multivariant playlist made for this viewer: all its sources as pathways, best first."""
         client = self._client(request)
-        decision = await self._decide(request.match_info["title"], client, kind="hls")
+        decision = await self._playback.decide_once_known(request.match_info["title"], client, kind="hls")
         steered = follows_steering(request.headers.get("User-Agent", ""))
         url = self._steering_url(request, decision, client, "hls") if steered else ""
         text = multivariant_playlist(decision.title, decision.ranking.pathways, url)
@@ -135,7 +126,7 @@ class Players:
     async def dash(self, request: web.Request) -> web.Response:
         """The MPD made for this viewer: all its sources as service locations, best first."""
         client = self._client(request)
-        decision = await self._decide(request.match_info["title"], client, kind="dash")
+        decision = await self._playback.decide_once_known(request.match_info["title"], client, kind="dash")
         template = decision.title.mpd
         if template is None:
             raise Refusal(404, f"{decision.title.title} was published without an MPD", remedy="play it by HLS")
@@ -153,7 +144,7 @@ class Players:
     async def explain(self, request: web.Request) -> web.Response:
         """The whole decision, with every source that lost and why."""
         client = self._client(request)
-        title = self._title(request.query.get("title", ""))
+        title = self._playback.title(request.query.get("title", ""))
         decision = self._decider.decide(title, client.address, kind="explain", explain=True)
         return json_response(
             Explanation(
@@ -188,7 +179,7 @@ class Players:
         title = self._decider.catalogue.title_of(asset) if asset is not None else None
         if asset is None or title is None:
             raise Refusal(404, "No published object has this path")
-        decision = await self._decide(title.title, self._client(request), kind="redirect")
+        decision = await self._playback.decide_once_known(title.title, self._client(request), kind="redirect")
         source = source_of(asset, decision.ranking.pathways, 0)
         if not source.has(asset):
             raise Refusal(404, f"Nobody can serve {asset} now", detail="no source holds it and it has no origin")
@@ -197,25 +188,12 @@ class Players:
         query = f"?{request.rel_url.with_query(passed_on).raw_query_string}" if passed_on else ""
         return web.Response(status=302, headers={**FRESH, "Location": source.base + path + query})
 
-    async def _playback(self, request: web.Request, asked: PlaybackRequest) -> PlaybackAnswer:
-        client = self._client(request, asked.client)
-        decision = await self._decide(asked.title, client, kind="playback")
-        wanted = playable(decision.title, asked.device) if asked.device != ANY else None
-        if wanted is None and asked.device != ANY:
-            why = why_none(decision.title, asked.device)
-            raise Refusal(406, f"Nothing of {asked.title} plays on this device", detail=why, field="$.device")
-        return playback_answer(
-            decision.title,
-            decision.ranking,
-            client=client.address.text,
-            client_from=client.source,
-            prefix=decision.prefix,
-            site=decision.viewer.home,
-            base_url=self._base_url(request),
-            query=_carried(client),
-            device=asked.device,
-            wanted=wanted,
-        )
+    async def _answer(self, request: web.Request, asked: PlaybackRequest) -> PlaybackAnswer:
+        if not asked.client and "client" in request.query:
+            asked = replace(asked, client=request.query["client"])
+        vouched = self._vouches(request) if asked.client else False
+        await self._playback.known(asked.title)
+        return self._playback.answer(asked, _caller(request), vouched=vouched)
 
     def _steer(self, request: web.Request, kind: str) -> web.Response:
         """Always 200 with a usable list: hls.js ends steering on a 429, dash.js on a 404."""
@@ -224,59 +202,28 @@ class Players:
         try:
             address = self._client(request).address
         except Refusal:  # a client= that is no address must not end a player's steering: do without
-            address = client_of(request.remote or "", _forwarded(request), "", self._trusted).address
+            address = self._playback.client(_caller(request), "").address
         ranking = self._decider.decide(title, address, kind=kind).ranking if title is not None else None
         answer = steering_answer(
             declared_pathways(query.get("pathways", "")),
             ranking,
             self._decider.standing,
-            ttl_s=self._settings.steering_ttl_s,
+            ttl_s=self._decider.settings.api.steering_ttl_s,
         )
         return json_response(answer, headers=FRESH)
 
-    def _title(self, name: str) -> Title:
-        title = self._decider.catalogue.titles.get(name)
-        if title is None:
-            raise Refusal(404, "No such title", field="$.title", remedy="GET /v1/titles lists them")
-        return title
-
-    async def _decide(self, name: str, client: Client, *, kind: str) -> Decision:
-        self._title(name)
-        await self._first_reports.wait()
-        decision = self._decider.decide(self._title(name), client.address, kind=kind)
-        if decision.ranking.barred:
-            raise Refusal(403, f"{name} may not be served to this client", detail=decision.ranking.barred)
-        if not decision.ranking.pathways:
-            lost = "; ".join(f"{pathway}: {why}" for pathway, why in decision.ranking.rejected[:10])
-            raise Refusal(
-                404, f"Nobody can serve {name} now", detail=lost or "no appliance and no origin is configured"
-            )
-        return decision
-
-    def _client(self, request: web.Request, parameter: str = "") -> Client:
-        named = parameter or request.query.get("client", "")
+    def _client(self, request: web.Request) -> Client:
+        named = request.query.get("client", "")
         vouched = self._vouches(request) if named else False
-        return client_of(request.remote or "", _forwarded(request), named, self._trusted, vouched=vouched)
-
-    def _base_url(self, request: web.Request) -> str:
-        if self._settings.public_url:
-            return self._settings.public_url.rstrip("/")
-        host = request.headers.get("Host", "")  # not request.host, which asks the resolver where there is none
-        if not _HOST.fullmatch(host):
-            raise Refusal(
-                400, "The Host header is no host", remedy="name the host that was asked, or set api.public_url"
-            )
-        return f"{request.scheme}://{host}"
+        return self._playback.client(_caller(request), named, vouched=vouched)
 
     def _steering_url(self, request: web.Request, decision: Decision, client: Client, protocol: str) -> str:
         pathways = decision.ranking.pathways
-        return steering_url(self._base_url(request), protocol, decision.title.title, pathways, _carried(client))
+        return steering_url(
+            self._playback.base_url(_caller(request)), protocol, decision.title.title, pathways, carried(client)
+        )
 
 
-def _forwarded(request: web.Request) -> Sequence[str]:
-    return request.headers.getall("X-Forwarded-For", ())
-
-
-def _carried(client: Client) -> str:
-    """What later requests of the same player must say again: the client, where it was named and not seen."""
-    return f"client={client.address.text}" if client.source == "parameter" else ""
+def _caller(request: web.Request) -> Caller:
+    host = request.headers.get("Host", "")  # not request.host, which asks the resolver where there is none
+    return Caller(request.remote or "", request.headers.getall("X-Forwarded-For", ()), host, request.scheme)

@@ -12,8 +12,10 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from oca.common.clock import monotonic_s
 from oca.common.descriptors import raise_limit
 from oca.common.log import get_logger
+from steering.express import Express
 from steering.metrics import Counts
 from steering.trust.crowd import Crowd
 
@@ -21,6 +23,7 @@ FIRST_REQUEST_S_MAX = 15.0
 IDLE_S_MAX = 75.0  # reverse proxies let go of theirs after 60 s; the first to close spoils no request
 STALLED_S_MAX = 30.0
 LINGERING_S_MAX = 2.0  # for what is left of a refused body
+PIPELINED_MAX = 16  # answered at once; aiohttp takes turns with others for the rest
 DESCRIPTORS_KEPT = 64  # for the state, the page's files, threads and the log
 _log = get_logger("api")
 
@@ -43,7 +46,15 @@ def connections_limit(wanted: int) -> int:
 class Connections:
     """Makes each connection's protocol, as ``loop.create_server`` asks for it."""
 
-    def __init__(self, server: web.Server, counts: Counts, connections_max: int, crowd: Crowd | None = None) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        counts: Counts,
+        connections_max: int,
+        crowd: Crowd | None = None,
+        express: Express | None = None,
+    ) -> None:
+        self.express = express
         self._server = server
         self._crowd = crowd
         self._counts = counts
@@ -86,9 +97,13 @@ class Connections:
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's protocol, with what it lacks."""
+    """aiohttp's protocol, with what it lacks.
 
-    __slots__ = ("_connections", "_peer", "_taken", "_waits")
+    As long as only plain playback requests come, aiohttp is told of none of them; from the first other one on, it has
+    the connection to itself.
+    """
+
+    __slots__ = ("_answered_at_s", "_connections", "_express", "_held", "_peer", "_taken", "_waits")
 
     def __init__(self, server: web.Server, connections: Connections) -> None:
         super().__init__(
@@ -100,6 +115,9 @@ class Connection(web.RequestHandler):
             auto_decompress=False,  # what is refused would be inflated too, to skip it
         )
         self._connections = connections
+        self._express = connections.express
+        self._held = b""
+        self._answered_at_s = 0.0
         self._taken = False
         self._peer = ""
         self._waits: asyncio.TimerHandle | None = None
@@ -126,10 +144,45 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Once a request has begun, idle and body time-outs bound the wait for the next."""
+        if self._express is not None:
+            data, incomplete = self._answered(self._express, self._held + data)
+            self._held = data if incomplete else b""
+            if incomplete:
+                return
+            self._express = None
+            if self._answered_at_s:  # aiohttp bounds what follows only once it has had a request
+                self._wait(FIRST_REQUEST_S_MAX, self._end_silent)
         first = self._request_count == 0
         super().data_received(data)
         if first and self._request_count:
             self._wait_no_more()
+
+    def _answered(self, express: Express, data: bytes) -> tuple[bytes, bool]:
+        """Answer plain requests; what is left, and whether it may become another one: if not, it is aiohttp's."""
+        transport = self.transport
+        answered, incomplete = 0, True
+        while data and transport is not None:
+            free = answered < PIPELINED_MAX and not (self._paused or self._force_close or transport.is_closing())
+            outcome = express.answer(data, self._peer) if free else "other"
+            if isinstance(outcome, str):
+                incomplete = outcome == "incomplete"
+                break
+            response, taken = outcome
+            transport.write(response)
+            answered, data = answered + 1, data[taken:]
+        if answered:
+            if not self._answered_at_s:
+                self._wait(IDLE_S_MAX, self._end_idle)
+            self._answered_at_s = monotonic_s()
+        return data, incomplete
+
+    def _end_idle(self) -> None:
+        """After plain requests alone, which aiohttp does not know of."""
+        idle_s = monotonic_s() - self._answered_at_s
+        if idle_s < IDLE_S_MAX:
+            self._wait(IDLE_S_MAX - idle_s, self._end_idle)
+        elif self.transport is not None:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """The client does not take its answer as fast as we write it."""
@@ -141,6 +194,8 @@ class Connection(web.RequestHandler):
         """It takes it again."""
         super().resume_writing()
         self._wait_no_more()
+        if self._express is not None:
+            self._wait(IDLE_S_MAX, self._end_idle)
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Log our own faults: a client's are answered with 400, and a line for each would let it fill the disk."""

@@ -36,6 +36,11 @@ class FirstReports:
         """Nobody waits any more."""
         self._ended.set()
 
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits any more."""
+        return self._ended.is_set()
+
     async def wait(self) -> None:
         """Return once all appliances are known or the time is over; at once ever after."""
         if self._ended.is_set():

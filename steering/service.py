@@ -33,6 +33,7 @@ from steering.catalogue import Catalogue
 from steering.connections import Connections, connections_limit
 from steering.console.api import Console
 from steering.decision import Decider
+from steering.express import Express
 from steering.federation import Federation
 from steering.first_reports import FirstReports
 from steering.fleet_copy import FleetCopy
@@ -40,6 +41,7 @@ from steering.intake import Intake
 from steering.liveness import first_reports_limit_s
 from steering.metrics import Counts
 from steering.nightly import NightlyPlans
+from steering.playback import Playback
 from steering.prefix_files import PrefixFiles
 from steering.probing.prober import Prober
 from steering.route_intake import RouteIntake
@@ -141,7 +143,8 @@ class Service:
             federation=self._federation,
         )
         operators = Operators(settings.operators, state, trusted, self.decider.site_of)
-        players = Players(self.decider, trusted, self.first_reports, operators.vouches)
+        playback = Playback(self.decider, trusted, self.first_reports)
+        players = Players(playback, operators.vouches)
         views = Views(self.decider, self._federation, self.faults)
         routes = Routes(self.decider, authorisation, route_intake, self._federation)
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
@@ -150,6 +153,7 @@ class Service:
         console = Console(self.decider)
         parts = (players, views, appliances, routes, enrolment, operators, observers, console, Page(), ApiDocument())
         self.app = steering_app(parts, [limits.gate, operators.gate])
+        self.express = Express(playback, limits)
         self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
         self._listener: asyncio.Server | None = None
 
@@ -166,6 +170,7 @@ class Service:
             self._counts,
             connections_limit(self._settings.api.connections_max),
             Crowd(self._settings.limits.connections_per_client_max, Trust(self._settings.api.trusted_proxies)),
+            self.express,
         )
         try:
             self._listener = await asyncio.get_running_loop().create_server(

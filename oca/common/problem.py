@@ -113,19 +113,23 @@ async def problems(
     """Turn every refusal and failure into problem details; nothing internal leaks out."""
     try:
         return await handler(request)
-    except Refusal as refusal:
-        return problem_response(refusal.problem, refusal.headers)
     except web.HTTPException as error:
         if error.status < 400:
             raise
         allowed = error.headers.get("Allow")  # RFC 9110 §15.5.6
         return problem_response(Problem(title=error.reason, status=error.status), {"Allow": allowed} if allowed else {})
-    except OcaError as error:
-        _log.error("request failed", path=request.path, error=error.message, remedy=error.remedy)
+    except Exception as error:  # noqa: BLE001 - the seam: whatever went wrong becomes problem details
+        return problem_response(*problem_of(error, request.path))
+
+
+def problem_of(error: Exception, path: str) -> tuple[Problem, Mapping[str, str]]:
+    """The answer, and header fields that go with it, where a handler of ``path`` has raised; our faults are logged."""
+    if isinstance(error, Refusal):
+        return error.problem, error.headers or {}
+    if isinstance(error, OcaError):
+        _log.error("request failed", path=path, error=error.message, remedy=error.remedy)
         status = 400 if error.source == "client" else 500
-        return problem_response(Problem(title=error.message, status=status, remedy=error.remedy))
-    except Exception as error:  # noqa: BLE001 - the seam: a fault of ours is logged here and told to nobody else
-        _log.error("request failed", path=request.path, exc_info=error)
-        return problem_response(
-            Problem(title="Internal fault", status=500, remedy="look at this service's log and report the fault")
-        )
+        return Problem(title=error.message, status=status, remedy=error.remedy), {}
+    _log.error("request failed", path=path, exc_info=error)
+    remedy = "look at this service's log and report the fault"
+    return Problem(title="Internal fault", status=500, remedy=remedy), {}

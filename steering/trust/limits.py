@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -36,14 +36,18 @@ class Limits:
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not request.path.startswith(UNLIMITED):
-                self._take(request)
+                self.take(request.remote or "", request.headers.getall("X-Forwarded-For", []))
             return await handler(request)
 
         return gate
 
-    def _take(self, request: web.Request) -> None:
-        forwarded = request.headers.getall("X-Forwarded-For", [])
-        address = client_of(request.remote or "", forwarded, "", self._trusted).address
+    def take(self, peer: str, forwarded: Sequence[str]) -> None:
+        """Let a request of the other end ``peer`` through, with these X-Forwarded-For fields.
+
+        Raises:
+            Refusal: 429, its client has asked too often.
+        """
+        address = client_of(peer, forwarded, "", self._trusted).address
         if self._trusted.covers(address):
             return
         now_s = self._now_s()
