@@ -38,6 +38,9 @@ fuzz-api: .venv/.dev-ready ## fuzz steering's endpoints for half an hour, or FUZ
 floods: .venv/.dev-ready ## what a flood does to other viewers' p99: a measurement, so apart from the tests
 	@$(BIN)/python -m pytest -m flood -q tests
 
+test-spark: .venv/.spark-ready ## the history's queries on a Spark cluster (Java 17, half a GiB of PySpark), a worker killed amid one: tests/spark/outcome.json
+	@nice $(BIN)/python -m tests.spark
+
 kills: .venv/.dev-ready ## kill a fill 500 times (KILLS) at random moments, and record it in tests/kills/outcome.json
 	@nice -n 19 $(BIN)/python -m tests.kills
 
@@ -83,8 +86,9 @@ deb: .venv/.demo-ready ## dist/*.deb for Debian 12: its own Python packages, use
 	@$(BIN)/python -m debian $(DEB)
 
 lock: .venv/.dev-ready ## pin the newest versions that pyproject.toml allows
-	@for set in package demo dev; do extras=""; [ $$set = package ] || extras="--extra demo"; [ $$set != dev ] || extras="$$extras --extra dev"; \
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 $$extras --generate-hashes --upgrade \
+	@for set in dev demo package spark; do case $$set in dev) extras="--upgrade --extra demo --extra dev";; demo) extras="--extra demo";; package) extras="";; spark) extras="--extra spark";; esac; \
+	[ $$set = dev ] || extras="$$extras --constraint requirements/dev.lock"; \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 $$extras --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$set.lock; done
 
 debian: ## install the Debian packages that tests and benchmarks use (as root; else say which are missing)
@@ -113,4 +117,9 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-steering bench-players wheel deb lock debian debian-bench clean
+.venv/.spark-ready: .venv/.dev-ready requirements/spark.lock
+	@echo "Installing PySpark (half a GiB)"
+	@$(PIP) install --no-deps --require-hashes -r requirements/spark.lock
+	@touch $@
+
+.PHONY: help setup demo demo-check test test-unit test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-steering bench-players wheel deb lock debian debian-bench clean

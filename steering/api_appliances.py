@@ -34,7 +34,7 @@ from steering.masters import is_master, may_bring
 from steering.plan import mark_urgent
 from steering.planner import compute_plans, planned_at_ns, plans_asset, stored_plan
 from steering.sources import fill_sources, has_room
-from steering.state.store import StateReader
+from steering.state.store import StateStore
 from steering.trust.serving_audit import ServingAudit
 
 PROGRESS_BYTES_MAX = 2**20
@@ -52,7 +52,7 @@ class Appliances:
         self,
         decider: Decider,
         intake: Intake,
-        state: StateReader,
+        state: StateStore,
         authorisation: Authorisation,
         first_reports: FirstReports,
         *,

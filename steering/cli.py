@@ -23,6 +23,7 @@ from oca.common.config_command import config_app
 from steering.cli_audit import audit
 from steering.cli_catalogue import publish, titles
 from steering.cli_enrol import enrol_app
+from steering.cli_history import history
 from steering.cli_keys import keys_app
 from steering.cli_plan import demand_app, plan
 from steering.cli_routes import routes_app
@@ -56,6 +57,7 @@ app.add_typer(routes_app, name="routes")
 app.add_typer(state_app, name="state")
 app.add_typer(users_app, name="users")
 app.command()(audit)
+app.command()(history)
 app.command()(publish)
 app.command()(titles)
 app.command()(plan)

@@ -50,6 +50,8 @@ def plan(
         shown = night.plans if dry_run else _kept(state, night)
     finally:
         state.close()
+    for why in night.aside:
+        print_error(f"past demand is missing: {why}; planned without it")
     if explain:
         _explain(night, explain, json=json)
         return

@@ -1,6 +1,7 @@
-"""Viewers' demand in the state, per site, day and asset: batches folded in exactly once, imports put in place.
+"""Viewers' demand in the state, per site, hour and asset: batches folded in exactly once, imports put in place.
 
-What is expected of it is popularity's business. Live and imported demand lie apart, so that an import can be repeated.
+Hours that are over go into the history's files; imported days stay, apart, so that an import can be repeated. What is
+expected of all that is the forecast's business.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import csv
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -18,14 +20,17 @@ from oca.common.errors import ConfigError
 from oca.common.messages import AssetDemand, DemandBatch
 from steering.state.store import StateReader, StateStore, StateTransaction
 
+HOUR_NS = 3600 * 10**9
+Kind = Literal["demand", "imported"]
 FoldOutcome = Literal["folded", "repeated", "future", "backwards"]
-_FUTURE_NS_MAX = 3600 * 10**9
+_FUTURE_NS_MAX = HOUR_NS
 _ITEM_MAX = 2**50
 _TOTAL_MAX = 2**63 - 1
 _EPOCHS_REMEMBERED = 64
 _ROWS_MAX = 5_000_000
 _ERRORS_SHOWN = 10
 _COLUMNS = ["site", "asset", "day", "requests", "bytes"]
+_HOUR_LETTERS, _DAY_LETTERS = len("2026-11-30T21"), len("2026-11-30")
 _decode_pair = msgspec.msgpack.Decoder(tuple[int, int]).decode
 _decode_seen = msgspec.msgpack.Decoder(dict[str, int]).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -51,7 +56,7 @@ def fold(
     now_ns: int,
     known: Collection[str],
 ) -> Folded:
-    """Add a batch to its site's day, unless (appliance, epoch, sequence) was seen; in the caller's transaction."""
+    """Add a batch to its site's hour, unless (appliance, epoch, sequence) was seen; in the caller's transaction."""
     seen_key = f"seen/{appliance}"
     found = transaction.get(seen_key)
     seen = _decode_seen(found) if found is not None else {}
@@ -66,7 +71,7 @@ def fold(
         return Folded("backwards", missing_batches=missing)
     if batch.ended_at_ns > now_ns + _FUTURE_NS_MAX:
         return Folded("future", missing_batches=missing)
-    day = datetime.fromtimestamp(batch.ended_at_ns / 1e9, tz=UTC).date()
+    hour = datetime.fromtimestamp(batch.ended_at_ns // 10**9, tz=UTC).isoformat()[:_HOUR_LETTERS]
     unknown = absurd = 0
     for item in batch.items:
         if item.asset not in known:
@@ -74,7 +79,7 @@ def fold(
         elif item.bytes > _ITEM_MAX or item.requests > _ITEM_MAX:
             absurd += 1
         else:
-            _add(transaction, f"demand/{site}/{day.isoformat()}/{item.asset}", item)
+            _add(transaction, f"demand/{site}/{hour}/{item.asset}", item)
     return Folded("folded", unknown_assets=unknown, absurd_items=absurd, missing_batches=missing)
 
 
@@ -85,16 +90,44 @@ def _add(transaction: StateTransaction, key: str, item: AssetDemand) -> None:
     transaction.put(key, _encode(total))
 
 
-def daily_bytes(state: StateReader) -> dict[str, dict[str, dict[int, int]]]:
-    """All demand: site → asset → day (ordinal) → bytes, live and imported together."""
-    sites: dict[str, dict[str, dict[int, int]]] = {}
-    for kind in ("demand", "imported"):
-        for key, value in state.scan(f"{kind}/"):
-            _, site, day_text, asset = key.split("/", 3)
-            day = date.fromisoformat(day_text).toordinal()
-            days = sites.setdefault(site, {}).setdefault(asset, {})
-            days[day] = days.get(day, 0) + _decode_pair(value)[1]
-    return sites
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What a site watched of an asset in an hour, which counts from 1970, UTC; imports put a day into its first."""
+
+    key: str
+    site: str
+    asset: str
+    hour: int
+    requests: int
+    bytes: int
+
+    @property
+    def day(self) -> int:
+        """Counted from 1970, UTC."""
+        return self.hour // 24
+
+    def take_from(self, transaction: StateTransaction) -> None:
+        """Leave in the state only what came since this was read."""
+        found = transaction.get(self.key)
+        requests, count = _decode_pair(found) if found is not None else (0, 0)
+        if (requests, count) == (self.requests, self.bytes):
+            transaction.delete(self.key)
+        else:
+            transaction.put(self.key, _encode((requests - self.requests, count - self.bytes)))
+
+
+def hours_of(state: StateReader, kind: Kind) -> Iterator[Hour]:
+    """All that is in the state, by site, hour and asset."""
+    for key, value in state.scan(f"{kind}/"):
+        _, site, text, asset = key.split("/", 3)
+        requests, count = _decode_pair(value)
+        yield Hour(key, site, asset, _hour(text), requests, count)
+
+
+@lru_cache(maxsize=4096)
+def _hour(text: str) -> int:
+    """The number of an hour like ``2026-11-30T21``, or of a day's first."""
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) // 3600
 
 
 def drop_before(transaction: StateTransaction, day: date) -> int:
@@ -108,7 +141,7 @@ def drop_before(transaction: StateTransaction, day: date) -> int:
         while found := next(transaction.scan(f"{kind}/", start=start), None):
             site = found[0].split("/", 2)[1]
             for key, _ in transaction.scan(f"{kind}/{site}/"):
-                if date.fromisoformat(key.split("/", 3)[2]) >= day:
+                if date.fromisoformat(key.split("/", 3)[2][:_DAY_LETTERS]) >= day:
                     break
                 old.append(key)
             start = f"{kind}/{site}0"  # the first key behind this site's: "0" follows "/"

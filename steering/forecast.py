@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from steering.watched import Watched
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -30,31 +32,22 @@ class Smoothing:
     kinship_power: float = 8.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Recency-weighted sums of what was watched.
 
-    ``bytes`` is (clusters, assets). ``days`` (assets) is the weighted number of days on which an asset could be
-    watched, ``volume_days`` the same for the clusters as a whole.
+    ``watched`` has bytes by cluster and asset. ``days`` (assets) is the weighted number of days on which an asset could
+    be watched, ``volume_days`` the same for the clusters as a whole.
     """
 
-    bytes: Floats
+    watched: Watched
     days: Floats
     volume_days: float = 0.0
 
-    @classmethod
-    def none(cls, clusters: int, assets: int) -> Evidence:
-        """Of nothing."""
-        return cls(np.zeros((clusters, assets)), np.zeros(assets))
-
-    def add_day(self, watched: NDArray[np.floating], released: Bools, *, half_life_days: float) -> None:
-        """Let what is there age by a day, then take in ``watched`` (clusters, assets), in bytes."""
-        fade = 0.5 ** (1 / half_life_days)
-        self.bytes *= fade
-        self.bytes += watched
-        self.days *= fade
-        self.days += released
-        self.volume_days = self.volume_days * fade + 1.0
+    def bytes_per_day(self) -> Floats:
+        """Of each cluster as a whole, its days weighted by their recency."""
+        per_day: Floats = self.watched.by_cluster() / max(self.volume_days, _TINY)
+        return per_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,104 +66,108 @@ class Families:
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """What was watched as shares of a cluster's day, summed over weighted days, (clusters, titles); and those days."""
+    """What was watched, as shares of a cluster's day, summed over weighted days: by cluster and title; those days."""
 
-    shares: Floats
+    shares: Watched
     days: Floats
 
     @classmethod
     def of(cls, evidence: Evidence, families: Families) -> Taste:
         """By title."""
-        watched = _sum_by(evidence.bytes, families.title, families.titles)
+        by_title = evidence.watched.grouped(families.title, families.titles)
         days = np.zeros(families.titles)
         np.maximum.at(days, families.title, evidence.days)
-        return cls(watched / np.maximum(bytes_per_day(evidence), _TINY)[:, None], days)
+        return cls(by_title.scaled(1 / np.maximum(evidence.bytes_per_day(), _TINY)), days)
 
 
-def world_prior(shares: Floats, days: Floats, *, clusters: int, debut_share: Floats) -> Floats:
-    """Share of a cluster's day that a title has in the world.
+def world_prior(taste: Taste, *, debut_share: Floats) -> Floats:
+    """Share of a cluster's day that a title has in the world: (titles).
 
     Args:
-        shares: ``Taste.shares`` summed over all clusters, (titles).
-        days: ``Taste.days``.
-        clusters: How many clusters watched anything.
+        taste: Of all clusters.
         debut_share: What is expected of a title that nobody could watch yet, (titles).
     """
-    return np.where(days > 0, shares / max(clusters, 1) / np.maximum(days, _TINY), debut_share)
+    watching = int((taste.shares.by_cluster() > 0).sum())
+    seen = taste.shares.by_column() / max(watching, 1) / np.maximum(taste.days, _TINY)
+    return np.where(taste.days > 0, seen, debut_share)
 
 
 def kindred_prior(world: Floats, taste: Taste, kinship: Floats, *, strength: float) -> Floats:
-    """The same by kindred clusters, as far as they say anything: (some clusters, titles).
+    """The same by the kindred of one cluster, as far as they say anything: (titles).
 
     Args:
         world: From ``world_prior``.
         taste: Of all clusters.
-        kinship: (some clusters, clusters), rows sum to 1: whose taste tells how much of each one's.
+        kinship: (clusters), sums to 1: whose taste tells how much of that one's.
         strength: Of the world's against the kindred's, in days.
     """
-    prior: Floats = (strength * world + kinship @ taste.shares) / np.maximum(strength + taste.days, _TINY)
+    kindred = taste.shares.scaled(kinship).by_column()
+    prior: Floats = (strength * world + kindred) / np.maximum(strength + taste.days, _TINY)
     return np.where(taste.days > 0, prior, world)
 
 
-def forecast(
-    evidence: Evidence,
-    families: Families,
-    prior: Floats,
-    *,
-    released: Bools,
-    newcomer_bytes: float = 0.0,
-    smoothing: Smoothing = Smoothing(),
-) -> Floats:
-    """Bytes expected tomorrow.
+class Forecast:
+    """Bytes expected tomorrow, cluster by cluster; what all of them share is reckoned once."""
 
-    Args:
-        evidence: What was watched, of some clusters.
-        families: Which assets are renditions of one title.
-        prior: Share of the day expected of each title before any own evidence: (titles), or (clusters, titles).
-        released: By asset, whether it can be watched tomorrow.
-        newcomer_bytes: A day of a cluster that watched nothing yet.
-        smoothing: Constants.
+    def __init__(
+        self,
+        evidence: Evidence,
+        families: Families,
+        prior: Floats,
+        *,
+        released: Bools,
+        smoothing: Smoothing = Smoothing(),
+    ) -> None:
+        """Prepare.
 
-    Returns:
-        (clusters, assets).
-    """
-    taste = Taste.of(evidence, families)
-    strength = smoothing.prior_strength
-    shares = (strength * prior + taste.shares) / np.maximum(strength + taste.days, _TINY)
-    usual = rung_shares(evidence, families)
-    per_day = bytes_per_day(evidence)
-    volume = np.where(per_day > 0, per_day, newcomer_bytes)[:, None]
-    expected: Floats = (shares * volume)[:, families.title] * usual[:, families.rung]
-    expected *= smoothing.asset_strength
-    expected += evidence.bytes
-    expected /= np.maximum(smoothing.asset_strength + evidence.days, _TINY)
-    expected *= released
-    # Who watches the new watches less of the old: a cluster's day stays as large as its days were.
-    expected *= volume / np.maximum(expected.sum(axis=1, keepdims=True), _TINY)
-    return expected
+        Args:
+            evidence: What was watched, of all clusters.
+            families: Which assets are renditions of one title.
+            prior: Share of the day expected of each title before any own evidence, (titles).
+            released: By asset, whether it can be watched tomorrow.
+            smoothing: Constants.
+        """
+        self._watched, self._families, self._prior = evidence.watched, families, prior
+        self._smoothing = smoothing
+        self._taste = Taste.of(evidence, families)
+        self._usual = rung_shares(evidence.watched, families)
+        self._volumes = evidence.bytes_per_day()
+        # Who has not watched anything yet watches as much as the others do.
+        self._newcomer_bytes = float(self._volumes[self._volumes > 0].mean()) if self._volumes.any() else 0.0
+        self._counted = released / np.maximum(smoothing.asset_strength + evidence.days, _TINY)
+        self._inherited = smoothing.asset_strength * self._counted
+
+    def of(self, cluster: int, prior: Floats | None = None) -> Floats:
+        """Bytes expected of one cluster, (assets); by a ``prior`` of its own, if it has one."""
+        strength, days = self._smoothing.prior_strength, self._taste.days
+        titles, seen = self._taste.shares.of(cluster)
+        shares = strength * (self._prior if prior is None else prior)
+        shares[titles] += seen
+        shares /= np.maximum(strength + days, _TINY)
+        volume = float(self._volumes[cluster]) or self._newcomer_bytes
+        expected: Floats = shares[self._families.title]
+        expected *= (volume * self._usual[cluster])[self._families.rung]
+        expected *= self._inherited
+        assets, watched = self._watched.of(cluster)
+        expected[assets] += watched * self._counted[assets]
+        # Who watches the new watches less of the old: a cluster's day stays as large as its days were.
+        expected *= volume / max(float(expected.sum()), _TINY)
+        return expected
 
 
-def bytes_per_day(evidence: Evidence) -> Floats:
-    """Of each cluster as a whole, its days weighted by their recency."""
-    per_day: Floats = evidence.bytes.sum(axis=1) / max(evidence.volume_days, _TINY)
-    return per_day
-
-
-def rung_shares(evidence: Evidence, families: Families) -> Floats:
+def rung_shares(watched: Watched, families: Families) -> Floats:
     """Share of each rung in what a cluster watches of a title: (clusters, rungs); where nothing was, all clusters'."""
-    rungs = int(families.rung.max(initial=0)) + 1
-    by_rung = _sum_by(evidence.bytes, families.rung, rungs)
+    by_rung = watched.grouped(families.rung, int(families.rung.max(initial=0)) + 1).dense()
     everywhere = by_rung.sum(axis=0)
     everywhere /= max(float(everywhere.sum()), _TINY)
-    watched = by_rung.sum(axis=1, keepdims=True)
-    blended = by_rung + (0.01 * watched.sum() / max(len(watched), 1) + _TINY) * everywhere
+    blended = by_rung + (0.01 * by_rung.sum() / max(len(by_rung), 1) + _TINY) * everywhere
     shares: Floats = blended / np.maximum(blended.sum(axis=1, keepdims=True), _TINY)
     return shares
 
 
-def kinship(evidence: Evidence, families: Families, *, power: float) -> Floats | None:
+def kinship(taste: Taste, *, power: float) -> Floats | None:
     """How much each cluster's taste tells of another's, by likeness of what they watched; None: some have no like."""
-    watched = np.sqrt(_sum_by(evidence.bytes, families.title, families.titles))
+    watched = np.sqrt(taste.shares.dense())
     watched /= np.linalg.norm(watched, axis=1, keepdims=True) + _TINY
     likeness: Floats = (watched @ watched.T) ** power
     np.fill_diagonal(likeness, 0.0)
@@ -179,11 +176,3 @@ def kinship(evidence: Evidence, families: Families, *, power: float) -> Floats |
         return None
     likeness /= total
     return likeness
-
-
-def _sum_by(values: Floats, groups: Ints, count: int) -> Floats:
-    """Columns of ``values`` summed by group: (rows, count)."""
-    summed = np.zeros((len(values), count))
-    for row, each in enumerate(values):
-        summed[row] = np.bincount(groups, weights=each, minlength=count)
-    return summed

@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from oca.common.messages import FillPlan
 from steering.catalogue import AssetSummary, read_titles
-from steering.demand import daily_bytes, drop_before
-from steering.evidence import Window, debut_share, gather
-from steering.forecast import Floats, Smoothing, Taste, bytes_per_day, forecast, kindred_prior, kinship, world_prior
+from steering.demand import drop_before
+from steering.evidence import DAY_NS, evidence
+from steering.forecast import Floats, Forecast, Smoothing, Taste, kindred_prior, kinship, world_prior
+from steering.history.settings import history_folder
 from steering.masters import is_packed, packed
 from steering.placement import Box
 from steering.plan import FILLED_AHEAD_NS, SitePlan, Terms, plan_digest, plan_site
-from steering.plan_settings import PlanTable
 from steering.settings import Site, SteeringSettings
 from steering.shelf import Shelf, name_hash, shelve
 from steering.state.store import StateReader, StateStore
@@ -34,11 +34,15 @@ _encode = msgspec.msgpack.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """All that one night's planning goes by and came to. ``allowed_bytes`` is what each site may still move."""
+    """All that one night's planning goes by and came to.
+
+    ``allowed_bytes`` is what each site may still move; ``aside`` says what past demand it had to do without.
+    """
 
     shelf: Shelf
     sites: dict[str, SitePlan]
     allowed_bytes: dict[str, float]
+    aside: list[str]
 
     @property
     def plans(self) -> dict[str, FillPlan]:
@@ -51,8 +55,12 @@ def make_plans(state: StateStore, settings: SteeringSettings, *, now_ns: int) ->
 
     Nothing is dropped in the first planning after a week without any.
     """
+    from steering.history import log  # noqa: PLC0415
+    from steering.history.upkeep import keep_up  # noqa: PLC0415 - see _expected
+
+    state.free_readers()  # a reader that died would keep the pages that writes free
+    keep_up(state, settings, now_ns=now_ns)
     night = plan_night(state, settings, settings.site, now_ns=now_ns)
-    state.free_readers()  # a reader that died would keep the pages that this write frees
     oldest = _day(now_ns) - timedelta(days=settings.plan.history_days)
     with state.write() as transaction:
         # After a long gap the clock may be wrong; by the next planning it is put right, or was right.
@@ -65,22 +73,23 @@ def make_plans(state: StateStore, settings: SteeringSettings, *, now_ns: int) ->
         transaction.put(_MADE_KEY, str(now_ns).encode())
         if since_ns <= _GAP_NS_MAX:
             drop_before(transaction, oldest)
+            log.drop_before(transaction, now_ns // DAY_NS - settings.history.keep_days)
     return night.plans
 
 
 def compute_plans(
-    state: StateReader, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int
+    state: StateStore, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int
 ) -> dict[str, FillPlan]:
     """The plans of these sites' appliances as they would be made now; nothing is kept."""
     return plan_night(state, settings, sites, now_ns=now_ns).plans
 
 
-def plan_night(state: StateReader, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int) -> Night:
+def plan_night(state: StateStore, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int) -> Night:
     """The plans as they would be made now, with what they go by."""
     shelf = shelve(read_titles(state))
     boxes = {site.id: found for site in sites if (found := _boxes(state, settings, site))}
-    expected = _expected(state, settings.plan, shelf, list(boxes), now_ns=now_ns)
-    night = Night(shelf, {}, {})
+    expected, aside = _expected(state, settings, shelf, list(boxes), now_ns=now_ns)
+    night = Night(shelf, {}, {}, aside)
     for site in sites:
         if site.id not in boxes:
             continue
@@ -129,26 +138,39 @@ def _held(state: StateReader, appliance: str) -> list[str]:
 
 
 def _expected(
-    state: StateReader, settings: PlanTable, shelf: Shelf, sites: Sequence[str], *, now_ns: int
-) -> dict[str, Floats]:
-    """Tomorrow's bytes by asset of each site, from the demand of all."""
-    demand = daily_bytes(state)
-    names = sorted({*demand, *sites})
-    window = Window.until(now_ns, history_days=settings.history_days, demand=demand)
-    smoothing = Smoothing(half_life_days=settings.half_life_days, prior_strength=settings.fleet_days)
-    evidence = gather(demand, names, shelf, window, half_life_days=settings.half_life_days)
-    families, taste = shelf.families, Taste.of(evidence, shelf.families)
-    debuts = np.full(families.titles, debut_share(demand, shelf, window))
-    prior = world_prior(taste.shares.sum(axis=0), taste.days, clusters=len(demand), debut_share=debuts)
-    if 1 < len(names) <= KINDRED_SITES_MAX:
-        likeness = kinship(evidence, families, power=smoothing.kinship_power)
-        if likeness is not None:
-            prior = kindred_prior(prior, taste, likeness, strength=smoothing.world_strength)
+    state: StateStore, settings: SteeringSettings, shelf: Shelf, sites: Sequence[str], *, now_ns: int
+) -> tuple[dict[str, Floats], list[str]]:
+    """Tomorrow's bytes by asset of each site, from the demand of all; and what of that demand is missing."""
+    from steering.history.past import read_past  # noqa: PLC0415 - the other commands start without its engines
+
+    plan = settings.plan
+    past = read_past(
+        state,
+        settings.history,
+        shelf,
+        folder=history_folder(settings),
+        sites=sites,
+        history_days=plan.history_days,
+        half_life_days=plan.half_life_days,
+        now_ns=now_ns,
+    )
+    smoothing = Smoothing(half_life_days=plan.half_life_days, prior_strength=plan.fleet_days)
+    seen = evidence(past.watched, shelf, past.window, half_life_days=plan.half_life_days)
+    families, taste = shelf.families, Taste.of(seen, shelf.families)
+    world = world_prior(taste, debut_share=np.full(families.titles, past.debut_share))
     released = shelf.released_at_ns <= now_ns + FILLED_AHEAD_NS
-    volumes = bytes_per_day(evidence)
-    newcomer = float(volumes[volumes > 0].mean()) if volumes.any() else 0.0
-    expected = forecast(evidence, families, prior, released=released, newcomer_bytes=newcomer, smoothing=smoothing)
-    return {name: row for name, row in zip(names, expected, strict=True) if name in set(sites)}
+    expected = Forecast(seen, families, world, released=released, smoothing=smoothing)
+    likeness = None
+    if 1 < len(past.sites) <= KINDRED_SITES_MAX:
+        likeness = kinship(taste, power=smoothing.kinship_power)
+    numbers = {name: number for number, name in enumerate(past.sites)}
+    found = {}
+    for site in sites:
+        prior = None
+        if likeness is not None:
+            prior = kindred_prior(world, taste, likeness[numbers[site]], strength=smoothing.world_strength)
+        found[site] = expected.of(numbers[site], prior)
+    return found, past.aside
 
 
 def stored_plan(state: StateReader, appliance: str, published: Mapping[str, AssetSummary]) -> FillPlan | None:

@@ -37,6 +37,7 @@ from steering.express import Express
 from steering.federation import Federation
 from steering.first_reports import FirstReports
 from steering.fleet_copy import FleetCopy
+from steering.history.hourly import HourlyHistory
 from steering.intake import Intake
 from steering.liveness import first_reports_limit_s
 from steering.metrics import Counts
@@ -120,6 +121,7 @@ class Service:
         self._prober = Prober(self.decider, peers)
         self._prefix_files = PrefixFiles(settings.site, self.decider.reach)
         self._plans = NightlyPlans(state, settings, self._counts, instance=peers.instance)
+        self._history = HourlyHistory(state, settings)
         self._intake = Intake(state, known=lambda: self._catalogue.assets, now_ns=now_ns)
         trusted = Trust(settings.api.trusted_proxies)
         signatures = Signatures(
@@ -203,6 +205,7 @@ class Service:
         self._background.repeat(self._follow_prefix_files, name="prefix files")
         self._background.repeat(self._follow_keys, name="signing keys")
         self._background.repeat(self._tell_manager, name="service manager")
+        self._background.repeat(self._history.look, name="history", retry_s=PLAN_RETRY_S)
         self._background.repeat(self._plans.look, name="nightly plans", retry_s=PLAN_RETRY_S)
         if self._prober.is_on:
             self._background.repeat(self._prober.look, name="probes")
@@ -219,7 +222,7 @@ class Service:
 
     def faults(self) -> list[str]:
         """What is amiss with the work beside answering, a line each."""
-        parts = (self._plans.overdue(), self._prober.faults(), self._federation.faults())
+        parts = (self._plans.overdue(), self._prober.faults(), self._federation.faults(), self._history.faults())
         return [*self._background.faults(), *(fault for part in parts for fault in part)]
 
     async def _follow_keys(self) -> None:

@@ -14,6 +14,7 @@ from oca.common.log import LogTable
 from oca.common.messages import Name
 from oca.common.routes import ROUTES_MAX
 from oca.common.settings import Table, load
+from steering.history.settings import HistoryTable
 from steering.plan_settings import PlanTable
 from steering.probing.settings import ProbesTable
 from steering.settings_check import contradictions
@@ -223,6 +224,7 @@ class SteeringSettings(Table, frozen=True):
     probes: ProbesTable = ProbesTable()
     routes: RoutesTable = RoutesTable()
     plan: PlanTable = PlanTable()
+    history: HistoryTable = HistoryTable()
     origin: OriginTable = OriginTable()
     signing: SigningTable = SigningTable()
     enrolment: EnrolmentTable = EnrolmentTable()

@@ -37,6 +37,10 @@ def contradictions(settings: SteeringSettings) -> Iterator[str]:
                 yield f"{key}: {prefix!r} {fault}"
     if settings.fleet.full_ratio <= settings.fleet.shed_from_ratio:
         yield "fleet.full_ratio is not above fleet.shed_from_ratio; raise it, or lower the other"
+    if settings.history.engine != "duckdb" and settings.state.engine == "nats" and not settings.history.path:
+        yield "history.path is empty, so that there are no files for Spark; name a folder that all of it sees"
+    if settings.history.keep_days < settings.plan.history_days:
+        yield "history.keep_days is less than plan.history_days, which plans look back; raise it, or lower the other"
     yield from _twice(settings)
 
 

@@ -33,6 +33,11 @@ class Shelf:
     released_at_ns: Ints
     hashes: NDArray[np.uint64]
 
+    @property
+    def title_released_at_ns(self) -> Ints:
+        """When each title comes out."""
+        return np.array([title.released_at_ns for title in self.titles], np.int64)
+
     def may_lie_in(self, region: str, *, until_ns: int) -> Bools:
         """Assets that come out by then and whose rights allow the region, by asset."""
         allowed = np.array([not title.regions or region in title.regions for title in self.titles], np.bool_)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.forecast.demand import World
-from steering.forecast import Evidence, Smoothing, Taste, forecast, kindred_prior, kinship, world_prior
+from steering.forecast import Evidence, Forecast, Smoothing, Taste, kindred_prior, kinship, world_prior
+from steering.watched import Watched
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -57,6 +58,28 @@ class Exponential:
         return np.asarray(self._level)[rows]
 
 
+class Sums:
+    """Recency-weighted sums of what was watched, day after day."""
+
+    def __init__(self, clusters: int, assets: int) -> None:
+        self._bytes = np.zeros((clusters, assets))
+        self._days = np.zeros(assets)
+        self._volume_days = 0.0
+
+    def add_day(self, watched: NDArray[np.floating], released: NDArray[np.bool_], *, half_life_days: float) -> None:
+        """Let what is there age by a day, then take in ``watched`` (clusters, assets), in bytes."""
+        fade = 0.5 ** (1 / half_life_days)
+        self._bytes *= fade
+        self._bytes += watched
+        self._days *= fade
+        self._days += released
+        self._volume_days = self._volume_days * fade + 1.0
+
+    def evidence(self) -> Evidence:
+        """As the forecast takes it."""
+        return Evidence(Watched.of_dense(self._bytes), self._days.copy(), self._volume_days)
+
+
 class Ours:
     """steering.forecast, or as much of it as ``parts`` names: "calendar", "world", "kinship", "ladder"."""
 
@@ -67,18 +90,19 @@ class Ours:
         self._smoothing = replace(Smoothing(), **off)
         self._parts = parts
         self._world = world
-        self._evidence = Evidence.none(clusters, assets)
+        self._sums = Sums(clusters, assets)
         self._kinship: Floats | None = None
         kinds = int(world.families.kind.max(initial=0)) + 1
         self._debut_share, self._debuts = np.zeros(kinds), np.zeros(kinds)
 
     def observe(self, day: int, watched: Floats) -> None:
         released = self._world.released(day)
-        self._evidence.add_day(watched, released, half_life_days=self._smoothing.half_life_days)
+        self._sums.add_day(watched, released, half_life_days=self._smoothing.half_life_days)
         if "calendar" in self._parts:
             self._learn_debuts(day, watched)
         if "kinship" in self._parts and day % KINSHIP_EVERY_DAYS == 1:
-            self._kinship = kinship(self._evidence, self._world.families, power=self._smoothing.kinship_power)
+            taste = Taste.of(self._sums.evidence(), self._world.families)
+            self._kinship = kinship(taste, power=self._smoothing.kinship_power)
 
     def _learn_debuts(self, day: int, watched: Floats) -> None:
         """What share of a cluster's day titles have in the days after they come out; not those there from the first."""
@@ -95,12 +119,15 @@ class Ours:
         self._debuts = self._debuts * _FORGET + titles
 
     def expect(self, day: int, rows: Rows) -> Floats:
-        families, taste = self._world.families, Taste.of(self._evidence, self._world.families)
+        families, evidence = self._world.families, self._sums.evidence()
+        taste = Taste.of(evidence, families)
         debut_share = (self._debut_share / np.maximum(self._debuts, 1e-12))[families.kind]
-        watching = int((taste.shares.sum(axis=1) > 0).sum())
-        prior = world_prior(taste.shares.sum(axis=0), taste.days, clusters=watching, debut_share=debut_share)
-        if self._kinship is not None:
-            prior = kindred_prior(prior, taste, self._kinship[rows], strength=self._smoothing.world_strength)
+        world = world_prior(taste, debut_share=debut_share)
         released = self._world.released(day)
-        evidence = replace(self._evidence, bytes=self._evidence.bytes[rows])
-        return forecast(evidence, families, prior, released=released, smoothing=self._smoothing)
+        expected = Forecast(evidence, families, world, released=released, smoothing=self._smoothing)
+        return np.array([expected.of(row, self._prior(world, taste, row)) for row in rows.tolist()])
+
+    def _prior(self, world: Floats, taste: Taste, row: int) -> Floats | None:
+        if self._kinship is None:
+            return None
+        return kindred_prior(world, taste, self._kinship[row], strength=self._smoothing.world_strength)

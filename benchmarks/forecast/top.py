@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.forecast.charts import KINDS, LIST_LENGTH, Charts
-from steering.forecast import Evidence, Families, Smoothing, Taste, forecast, kindred_prior, kinship, world_prior
+from benchmarks.forecast.forecasters import Sums
+from steering.forecast import Families, Forecast, Smoothing, Taste, kindred_prior, kinship, world_prior
 
 WEEKS_BEFORE = 4
 WEEKLY = Smoothing(half_life_days=0.5, prior_strength=0.5, world_strength=0.5, asset_strength=0.0)
@@ -29,21 +31,16 @@ def predict_lists(charts: Charts) -> Overlap:
     """Predict each week from those before it, by country and kind, and compare."""
     titles = len(charts.titles)
     families = Families(np.arange(titles), np.zeros(titles, np.int64), charts.kinds.astype(np.int64))
-    evidence = Evidence.none(len(charts.countries), titles)
+    sums = Sums(len(charts.countries), titles)
     debuts = charts.debuts()
     named = repeated = known = listed = 0
     for week in range(len(charts.weeks) - 1):
         ranks, following = charts.ranks[week], charts.ranks[week + 1] > 0
         points = np.where(ranks > 0, np.maximum(ranks, 1).astype(float) ** -POINTS_EXPONENT, 0.0)
-        evidence.add_day(points, debuts <= week, half_life_days=WEEKLY.half_life_days)
+        sums.add_day(points, debuts <= week, half_life_days=WEEKLY.half_life_days)
         if week + 1 < WEEKS_BEFORE:
             continue
-        taste, likeness = Taste.of(evidence, families), kinship(evidence, families, power=WEEKLY.kinship_power)
-        unknown = np.zeros(titles)
-        prior = world_prior(taste.shares.sum(axis=0), taste.days, clusters=len(ranks), debut_share=unknown)
-        if likeness is not None:
-            prior = kindred_prior(prior, taste, likeness, strength=WEEKLY.world_strength)
-        expected = forecast(evidence, families, prior, released=debuts <= week, smoothing=WEEKLY)
+        expected = _expected(sums, families, debuts <= week)
         for kind in range(len(KINDS)):
             of_kind = charts.kinds == kind
             best = np.argsort(-np.where(of_kind, expected, -1.0), axis=1, kind="stable")[:, :LIST_LENGTH]
@@ -53,3 +50,17 @@ def predict_lists(charts: Charts) -> Overlap:
             repeated += int((came & (ranks > 0)).sum())
             known += int((came & (debuts <= week)).sum())
     return Overlap(named / max(listed, 1), repeated / max(listed, 1), known / max(listed, 1))
+
+
+def _expected(sums: Sums, families: Families, released: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Points that next week's lists are expected to give, (countries, titles)."""
+    evidence = sums.evidence()
+    taste = Taste.of(evidence, families)
+    likeness = kinship(taste, power=WEEKLY.kinship_power)
+    world = world_prior(taste, debut_share=np.zeros(families.titles))
+    forecast = Forecast(evidence, families, world, released=released, smoothing=WEEKLY)
+    countries = range(evidence.watched.clusters)
+    if likeness is None:
+        return np.array([forecast.of(country) for country in countries])
+    priors = [kindred_prior(world, taste, likeness[country], strength=WEEKLY.world_strength) for country in countries]
+    return np.array([forecast.of(country, priors[country]) for country in countries])

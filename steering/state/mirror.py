@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -93,6 +93,10 @@ class Mirror:
                 for key, value in each:
                     transaction.put(key, value or b"")
             transaction.put(POSITION_KEY, _encode(Position(log, number)))
+
+    def moment(self) -> AbstractContextManager[StateReader]:
+        """Reads that all see the state of one moment."""
+        return self._kept.reading()
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Position, Iterator[tuple[str, bytes]]]]:

@@ -9,7 +9,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from steering.state.log import WRITE_S_MAX, SharedLog
 from steering.state.mirror import Mirror
 from steering.state.overlay import Overlay
 from steering.state.settings import NatsTable, StateTable
+from steering.state.store import StateReader
 
 JOIN_S_MAX = 5.0
 """How long opening waits to be in step; after that, what is known here has to do."""
@@ -92,6 +93,10 @@ class SharedState:
     def scan(self, prefix: str, *, start: str = "") -> Iterator[tuple[str, bytes]]:
         """Every (key, value) whose key starts with ``prefix``, in key order, from the key ``start`` on."""
         return self._mirror.scan(prefix, start=start)
+
+    def reading(self) -> AbstractContextManager[StateReader]:
+        """Reads that all see the state of one moment."""
+        return self._mirror.moment()
 
     @contextmanager
     def write(self) -> Iterator[Overlay]:

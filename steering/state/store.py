@@ -34,6 +34,10 @@ class StateTransaction(StateReader, Protocol):
 class StateStore(StateReader, Protocol):
     """Durable state shared by the service and the commands beside it."""
 
+    def reading(self) -> AbstractContextManager[StateReader]:
+        """Reads that all see the state of one moment; to be brief, as old pages are kept meanwhile."""
+        ...
+
     def write(self) -> AbstractContextManager[StateTransaction]:
         """A transaction: durable when the block ends, undone when it raises. One writer at a time."""
         ...

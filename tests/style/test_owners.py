@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TASKS = ("oca/common/tasks.py",)
 CLOCK = ("oca/common/clock.py",)
-DURABLE = ("oca/store/files.py",)
+DURABLE = ("oca/store/files.py", "steering/history/files.py")
 SENDS = ("oca/delivery/transport.py",)
 SENDS_AND_READS = (*SENDS, "oca/delivery/device_read.py", "oca/turnup/system.py")  # the last measures it
 CHANCE = ("oca/common/new_key.py", "oca/daemon.py", "fill/service.py", "steering/state/engine.py")

@@ -18,8 +18,9 @@ import pytest
 from oca.common.messages import DemandBatch
 from oca.report.demand import DemandLedger
 from oca.report.kept_demand import KeptDemand
-from steering.demand import daily_bytes, fold
+from steering.demand import fold
 from steering.state.embedded import EmbeddedState
+from tests.unit.steering.made_up import daily_bytes
 
 KILLS = 200
 STEPS = range(1, 1_000_000)

@@ -9,8 +9,14 @@ import pytest
 
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
+from tests.unit.steering import made_up
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import make_settings, write_package
+
+
+@pytest.fixture(autouse=True)
+def _history_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(made_up, "history_path", str(tmp_path / "history"))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,17 @@ from oca.common.messages import (
     StoreUse,
 )
 from steering.catalogue import AssetSummary, Title, Track, Variant
+from steering.demand import hours_of
+from steering.history.settings import HistoryTable
 from steering.holders import Holding
 from steering.liveness import Liveness
 from steering.probing.settings import ProbesTable
 from steering.ranking import Candidate
 from steering.settings import Site, SiteAppliance, SteeringSettings
+from steering.state.store import StateStore
 
+history_path = ""
+"""Of settings made here; each test has a folder of its own."""
 DAY_NS = 86400 * 10**9
 NOW_NS = 20_000 * DAY_NS
 Box = tuple[Candidate, Holding | None]
@@ -124,6 +130,7 @@ def make_settings(folder: Path | None = None, **changes: Any) -> SteeringSetting
             make_site("metro", appliances=("metro-a", "metro-b"), prefixes=("127.0.0.0/8",), latitude=52.5),
             make_site("region", "regional", appliances=("region-a",), latitude=50.0),
         ),
+        "history": HistoryTable(path=history_path),
         **changes,
     }
     tables.setdefault("probes", ProbesTable(interval_s=0))
@@ -182,6 +189,16 @@ def make_progress(appliance: str = "metro-a") -> FillProgress:
         assets_evicted=0,
         current=[],
     )
+
+
+def daily_bytes(state: StateStore) -> dict[str, dict[str, dict[int, int]]]:
+    """All demand in the state: site → asset → day (ordinal) → bytes, live and imported together."""
+    sites: dict[str, dict[str, dict[int, int]]] = {}
+    for hour in [*hours_of(state, "demand"), *hours_of(state, "imported")]:
+        days = sites.setdefault(hour.site, {}).setdefault(hour.asset, {})
+        day = hour.day + date(1970, 1, 1).toordinal()
+        days[day] = days.get(day, 0) + hour.bytes
+    return sites
 
 
 def media_playlist(stream: int, *, segments: int = 2, ended: bool = True) -> str:

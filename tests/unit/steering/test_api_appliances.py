@@ -20,13 +20,13 @@ from structlog.testing import capture_logs
 import steering.api_appliances as appliances_module
 from oca.common.clock import now_ns
 from oca.common.messages import Contents, FillPlan
-from steering.demand import daily_bytes
 from steering.planner import compute_plans, make_plans
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from tests.unit.steering.api_client import JSON, TITLE, Steering
 from tests.unit.steering.made_up import (
     ORIGIN,
+    daily_bytes,
     make_batch,
     make_contents,
     make_progress,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from oca.common.errors import ConfigError
 from oca.common.messages import DemandBatch
-from steering.demand import Folded, daily_bytes, drop_before, fold, import_demand
+from steering.demand import Folded, drop_before, fold, import_demand
 from steering.state.embedded import EmbeddedState
 from steering.state.store import StateTransaction
-from tests.unit.steering.made_up import DAY_NS, NOW_NS, make_batch, revision
+from tests.unit.steering.made_up import DAY_NS, NOW_NS, daily_bytes, make_batch, revision
 
 TODAY = date(2024, 10, 4)
 KNOWN = {"t/a": 0, "t/b": 0}.keys()

@@ -12,10 +12,10 @@ import steering.intake as intake_module
 from oca.common.errors import SteeringError
 from oca.common.tasks import Tasks
 from steering.background import Background
-from steering.demand import Folded, daily_bytes
+from steering.demand import Folded
 from steering.intake import Intake
 from steering.state.embedded import EmbeddedState
-from tests.unit.steering.made_up import NOW_NS, make_batch
+from tests.unit.steering.made_up import NOW_NS, daily_bytes, make_batch
 
 KNOWN = {"t/a": None}
 

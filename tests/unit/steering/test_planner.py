@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from steering.catalogue import write_title
-from steering.demand import daily_bytes, fold
+from steering.demand import fold
+from steering.history.log import listed
+from steering.history.settings import HistoryTable
 from steering.plan_settings import PlanTable
 from steering.planner import (
     compute_plans,
@@ -19,9 +21,9 @@ from steering.planner import (
 )
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
-from tests.unit.steering.made_up import DAY_NS, NOW_NS, make_batch, make_settings, make_title, revision
+from tests.unit.steering import made_up
+from tests.unit.steering.made_up import DAY_NS, NOW_NS, daily_bytes, make_batch, make_settings, make_title, revision
 
-SETTINGS = make_settings()
 LOW, HIGH, AUDIO, MANIFESTS = (f"harbour/{part}" for part in ("video-240p", "video-1080p", "audio-en", "manifests"))
 
 
@@ -41,13 +43,14 @@ def planned(state: EmbeddedState) -> Callable[..., EmbeddedState]:
     return make
 
 
-def assets(state: EmbeddedState, appliance: str = "metro-a", settings: SteeringSettings = SETTINGS) -> list[str]:
+def assets(state: EmbeddedState, appliance: str = "metro-a", settings: SteeringSettings | None = None) -> list[str]:
+    settings = settings or make_settings()
     plans = compute_plans(state, settings, settings.site, now_ns=NOW_NS)
     return [item.asset for item in plans[appliance].assets]
 
 
 def test_plans_cover_appliances_whose_capacity_is_known(planned: Callable[..., EmbeddedState]) -> None:
-    assert set(make_plans(planned(), SETTINGS, now_ns=NOW_NS)) == {"metro-a", "region-a"}
+    assert set(make_plans(planned(), make_settings(), now_ns=NOW_NS)) == {"metro-a", "region-a"}
 
 
 def test_plan_follows_demand_of_the_site(planned: Callable[..., EmbeddedState]) -> None:
@@ -80,7 +83,7 @@ def test_plan_leaves_out_what_does_not_fit(planned: Callable[..., EmbeddedState]
 
 def test_stored_plan_names_what_is_published_now(planned: Callable[..., EmbeddedState]) -> None:
     state = planned()
-    made = make_plans(state, SETTINGS, now_ns=NOW_NS)["metro-a"]
+    made = make_plans(state, make_settings(), now_ns=NOW_NS)["metro-a"]
     published = {asset.asset: asset for asset in make_title().assets}
     assert stored_plan(state, "metro-a", published) == made
     assert stored_plan(state, "metro-b", published) is None
@@ -99,19 +102,19 @@ def test_stored_plan_names_what_is_published_now(planned: Callable[..., Embedded
 
 def test_planning_forgets_demand_past_its_time(planned: Callable[..., EmbeddedState]) -> None:
     state = planned(harbour__video_240p=(1, 10))
-    make_plans(state, SETTINGS, now_ns=NOW_NS + 26 * DAY_NS)
-    make_plans(state, SETTINGS, now_ns=NOW_NS + 27 * DAY_NS)
-    assert daily_bytes(state)
-    make_plans(state, SETTINGS, now_ns=NOW_NS + 30 * DAY_NS)
+    settings = make_settings(history=HistoryTable(path=made_up.history_path, keep_days=28))
+    for day, kept in ((26, [NOW_NS // DAY_NS - 1]), (27, [NOW_NS // DAY_NS - 1]), (30, [])):
+        make_plans(state, settings, now_ns=NOW_NS + day * DAY_NS)
+        assert [each.day for each in listed(state)] == kept
     assert daily_bytes(state) == {}
 
 
 def test_planning_forgets_nothing_while_clock_may_be_ahead(planned: Callable[..., EmbeddedState]) -> None:
     state = planned(harbour__video_240p=(1, 10))
-    make_plans(state, SETTINGS, now_ns=NOW_NS)
-    make_plans(state, SETTINGS, now_ns=NOW_NS + 3650 * DAY_NS)
-    make_plans(state, SETTINGS, now_ns=NOW_NS + DAY_NS)
-    assert daily_bytes(state)
+    make_plans(state, make_settings(), now_ns=NOW_NS)
+    make_plans(state, make_settings(), now_ns=NOW_NS + 3650 * DAY_NS)
+    make_plans(state, make_settings(), now_ns=NOW_NS + DAY_NS)
+    assert listed(state)
 
 
 def test_planning_time_is_the_clock_on_the_wall() -> None:

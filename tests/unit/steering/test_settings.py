@@ -11,7 +11,8 @@ import steering.service as service_module
 from oca.common.errors import ConfigError, SteeringError
 from oca.common.settings import render_default
 from steering.catalogue import write_title
-from steering.demand import daily_bytes, fold
+from steering.demand import fold
+from steering.history.log import listed
 from steering.planner import compute_plans, make_plans
 from steering.settings import HEADING, SteeringSettings, load_settings
 from steering.state.embedded import EmbeddedState
@@ -76,6 +77,8 @@ def test_settings_by_default_leave_a_killed_appliance_within_five_seconds() -> N
         ('[api]\ntrusted_proxies = ["x"]', "api.trusted_proxies: 'x' is not an address prefix; write it like"),
         ('[api]\nlisten = "nowhere"', "api.listen"),
         ("[api]\nsteering_ttl_s = 0", "api.steering_ttl_s"),
+        ("[history]\nkeep_days = 27", "history.keep_days is less than plan.history_days"),
+        ('[history]\nengine = "sqlite"', "duckdb, or spark:// and the master's host and port"),
         ('[plan]\nat = "25:00"', "a time of day like 01:30"),
         ("[plann]\n", "did you mean plan?"),
     ],
@@ -190,14 +193,19 @@ def test_capacity_ratio_limits_what_a_plan_fills(planned: Callable[..., list[str
     assert HIGH not in planned(half_life_days=300, capacity_ratio=0.4)
 
 
-@pytest.mark.parametrize(("history_days", "kept"), [(60, {HIGH, LOW}), (5, {LOW})])
-def test_history_days_drops_older_demand(
-    state: EmbeddedState, planned: Callable[..., list[str]], history_days: int, kept: set[str]
+def test_history_days_limit_how_far_plans_look_back(planned: Callable[..., list[str]]) -> None:
+    assert planned(half_life_days=300, history_days=60) == [HIGH, LOW]
+    assert planned(half_life_days=300, history_days=5, fleet_days=0) == [LOW]
+
+
+@pytest.mark.parametrize(("keep_days", "kept"), [(60, 2), (28, 1)])
+def test_keep_days_drops_older_history(
+    state: EmbeddedState, planned: Callable[..., list[str]], keep_days: int, kept: int
 ) -> None:
     del planned
-    for _ in range(2):
-        make_plans(state, with_settings("plan", history_days=history_days), now_ns=NOW_NS)
-    assert set(daily_bytes(state)["metro"]) == kept
+    for later in (9, 10):
+        make_plans(state, with_settings("history", keep_days=keep_days), now_ns=NOW_NS + later * DAY_NS)
+    assert len(listed(state)) == kept
 
 
 def test_history_days_limits_what_a_plan_looks_at(planned: Callable[..., list[str]]) -> None:

@@ -84,6 +84,18 @@ def test_transaction_sees_its_own_writes_and_nobody_else_does(store: StateStore)
     assert store.get("a/1") == b"new"
 
 
+def test_reading_sees_one_moment(store: StateStore) -> None:
+    with store.write() as transaction:
+        transaction.put("a/1", b"one")
+    with store.reading() as moment:
+        with store.write() as transaction:
+            transaction.put("a/1", b"other")
+            transaction.put("a/2", b"two")
+        assert moment.get("a/1") == b"one"
+        assert [*moment.scan("a/")] == [("a/1", b"one")]
+    assert store.get("a/1") == b"other"
+
+
 def test_transaction_that_raises_leaves_nothing(store: StateStore) -> None:
     before = store.version()
 

@@ -1,0 +1,1 @@
+"""Demand that is past, hour by hour, in files that any engine can query."""

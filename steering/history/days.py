@@ -1,0 +1,53 @@
+"""What the history holds of each day, for who looks at it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from msgspec import Struct
+
+from steering.history import files, log, queries
+from steering.history.engine import open_engine
+from steering.history.settings import history_folder
+from steering.settings import SteeringSettings
+from steering.state.store import StateStore
+
+
+class Day(Struct, frozen=True):
+    """One day, UTC. ``stored_bytes`` is what its files take; ``bytes`` what was served."""
+
+    day: str
+    files: int
+    stored_bytes: int
+    rows: int
+    sites: int
+    assets: int
+    requests: int
+    bytes: int
+
+
+def days_of(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> tuple[list[Day], list[str]]:
+    """The days that there are, in their order; and what is damaged, a line each."""
+    where = history_folder(settings)
+    if where is None:
+        return [], []
+    folder = Path(where)
+    files.make_folder(folder)
+    first = now_ns // log.DAY_NS - settings.history.keep_days
+    with state.reading() as snapshot:
+        listed, aside = log.listed(snapshot, first=first), log.aside(snapshot, first=first)
+    faults = {each.key: log.fault(each, folder) for each in listed}
+    sound = [each for each in listed if not faults[each.key]]
+    with (
+        tempfile.TemporaryDirectory(prefix=files.SCRATCH, dir=folder) as scratch,
+        open_engine(settings.history, Path(scratch)) as engine,
+    ):
+        found = engine.run(queries.by_day(), [each.path(folder) for each in sound], {})
+    rows = {int(day): place for place, day in enumerate(found["day"])}
+    days = []
+    for day in sorted(rows):
+        parts = [each for each in sound if each.day == day]
+        counts = {name: int(found[name][rows[day]]) for name in ("rows", "sites", "assets", "requests", "bytes")}
+        days.append(Day(log.day_text(day), len(parts), sum(each.part.bytes for each in parts), **counts))
+    return days, [*aside, *(why for why in faults.values() if why)]

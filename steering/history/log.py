@@ -1,0 +1,218 @@
+"""The hourly log on disk: which files are of it, how hours get there from the state, once each, and how they go.
+
+The state names the files; a file that it does not name is no part of the log. A flush writes files, then names them and
+takes what they hold out of the state, in one transaction: whoever is killed before has only left files that nobody
+names. Of two that flush at once the later one finds that the number of flushes has moved, and leaves it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from steering.demand import HOUR_NS, Hour, hours_of
+from steering.history import files, queries
+from steering.history.engine import Columns, DuckDb
+from steering.state.store import StateReader, StateStore, StateTransaction
+
+ROWS_PER_FLUSH_MAX = 200_000
+CLOSED_AFTER_NS = 10 * 60 * 10**9
+"""After its end an hour waits so long for batches that are on their way. Later ones go with a later flush."""
+UNLISTED_S = 3600.0
+"""A file that the state does not name may be one that is being written now, for so long."""
+_FLUSHES_KEY = "about/history-flushes"
+DAY_NS = 24 * HOUR_NS
+_UNIX_DAY = date(1970, 1, 1).toordinal()
+
+
+class Part(Struct, frozen=True):
+    """One file: rows, bytes on disk, xxh3-128 of these."""
+
+    rows: int
+    bytes: int
+    digest: str
+
+
+class Aside(Struct, frozen=True):
+    """A file that was set aside, and why."""
+
+    why: str
+
+
+_decode_part = msgspec.msgpack.Decoder(Part).decode
+_decode_aside = msgspec.msgpack.Decoder(Aside).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file as the state names it; ``day`` counts from 1970, UTC."""
+
+    day: int
+    name: str
+    part: Part
+
+    @property
+    def key(self) -> str:
+        """In the state."""
+        return f"history/{day_text(self.day)}/{self.name}"
+
+    def path(self, folder: Path) -> Path:
+        """On disk."""
+        return folder / f"day={day_text(self.day)}" / self.name
+
+
+def day_text(day: int) -> str:
+    """A day as in ``2026-11-30``."""
+    return date.fromordinal(day + _UNIX_DAY).isoformat()
+
+
+def listed(state: StateReader, *, first: int = 0) -> list[Listed]:
+    """The files of the log, of the day ``first`` and later."""
+    found = []
+    for key, value in state.scan("history/", start=f"history/{day_text(first)}"):
+        _, day, name = key.split("/")
+        found.append(Listed(date.fromisoformat(day).toordinal() - _UNIX_DAY, name, _decode_part(value)))
+    return found
+
+
+def aside(state: StateReader, *, first: int = 0) -> list[str]:
+    """What was set aside of that day and later, and why, a line each."""
+    found = state.scan("history-aside/", start=f"history-aside/{day_text(first)}")
+    return [_decode_aside(value).why for _, value in found]
+
+
+def fault(each: Listed, folder: Path) -> str:
+    """Why a file cannot be trusted; empty: it is as it was written."""
+    path = each.path(folder)
+    try:
+        size = path.stat().st_size
+        if size != each.part.bytes:
+            return f"{path} has {size} bytes, wanted {each.part.bytes}"
+        if files.digest(path) != each.part.digest:
+            return f"{path} is not as it was written: its digest is another"
+    except OSError as error:
+        return f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
+    return ""
+
+
+def set_aside(state: StateStore, folder: Path, *, first: int) -> list[str]:
+    """Prove the files of that day and later, and take those that are damaged out of the log; why, a line each."""
+    damaged = [(each, why) for each in listed(state, first=first) if (why := fault(each, folder))]
+    for each, why in damaged:
+        with state.write() as transaction:
+            transaction.delete(each.key)
+            transaction.put(each.key.replace("history/", "history-aside/", 1), _encode(Aside(why)))
+        files.set_aside(each.path(folder))
+    return [why for _, why in damaged]
+
+
+def flush(state: StateStore, folder: Path, local: DuckDb, *, now_ns: int, rows_max: int = ROWS_PER_FLUSH_MAX) -> int:
+    """Put hours that are over from the state into files, at most so many rows; how many."""
+    with state.reading() as snapshot:
+        flushes = int(snapshot.get(_FLUSHES_KEY) or b"0")
+        over = (hour for hour in hours_of(snapshot, "demand") if _is_over(hour, now_ns))
+        taken = list(islice(over, rows_max))
+    if not taken:
+        return 0
+    name = f"{flushes:010d}-{os.getpid()}.parquet"
+    made = [
+        _write(folder, local, day, name, columns_of([hour for hour in taken if hour.day == day]))
+        for day in sorted({hour.day for hour in taken})
+    ]
+    with state.write() as transaction:
+        if int(transaction.get(_FLUSHES_KEY) or b"0") != flushes:
+            return 0
+        transaction.put(_FLUSHES_KEY, str(flushes + 1).encode())
+        for each in made:
+            transaction.put(each.key, _encode(each.part))
+        for hour in taken:
+            hour.take_from(transaction)
+    return len(taken)
+
+
+def compact(state: StateStore, folder: Path, local: DuckDb, *, now_ns: int) -> int:
+    """Make one file, one row a site, asset and hour, of those of each day that is over; how many days."""
+    today = now_ns // DAY_NS
+    by_day: dict[int, list[Listed]] = {}
+    for each in listed(state):
+        if each.day < today:
+            by_day.setdefault(each.day, []).append(each)
+    compacted = 0
+    for day, parts in by_day.items():
+        if len(parts) < 2 or any(fault(each, folder) for each in parts):
+            continue
+        last = max(each.name for each in parts).partition(".")[0].partition("-")[0]
+        name = f"{last}-{len(parts)}-{os.getpid()}.parquet"
+        path = folder / f"day={day_text(day)}" / name
+        local.write(path, queries.hourly(), [each.path(folder) for each in parts], {})
+        made = _prove(day, path, local)
+        with state.write() as transaction:
+            if all(transaction.get(each.key) is not None for each in parts):
+                for each in parts:
+                    transaction.delete(each.key)
+                transaction.put(made.key, _encode(made.part))
+                compacted += 1
+        for each in parts:
+            files.touch(each.path(folder))  # who reads them now has time to end
+    return compacted
+
+
+def drop_before(transaction: StateTransaction, day: int) -> int:
+    """Have files of earlier days be of the log no more; how many."""
+    old = [
+        key
+        for kind in ("history", "history-aside")
+        for key, _ in transaction.scan(f"{kind}/")
+        if key.split("/")[1] < day_text(day)
+    ]
+    for key in old:
+        transaction.delete(key)
+    return len(old)
+
+
+def sweep(state: StateReader, folder: Path, *, now_ns: int) -> int:
+    """Remove files that are of the log no more, or never were; how many."""
+    kept = {each.path(folder) for each in listed(state)}
+    for key, _ in state.scan("history-aside/"):
+        _, day, name = key.split("/")
+        kept.add(folder / f"day={day}" / (name + files.ASIDE))
+    return files.remove_unlisted(folder, kept, before_s=now_ns / 1e9 - UNLISTED_S)
+
+
+def columns_of(hours: Sequence[Hour]) -> Columns:
+    """Rows of the log."""
+    return {
+        "site": np.array([hour.site for hour in hours], object),
+        "asset": np.array([hour.asset for hour in hours], object),
+        "hour": np.array([hour.hour for hour in hours], np.int32),
+        "requests": np.array([hour.requests for hour in hours], np.int64),
+        "bytes": np.array([hour.bytes for hour in hours], np.int64),
+    }
+
+
+def _is_over(hour: Hour, now_ns: int) -> bool:
+    return (hour.hour + 1) * HOUR_NS + CLOSED_AFTER_NS <= now_ns
+
+
+def _write(folder: Path, local: DuckDb, day: int, name: str, columns: Columns) -> Listed:
+    path = folder / f"day={day_text(day)}" / name
+    files.make_folder(path.parent)
+    local.write(path, queries.rows(), (), {"log": columns})
+    return _prove(day, path, local)
+
+
+def _prove(day: int, path: Path, local: DuckDb) -> Listed:
+    """Make a new file durable, and note what it is."""
+    files.sync(path)
+    return Listed(
+        day, path.name, Part(len(local.rows([path], "hour")["hour"]), path.stat().st_size, files.digest(path))
+    )
