@@ -37,6 +37,7 @@ HOT_FILES, HOT_BYTES = 16, 65_536
 COLD_BYTES = 131_072
 RATE = 200
 """Requests a second of each half."""
+REAL_TIME, NAP_US = ("chrt", "--fifo", "1"), 30
 TIMES_BAR = 2.0
 AIO = ("nginx aio, sendfile on", "nginx aio, sendfile off")
 AIO_THREADS = "aio threads; directio off;"
@@ -117,34 +118,44 @@ def drop(folder: Path) -> None:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _read_bytes(pids: Sequence[int]) -> int:
+def lists(seconds: int) -> tuple[list[str], list[str]]:
+    """Paths of the objects that are kept in memory, and of those that are not."""
+    others = [f"cold/{2 * number:05}" for number in range(seconds * RATE)]
+    random.shuffle(others)
+    return [f"hot/{number:05}" for number in range(HOT_FILES)], others
+
+
+def read_bytes(pids: Sequence[int]) -> int:
+    """What processes have read from devices so far."""
     told = (Path(f"/proc/{pid}/io").read_text() for pid in pids)
     return sum(int(each.partition("\nread_bytes: ")[2].split()[0]) for each in told)
 
 
-async def _load(program: Path, peer: Peer, seconds: int, lists: tuple[list[str], list[str]]) -> dict[str, int]:
+async def load(
+    program: Path, peer: Peer, seconds: int, asked: tuple[list[str], list[str]], *, real_time: bool = False
+) -> dict[str, int]:
+    """Put a server under load; what the program in C tells of it."""
     names = [program.with_name(f"{kind}.list") for kind in ("first", "other")]
-    for name, paths in zip(names, lists, strict=True):
+    for name, paths in zip(names, asked, strict=True):
         name.write_text("".join(f"{peer.prefix}/bench/{path}.m4s\n" for path in paths))
     argv = ["taskset", "-c", str(LOAD_CORE), str(program), ADDRESS, str(peer.port), str(seconds), str(RATE)]
-    load = await asyncio.create_subprocess_exec(*argv, *map(str, names), stdout=asyncio.subprocess.PIPE)
-    said, _ = await load.communicate()
+    argv = [*(REAL_TIME if real_time else ()), *argv, *map(str, names), *([str(NAP_US)] if real_time else [])]
+    asking = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    said, _ = await asking.communicate()
     told: dict[str, int] = json.loads(said or "{}")
-    if load.returncode or told["errors"]:
+    if asking.returncode or told["errors"]:
         raise SystemExit(f"the load against {peer.name} failed: {told}")
     return told
 
 
 async def window(folder: Path, program: Path, peer: Peer, seconds: int, *, cold: bool) -> Window:
     """One run; the cold objects are dropped before it, the hot ones read."""
-    hot = [f"hot/{number:05}" for number in range(HOT_FILES)]
-    others = [f"cold/{2 * number:05}" for number in range(seconds * RATE)]
-    random.shuffle(others)
+    hot, others = lists(seconds)
     drop(folder)
-    await _load(program, peer, 1, (hot, hot))
-    before = _read_bytes(peer.pids)
-    told = await _load(program, peer, seconds, (hot, others if cold else hot))
-    read = _read_bytes(peer.pids) - before
+    await load(program, peer, 1, (hot, hot))
+    before = read_bytes(peer.pids)
+    told = await load(program, peer, seconds, (hot, others if cold else hot))
+    read = read_bytes(peer.pids) - before
     if read < 0.95 * told["others"] * COLD_BYTES * cold:
         raise SystemExit(
             f"{peer.name} read {read} bytes from the device: the cold objects were in memory; is it a disk?"

@@ -71,6 +71,11 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     Console(width=120).print(table)
 
 
+def holds(said: bool | None) -> str:
+    """A figure's ``holds`` in a table; empty where it has no bar."""
+    return "" if said is None else "yes" if said else "NO"
+
+
 def _commit() -> str:
     run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
     return run.stdout.strip() or "unknown"

@@ -22,13 +22,15 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from aiohttp import web
-from aiohttp.test_utils import TestServer
+import uvloop
 from msgspec import Struct
 
-from benchmarks.figures import figure, machine, show, write
-from oca.common.digest import digest_hex, revision_of
-from oca.common.messages import AssetManifest, FillPlan, FillSource, ObjectDescription, PlannedAsset
+from benchmarks import beside_fill
+from benchmarks.delivery.__main__ import missing
+from benchmarks.figures import figure, holds, machine, show, write
+from benchmarks.steering_double import Steering, revision_of_empty
+from oca.common.log import configure_logging
+from oca.common.messages import AssetManifest, FillSource, PlannedAsset
 from oca.store.importing import describe_folder, import_folder
 from oca.store.store import Store
 
@@ -59,56 +61,6 @@ class Run(Struct, frozen=True):
     client: str
     wall_s: float
     cpu_s: float
-
-
-class Steering:
-    """Tells a plan and its manifests, and notes progress."""
-
-    def __init__(self) -> None:
-        self.plan = b""
-        self.manifests: dict[str, AssetManifest] = {}
-        self.reached = asyncio.Event()
-        application = web.Application()
-        application.router.add_get("/v1/appliances/{id}/fill-plan", self._plan)
-        application.router.add_get("/v1/appliances/{id}/assets/{asset:.+}", self._manifest)
-        application.router.add_post("/v1/appliances/{id}/fill-progress", self._progress)
-        self.server = TestServer(application, host=ADDRESS)
-
-    def offer(self, planned: Sequence[PlannedAsset]) -> None:
-        """Plan these assets."""
-        plan = FillPlan(plan="c" * 32, appliance="fra1-a", made_at_ns=1, capacity_bytes=10**13, assets=list(planned))
-        self.plan = msgspec.json.encode(plan)
-
-    async def _plan(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self.plan, content_type="application/json")
-
-    async def _manifest(self, request: web.Request) -> web.Response:
-        asset = request.match_info["asset"]
-        body = msgspec.json.encode(self.manifests.get(asset) or small_manifest(asset))
-        return web.Response(body=body, content_type="application/json")
-
-    async def _progress(self, request: web.Request) -> web.Response:
-        if json.loads(await request.read())["assets_done"] >= LARGE_COMMITS:
-            self.reached.set()
-        return web.Response(status=204)
-
-
-def small_manifest(asset: str) -> AssetManifest:
-    """An asset of one empty object, which nobody is asked for."""
-    empty = ObjectDescription(path=f"/{asset}/0", bytes=0, digest=digest_hex(b""), media_type="video/mp4")
-    return AssetManifest(
-        asset=asset,
-        revision=revision_of_empty(asset),
-        bytes=0,
-        modified_at_ns=1,
-        objects=[empty],
-        sources=[FillSource(kind="origin", url=f"http://{ADDRESS}:9")],
-    )
-
-
-def revision_of_empty(asset: str) -> str:
-    """The revision that such an asset is named by."""
-    return revision_of([(f"/{asset}/0", digest_hex(b""))])
 
 
 @asynccontextmanager
@@ -230,7 +182,7 @@ def largest_bytes(pid: int) -> int:
 
 async def measure(folder: Path, *, rounds: int, megabytes: int) -> tuple[list[Run], int]:
     """Every run, in turns, and the memory."""
-    steering = Steering()
+    steering = Steering(ADDRESS, commits=LARGE_COMMITS)
     await steering.server.start_server()
     (folder / "appliance.toml").write_text(
         f'[appliance]\nid = "fra1-a"\nsite = "fra1"\n[store]\ndevices = ["{folder / "nvme0"}"]\nreserve_ratio = 0.0\n'
@@ -257,16 +209,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="runs of each client")
     parser.add_argument("--megabytes", type=int, default=1000, help="size of the asset")
+    parser.add_argument("--pairs", type=int, default=10, help="windows of viewers with a fill, and as many without")
+    parser.add_argument("--seconds", type=int, default=4, help="length of such a window")
+    parser.add_argument("--disk", type=Path, help="where it all lies, some 5 GB; a real disk")
     options = parser.parse_args(arguments)
-    if missing := [name for name in ("curl", "taskset") if shutil.which(name) is None]:
-        print(f"{' and '.join(missing)} not found: run scripts/debian.sh bench", file=sys.stderr)
+    if why := missing():
+        print(why, file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="oca-bench-") as name:
+    configure_logging(level="error")
+    with tempfile.TemporaryDirectory(prefix="oca-bench-", dir=options.disk) as name:
         runs, largest = asyncio.run(measure(Path(name), rounds=options.rounds, megabytes=options.megabytes))
-    figures = figures_of(runs, largest, megabytes=options.megabytes)
-    show("Fill", ["figure", "value", "unit"], [[f["name"], f"{f['value']:,.2f}", f["unit"]] for f in figures])
-    raw = [msgspec.structs.asdict(run) for run in runs]
-    print(f"written: {write('fill', machine=machine(), method=METHOD, figures=figures, runs=raw)}")
+    with tempfile.TemporaryDirectory(prefix="oca-bench-", dir=options.disk) as name:
+        windows = uvloop.run(beside_fill.measure(Path(name), pairs=options.pairs, seconds=options.seconds))
+    figures = [*figures_of(runs, largest, megabytes=options.megabytes), *beside_fill.figures_of(windows)]
+    show(
+        "Fill",
+        ["figure", "value", "unit", "bar", "holds"],
+        [
+            [f["name"], f"{f['value']:,.2f}", f["unit"], "" if f["bar"] is None else f"{f['bar']:g}", holds(f["holds"])]
+            for f in figures
+        ],
+    )
+    raw = [msgspec.structs.asdict(run) for run in (*runs, *windows)]
+    method = f"{METHOD}; {beside_fill.METHOD}"
+    print(f"written: {write('fill', machine=machine(), method=method, figures=figures, runs=raw)}")
     return 0
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import random
 import resource
 import signal
 import socket
@@ -22,10 +24,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import figure, machine, show, write
+from benchmarks.cold import REAL_TIME
+from benchmarks.figures import figure, holds, machine, show, write
 from benchmarks.hot_pages import FILL_BYTES, HOT_BYTES, LIMIT_BYTES, can_measure, hot_left
 from oca.common.digest import digest_hex
 from oca.common.log import configure_logging
+from oca.store import files
 from oca.store.entries import PackEntry, encode_entry
 from oca.store.store import Store
 
@@ -36,15 +40,15 @@ START_S_BAR = 2.0
 WORKER_BYTES_BAR = 200e6
 HOT_LOST_BAR = 0.05
 METHOD = (
-    f"indexes of {PACK_OBJECTS} objects a pack with paths of 40 bytes, made by way of the store's own index; start: "
-    "oca serve with one worker as a process, from its start until its worker serves, the index in "
-    "the page cache, medians; beside it the same with an empty store, "
-    "and the CPU that both took, their end included; worker: a process that opens the store for reading "
-    "and looks up 200,000 random paths, its anonymous memory and, apart, what it has mapped of the index, which "
-    "all workers share and the kernel takes back at need; page cache: in a memory cgroup (v1) of "
-    f"{LIMIT_BYTES >> 20} MiB, {HOT_BYTES >> 20} MiB of segments are read twice, then {FILL_BYTES >> 20} MiB are "
-    "written, as staged and committed assets or, to compare, by plain writes; how much of the segments cachestat then "
-    "still counts"
+    f"indexes of {PACK_OBJECTS} objects a pack with paths of 40 bytes, made by way of the store's own index, in no"
+    " order of their names; start: oca serve with one worker as a process, from its start until its worker "
+    "serves, the index in the page cache or dropped from it, and with an empty store, in turns, medians, as root "
+    "at real-time priority so that others on the machine do not count; and the CPU that it took, its end "
+    "included; worker: a process that opens the store for reading and looks up 200,000 random paths, its "
+    "anonymous memory and, apart, what it has mapped of the index, which all workers share and the kernel takes "
+    f"back at need; page cache: in a memory cgroup (v1) of {LIMIT_BYTES >> 20} MiB, {HOT_BYTES >> 20} MiB of "
+    f"segments are read twice, then {FILL_BYTES >> 20} MiB are written, as staged and committed assets or, to "
+    "compare, by plain writes; how much of the segments cachestat then still counts"
 )
 
 
@@ -55,14 +59,16 @@ def path_of(number: int) -> bytes:
 
 
 def make_index(device: Path, objects: int) -> None:
-    """A device whose index names so many objects, in packs that are sparse files."""
+    """A device whose index names so many objects; its packs are sparse files, and came in no order of their names."""
     store = Store.open([device])
     (opened,) = store.devices()
     lengths = PACK_OBJECTS * (OBJECT_BYTES + 2_000)
-    for number in range(1, objects // PACK_OBJECTS + 1):
-        asset = f"title-{number - 1:07}/video-1080p"
+    titles = list(range(objects // PACK_OBJECTS))
+    random.Random(1).shuffle(titles)
+    for number, title in enumerate(titles, start=1):
+        asset = f"title-{title:07}/video-1080p"
         entry = PackEntry(asset, digest_hex(asset.encode()), lengths, PACK_OBJECTS, 1)
-        first = (number - 1) * PACK_OBJECTS
+        first = title * PACK_OBJECTS
         digest = bytes(16)
         entries = [
             (
@@ -90,8 +96,14 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-def start_s(folder: Path, device: Path) -> tuple[float, float]:
-    """Seconds from the start of ``oca serve`` until it serves; and of CPU, its end included."""
+def start_s(folder: Path, device: Path, *, cold: bool = False) -> tuple[float, float]:
+    """Seconds from the start of ``oca serve`` until it serves; and of CPU, its end included.
+
+    ``cold``: the index has to be read from its device. As root it has real-time priority.
+    """
+    if cold:
+        os.sync()
+        files.forget_cached(device / "index" / "data.mdb")
     admin = free_port()
     config = folder / "appliance.toml"
     config.write_text(
@@ -100,7 +112,8 @@ def start_s(folder: Path, device: Path) -> tuple[float, float]:
         f"[store.scrub]\nrate_bytes_per_s = 0\n"
     )
     began_at, cpu_before_s = time.monotonic(), _cpu_of_children_s()
-    argv = [sys.executable, "-m", "oca.cli", "serve", "--config", str(config)]
+    argv = [*(REAL_TIME if os.geteuid() == 0 else ()), sys.executable, "-m", "oca.cli", "serve"]
+    argv += ["--config", str(config)]
     process = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
     try:
         while not is_serving(admin):
@@ -171,15 +184,20 @@ def measure(folder: Path, disk: Path, *, start_objects: int, memory_objects: int
     for objects, device in devices.items():
         device.mkdir()
         make_index(device, objects)
-    runs = {objects: [start_s(folder, devices[objects]) for _ in range(rounds)] for objects in (0, start_objects)}
+    kinds = {"empty store": (0, False), "warm": (start_objects, False), "cold": (start_objects, True)}
+    runs: dict[str, list[tuple[float, float]]] = {kind: [] for kind in kinds}
+    for _ in range(rounds):
+        for kind, (objects, cold) in kinds.items():
+            runs[kind].append(start_s(folder, devices[objects], cold=cold))
     print(f"  {runs}", file=sys.stderr, flush=True)
     took, cpu = ({n: statistics.median(run[what] for run in each) for n, each in runs.items()} for what in (0, 1))
     memory = reader_memory(devices[memory_objects], memory_objects)
     figures = [
-        figure(f"oca serve serves, {start_objects:,} objects", took[start_objects], "s", bar=START_S_BAR),
-        figure("oca serve serves, empty store", took[0], "s"),
-        figure(f"its CPU, {start_objects:,} objects", cpu[start_objects], "s"),
-        figure("its CPU, empty store", cpu[0], "s"),
+        figure(f"oca serve serves, {start_objects:,} objects", took["warm"], "s", bar=START_S_BAR),
+        figure(f"oca serve serves, {start_objects:,} objects, index not in memory", took["cold"], "s", bar=START_S_BAR),
+        figure("oca serve serves, empty store", took["empty store"], "s"),
+        figure(f"its CPU, {start_objects:,} objects", cpu["warm"], "s"),
+        figure("its CPU, empty store", cpu["empty store"], "s"),
         figure(f"worker's own memory, {memory_objects:,} objects", memory["anonymous"], "bytes", bar=WORKER_BYTES_BAR),
         figure(f"mapped of the index and libraries, {memory_objects:,} objects", memory["mapped"], "bytes"),
     ]
@@ -220,16 +238,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     columns = ["figure", "value", "unit", "bar", "holds"]
     rows = [
-        [f["name"], f"{f['value']:,.3f}", f["unit"], "" if f["bar"] is None else f"{f['bar']:g}", _holds(f["holds"])]
+        [f["name"], f"{f['value']:,.3f}", f["unit"], "" if f["bar"] is None else f"{f['bar']:g}", holds(f["holds"])]
         for f in figures
     ]
     show("The store", columns, rows)
     print(f"written: {write('store', machine=machine(), method=METHOD, figures=figures)}")
     return 0
-
-
-def _holds(holds: bool | None) -> str:
-    return "" if holds is None else "yes" if holds else "NO"
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class FillTable(Table, frozen=True):
             ge=1,
             le=64,
             description="Assets fetched side by side, the objects of each in order. More hide the latency of a far "
-            "source; a kill costs at most one object of each.",
+            "source; a kill costs little more than an object of each.",
         ),
     ] = 1
     rate_bytes_per_s_max: Annotated[

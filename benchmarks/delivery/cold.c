@@ -3,9 +3,10 @@
  * last) from when a request was due, so that a server that stands still is seen by every request it holds up. Bodies are
  * dropped in the kernel; the clock is polled, so that the load's own waking up is no part of it.
  *
- * cold ADDRESS PORT SECONDS RATE HOT-LIST OTHER-LIST
+ * cold ADDRESS PORT SECONDS RATE HOT-LIST OTHER-LIST [NAP_US]
  *
- * Lists hold one path a line. Prints one JSON line.
+ * Lists hold one path a line. With NAP_US it sleeps so long between looks: at real-time priority it would else take a
+ * core from everybody. Prints one JSON line.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { CONNECTIONS = 16, HEAD_BYTES_MAX = 4096, PATHS_MAX = 65536 };
 
@@ -89,7 +91,8 @@ static int by_size(const void *left, const void *right) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 7) return 2;
+  if (argc != 7 && argc != 8) return 2;
+  long nap_us = argc == 8 ? atol(argv[7]) : 0;
   long seconds = atol(argv[3]), period_us = 1000000 / atol(argv[4]);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[2]))};
   inet_pton(AF_INET, argv[1], &address.sin_addr);
@@ -118,6 +121,7 @@ int main(int argc, char **argv) {
       waiting += kind->done < kind->asked;
     }
     if (now >= ends && !waiting) break;
+    if (nap_us) usleep(nap_us);
   }
   for (struct kind *kind = kinds; kind < kinds + 2; kind++) {
     qsort(kind->took_us, kind->samples, sizeof *kind->took_us, by_size);

@@ -101,7 +101,7 @@ class _Pages:
         if self._size > LEAVES_READ_BYTES_MAX and not leads_on:
             self._require(max(level))
             return
-        for number in level:
+        for number in sorted(level):  # as they lie in the file: a device that is asked so reads ahead
             page = self._page(number, _LEAF)
             if leads_on:
                 self._walk_leaf(page, names_trees=names_trees)

@@ -200,6 +200,16 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     move(fresh, path)
 
 
+def set_direct(descriptor: int, *, on: bool) -> bool:
+    """Have reads and writes go past the page cache, in whole pages, or through it; whether they go past it now."""
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
+    except OSError:  # a file system that knows no such thing
+        return False
+    return on
+
+
 def cut(descriptor: int, path: Path, length: int) -> None:
     """Cut the file to ``length`` bytes."""
     with explained(path, "cut"):

@@ -88,7 +88,7 @@ class Index:
     def require_sound(self) -> None:
         """Read the file before LMDB uses its map of it, where a page that cannot be read is SIGBUS.
 
-        Takes about 50 ms for a million objects.
+        Takes 50 to 200 ms for a million objects, by how full its pages are.
 
         Raises:
             StoreError: It is damaged, or cannot be read.

@@ -13,12 +13,13 @@ from oca.common.errors import StoreError
 from oca.common.messages import AssetManifest
 from oca.store import files, pack
 from oca.store.records import HeldPack
+from oca.store.tail import Tail
 from oca.store.trouble import trouble_of
 
 _READ_BYTES = 1 << 20
 _SUFFIX = ".part"
 LET_GO_BYTES = 8 * 2**20
-"""How much is written, or read again, until the kernel is told that it need not be kept in memory."""
+"""How much is read again, or written through the page cache, until the kernel is told that it need not be kept."""
 LET_GO_FACTOR = 8
 """How far back it is told so again: pages that the device had not taken yet stay the first time."""
 
@@ -62,6 +63,7 @@ class StagedAsset:
         self._hasher: Hasher = hasher()
         self._let_go_at = 0
         self._descriptor: int | None = files.open_write(path)
+        self._tail = Tail(self._descriptor, path)
 
     def resume(self) -> None:
         """Go on after the last object that is whole and right; within the next one, after the bytes that are here.
@@ -94,20 +96,19 @@ class StagedAsset:
         """Append to the current object.
 
         Raises:
-            StoreError: The object would grow beyond its length, or the device cannot take it; in both cases nothing
-                of ``chunk`` counts.
+            StoreError: The object would grow beyond its length, so that nothing of ``chunk`` counts; or the device
+                cannot take it: ``position`` tells what counts.
         """
         descriptor = self._writable()
         if self.whole or self._in_object + len(chunk) > self.manifest.objects[self._index].bytes:
             raise StoreError(f"{self._object()}: more bytes came than it has", remedy="leave that source")
         try:
-            files.write_at(descriptor, self.path, chunk, self._end())
+            self._append(chunk)
         except StoreError as error:
             self._blame(self.device, error)
             raise
-        self._hasher.update(chunk)
-        self._in_object += len(chunk)
-        self._let_go(descriptor)
+        if not self._tail.is_direct:
+            self._let_go(descriptor)
 
     def finish_object(self) -> bool:
         """Whether the current object is whole and its digest right; if not, it is cut back to its start."""
@@ -120,7 +121,8 @@ class StagedAsset:
 
     def restart_object(self) -> None:
         """Forget what has come of the current object."""
-        files.cut(self._writable(), self.path, self._starts[self._index])
+        self._writable()
+        self._tail.cut(self._starts[self._index])
         self._in_object = 0
         self._hasher = hasher()
 
@@ -137,6 +139,7 @@ class StagedAsset:
             raise StoreError(f"{self._object()}: is not here yet", remedy="write every object before the commit")
         table = pack.table_of(self.manifest, committed_at_ns=now_ns())
         try:
+            self._tail.settle()
             files.write_at(descriptor, self.path, pack.encode_tail(table), self._starts[-1])
             files.cut(descriptor, self.path, self.pack_bytes)
             self._sync(descriptor)
@@ -159,9 +162,21 @@ class StagedAsset:
     def close(self) -> None:
         """Stop writing; what is here stays for the next ``Store.stage`` of the same revision."""
         if self._descriptor is not None:
+            with suppress(StoreError):  # what the device does not take is fetched again
+                self._tail.settle()
             files.close(self._descriptor)
             self._descriptor = None
             self._release(self)
+
+    def _append(self, chunk: bytes | bytearray | memoryview) -> None:
+        self._tail.go_to(self._end())
+        rest = memoryview(chunk)
+        while rest:
+            part = rest[: self._tail.room]
+            self._tail.append(part)
+            self._hasher.update(part)
+            self._in_object += len(part)
+            rest = rest[len(part) :]
 
     def _writable(self) -> int:
         if self._descriptor is None:

@@ -20,8 +20,9 @@ from typing import Any
 
 import pytest
 
-from oca.store import files
+from oca.store import files, tail
 from oca.store.index import Index
+from oca.store.pack import PAGE_BYTES
 
 ZERO = b"\0"
 
@@ -175,6 +176,7 @@ class Recorder:
     def recording(self) -> Iterator[None]:
         """Record what the body does."""
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tail, "STEP_BYTES", PAGE_BYTES)  # so that there is something between writes to cut at
             for name in ("open_write", "write_at", "cut", "sync", "sync_folder", "remove", "make_folder"):
                 patch.setattr(files, name, getattr(self, f"_{name}")(getattr(files, name)))
             patch.setattr(Path, "rename", self._rename(Path.rename))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from benchmarks.fill import ASSET, LARGE_PLAN, Run, figures_of, revision_of_empty, small_manifest
+from benchmarks.fill import ASSET, LARGE_PLAN, Run, figures_of
+from benchmarks.steering_double import revision_of_empty, small_manifest
 from oca.store.pack import check_manifest
 
 RUNS = [

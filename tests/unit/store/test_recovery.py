@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oca.common.errors import StoreError
-from oca.store import files
+from oca.store import files, pack, tail
 from oca.store.index import Index
 from oca.store.outage import bring_back
 from oca.store.outages import keep, outages
@@ -68,6 +68,7 @@ class Effects:
 @contextmanager
 def injected(effects: Effects) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tail, "STEP_BYTES", pack.PAGE_BYTES)  # so that there is something between writes to strike at
         for name in FILE_EFFECTS:
             patch.setattr(files, name, effects.wrap(getattr(files, name)))
         for name in INDEX_EFFECTS:
@@ -201,7 +202,7 @@ def test_store_orders_effects_of_commit_and_eviction_against_power_loss(device: 
         for name in INDEX_EFFECTS:
             patch.setattr(Index, name, noted(name, getattr(Index, name)))
         staged.commit()
-        assert order == ["write_at", "cut", "sync", "move", "sync_folder", "sync_folder", "admit"]
+        assert order == ["write_at", "write_at", "cut", "sync", "move", "sync_folder", "sync_folder", "admit"]
         order.clear()
         store.evict("harbour/video-240p")
         assert order == ["doom", "remove", "sync_folder", "bury"]

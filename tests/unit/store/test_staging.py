@@ -14,6 +14,7 @@ from oca.common.errors import StoreError
 from oca.store import files, pack
 from oca.store.staging import LET_GO_BYTES, LET_GO_FACTOR, StagedAsset, pack_bytes
 from oca.store.store import Store
+from oca.store.tail import STEP_BYTES
 from oca.store.verify import verify
 from tests.unit.store.made_up import Contents, fill, flip_byte, make_contents, make_manifest
 
@@ -167,21 +168,58 @@ def test_staged_asset_completes_short_writes(store: Store, monkeypatch: pytest.M
 
 def test_staged_asset_goes_on_after_device_was_full(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     pwrite = os.pwrite
-    staged = store.stage(MANIFEST)
-    staged.write(BODIES[0][:1000])
+    contents = make_contents(size=3 * STEP_BYTES)
+    body = next(iter(contents.values()))
+    staged = store.stage(make_manifest(contents))
+    staged.write(body[:1000])
 
     def half_then_full(descriptor: int, data: memoryview, offset: int) -> int:
-        if len(data) < 2000:
+        if len(data) < STEP_BYTES or offset > STEP_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return pwrite(descriptor, data[: len(data) // 2], offset)
 
     with monkeypatch.context() as full:
         full.setattr(os, "pwrite", half_then_full)
         with pytest.raises(StoreError, match="No space left") as caught:
-            staged.write(BODIES[0][1000:])
+            staged.write(body[1000:])
     assert "free space" in caught.value.remedy
     assert staged.position() == (0, 1000)
-    fill(staged, CONTENTS).commit()
+    fill(staged, contents).commit()
+    assert faults(store) == []
+
+
+def test_staged_asset_can_be_committed_again_after_device_was_full(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = fill(store.stage(MANIFEST), CONTENTS)
+
+    def is_full(descriptor: int, data: memoryview, offset: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", is_full)
+        with pytest.raises(StoreError, match="No space left"):
+            staged.commit()
+    assert store.assets() == []
+    staged.commit()
+    assert faults(store) == []
+
+
+def test_staged_asset_goes_on_from_what_was_written_when_its_writer_was_killed(store: Store, device: Path) -> None:
+    contents = make_contents(size=3 * STEP_BYTES)
+    manifest = make_manifest(contents)
+    first, second, *_ = contents.values()
+    staged = store.stage(manifest)
+    staged.write(first)
+    assert staged.finish_object()
+    staged.write(second[:-1])
+    arrived = len(first) + len(second) - 1
+    killed = part_of(device).read_bytes()
+    staged.close()
+    part_of(device).write_bytes(killed)  # as if it had not been closed
+    again = store.stage(manifest)
+    assert arrived - STEP_BYTES - pack.PAGE_BYTES < again.bytes_done <= arrived
+    fill(again, contents).commit()
     assert faults(store) == []
 
 
@@ -231,6 +269,7 @@ def test_staged_asset_lets_go_of_pages_as_it_grows(store: Store, monkeypatch: py
         done(descriptor, offset, length)
 
     monkeypatch.setattr(files, "let_go", note)
+    monkeypatch.setattr(files, "set_direct", lambda _descriptor, *, on: False)
     size = 100 * 2**20
     contents = {"/film/1.m4s": bytes(size), "/film/2.m4s": b"end"}
     staged = store.stage(make_manifest(contents, "film/v"))
