@@ -14,11 +14,11 @@ help: ## list the targets
 
 setup: .venv/.demo-ready ## make .venv and fetch the page's player, all pinned; nothing else needs it first
 
-demo: .venv/.demo-ready ## the whole system on this machine: watch a film, stop an appliance, watch on
-	@$(BIN)/python -m demo $(DEMO)
+demo: .venv/.demo-ready ## the whole system on this machine: watch a film, stop an appliance; ENGINE=nats: three instances of steering
+	@$(BIN)/python -m demo $(if $(ENGINE),--engine $(ENGINE)) $(DEMO)
 
 demo-check: .venv/.demo-ready ## the same without a browser: play, kill, play on, report
-	@$(BIN)/python -m demo --check $(DEMO)
+	@$(BIN)/python -m demo --check $(if $(ENGINE),--engine $(ENGINE)) $(DEMO)
 
 test: .venv/.dev-ready debian lint ## everything CI runs: lint, types, unit and system tests, coverage of pure modules
 	@rm -f .coverage .coverage.*

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from demo import vendor
+from demo import nats, vendor
 from demo.live import live
 from demo.places import NETWORK, Places, parse_network
 from demo.screen import Advance, complain, work
@@ -50,6 +50,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=int, default=SECONDS, help="length of each film (12 to 600)")
     parser.add_argument("--dir", type=Path, default=Path(".demo"), help="where films, stores and logs are kept")
     parser.add_argument("--net", default=NETWORK, help="loopback network to run in, such as 127.0.7")
+    parser.add_argument(
+        "--engine",
+        choices=("lmdb", "nats"),
+        default="lmdb",
+        help="where steering's state is: one instance with lmdb, or three that share a NATS cluster of three",
+    )
     parser.add_argument("--workers", type=int, default=2, help="delivery workers of each appliance (1 to 8)")
     parser.add_argument("--fresh", action="store_true", help="begin with empty stores and no catalogue")
     return parser
@@ -61,7 +67,9 @@ def _run(options: argparse.Namespace) -> int:
         if not low <= value <= high:
             raise ConfigError(f"--{name} {value}: out of range", remedy=f"choose from {low} to {high}")
     began = monotonic_s()
-    places = Places(parse_network(options.net), options.dir.resolve())
+    places = Places(parse_network(options.net), options.dir.resolve(), options.engine)
+    if places.nats:
+        nats.program()
     signal.signal(signal.SIGTERM, _stop_now)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs this with & has SIGINT ignored
     vendor.fetch()

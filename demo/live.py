@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from demo.check import Finding, check
@@ -46,7 +47,9 @@ async def live(system: System, library: Path, began_s: float, *, is_check: bool)
 
 
 async def _prepare(system: System) -> str:
-    say("Starting origin, steering and three appliances at two sites")
+    several = len(system.places.instances) > 1
+    shared = "three instances of steering that share a NATS cluster" if several else "steering"
+    say(f"Starting origin, {shared}, and three appliances at two sites")
     await system.start()
     with work("Publishing films", len(system.films)) as advance:
         await system.publish(advance)
@@ -69,17 +72,34 @@ async def _invite(system: System, title: str, took_s: float) -> None:
     for what, command in (
         (
             f"stop the nearest appliance, {nearest}, as a power cut would",
-            ["kill", "-9", "--", f"-{_group(system, nearest)}"],
+            _kill(system, nearest),
         ),
         ("start it again", again),
         (f"drain {other}: who plays there is moved, nobody new comes", _oca(system, "drain", other)),
         ("take it back into service", _oca(system, "undrain", other)),
         ("ask steering why", _steering(system, "explain", "--title", title)),
         ("see the plan of the night", _steering(system, "plan")),
+        *_of_several(system),
     ):
         say(f"  {what}:\n      {shown(command)}")
     say()
     say(f"Logs are in {_near(system.logs)}. The demand behind the plan is made up. Ctrl-C stops everything.")
+
+
+def _of_several(system: System) -> Iterator[tuple[str, list[str]]]:
+    """What to try where instances share their state."""
+    if not system.places.nats:
+        return
+    last = system.places.instances[-1].name
+    yield f"stop an instance of steering, {last}; the others answer", _kill(system, last)
+    servers = [f"nats-{number + 1}" for number in range(len(system.places.nats))]
+    groups = [f"-{_group(system, name)}" for name in servers]
+    yield "stop the engine under all of them; they answer on and say so in /health", ["kill", "-9", "--", *groups]
+    yield "ask an instance what it knows of the engine", _steering(system, "state", "show")
+
+
+def _kill(system: System, name: str) -> list[str]:
+    return ["kill", "-9", "--", f"-{_group(system, name)}"]
 
 
 async def _watch_over(system: System) -> None:

@@ -1,4 +1,4 @@
-"""Who lives where in the demo: one origin, one steering service, three appliances at two sites, and their files.
+"""Who lives where in the demo: one origin, steering, three appliances at two sites, and their files.
 
 Pure. All addresses are in one /24 of the loopback network, so a second demo can run beside the first in another.
 """
@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from oca.common.errors import ConfigError
 
@@ -55,12 +56,30 @@ SITES = (
 )
 
 
+Engine = Literal["lmdb", "nats"]
+INSTANCES = 3
+"""Of steering, and servers of NATS, where several share the state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance of steering."""
+
+    name: str
+    listen: str
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.listen}"
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Every address and folder of one demo."""
 
     network: str
     folder: Path
+    engine: Engine = "lmdb"
 
     @property
     def run(self) -> Path:
@@ -71,12 +90,25 @@ class Places:
         return f"{self.network}.10:8070"
 
     @property
-    def steering(self) -> str:
-        return f"{self.network}.1:8090"
+    def instances(self) -> tuple[Instance, ...]:
+        """Of steering: one, or three that share their state."""
+        if self.engine == "lmdb":
+            return (Instance("steering", f"{self.network}.1:8090"),)
+        return tuple(
+            Instance(f"steering-{number}", f"{self.network}.{number}:8090") for number in range(1, INSTANCES + 1)
+        )
+
+    @property
+    def nats(self) -> tuple[tuple[str, str], ...]:
+        """Of each server of NATS, where it listens to instances, and to the other servers."""
+        if self.engine == "lmdb":
+            return ()
+        hosts = range(31, 31 + INSTANCES)
+        return tuple((f"{self.network}.{host}:4222", f"{self.network}.{host}:6222") for host in hosts)
 
     @property
     def steering_url(self) -> str:
-        return f"http://{self.steering}"
+        return self.instances[0].url
 
     @property
     def origin_url(self) -> str:
@@ -97,7 +129,11 @@ class Places:
     def addresses(self) -> Iterator[tuple[str, str]]:
         """Who listens on what."""
         yield "the origin", self.origin
-        yield "steering", self.steering
+        for instance in self.instances:
+            yield instance.name, instance.listen
+        for number, (client, cluster) in enumerate(self.nats, start=1):
+            yield f"nats-{number}", client
+            yield f"nats-{number} among its kind", cluster
         for appliance in self.appliances:
             yield appliance.id, appliance.delivery
             yield f"{appliance.id}'s admin API", appliance.admin

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from demo.places import HOT_SHARE, SITES, Appliance, Places
+from demo import nats
+from demo.places import HOT_SHARE, SITES, Appliance, Instance, Places
 
 
 def settings_files(places: Places, *, films_bytes: Sequence[int], workers: int) -> Iterator[tuple[Path, str]]:
@@ -16,7 +17,10 @@ def settings_files(places: Places, *, films_bytes: Sequence[int], workers: int) 
         films_bytes: Size of each film; the stores are measured by them.
         workers: Delivery workers of each appliance.
     """
-    yield places.run / "steering" / "steering.toml", _steering(places)
+    for instance in places.instances:
+        yield places.run / instance.name / "steering.toml", _steering(places, instance)
+    for number in range(len(places.nats)):
+        yield places.run / f"nats-{number + 1}" / "nats.conf", nats.configuration(places, number)
     for appliance in places.appliances:
         folder = places.run / appliance.id
         yield (
@@ -29,10 +33,10 @@ def settings_files(places: Places, *, films_bytes: Sequence[int], workers: int) 
         )
 
 
-def _steering(places: Places) -> str:
+def _steering(places: Places, instance: Instance) -> str:
     parts = [
-        f'[api]\nlisten = "{places.steering}"\nsteering_ttl_s = 5',
-        f'[state]\npath = "{places.run / "steering" / "state"}"',
+        f'[api]\nlisten = "{instance.listen}"\nsteering_ttl_s = 5',
+        _state(places, instance),
         f'[origin]\nurl = "{places.origin_url}"',
         '[signing]\nmode = "required"',
         "[fleet]\nshed_by_cpu = false",
@@ -49,12 +53,21 @@ def _steering(places: Places) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _state(places: Places, instance: Instance) -> str:
+    path = places.run / instance.name / "state"
+    state = f'[state]\nengine = "{places.engine}"\npath = "{path}"\ninstance = "{instance.name}"'
+    urls = ", ".join(f'"nats://{client}"' for client, _ in places.nats)
+    return f"{state}\n\n[state.nats]\nurls = [{urls}]" if urls else state
+
+
 def _appliance(places: Places, appliance: Appliance, folder: Path, store_bytes: int, workers: int) -> str:
+    others = ", ".join(f'"{instance.url}"' for instance in places.instances[1:])
     return (
         f'[appliance]\nid = "{appliance.id}"\nsite = "{appliance.site}"\n\n'
         f'[delivery]\nlisten = ["{appliance.delivery}"]\nworkers = {workers}\ndrain_s = 2\n\n'
         f'[admin]\nlisten = "{appliance.admin}"\n\n'
         f'[store]\ndevices = ["{folder / "device0"}"]\ndevice_bytes_max = {store_bytes}\n'
         f"reserve_ratio = 0.0\n\n"
-        f'[steering]\nurl = "{places.steering_url}"\nidentity_file = "{folder / "identity.json"}"\n'
+        f'[steering]\nurl = "{places.steering_url}"\nother_urls = [{others}]\n'
+        f'identity_file = "{folder / "identity.json"}"\n'
     )

@@ -8,14 +8,16 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from demo import nats
 from demo.claim import claim
 from demo.demand import as_csv, made_up_day
-from demo.places import Places
+from demo.places import Instance, Places
 from demo.process import LOOK_S, Process, ProcessError, stop
 from demo.screen import Advance
 from demo.settings_files import settings_files
@@ -74,13 +76,18 @@ class System:
         python = [sys.executable, "-m"]
         listen = ["--listen", self.places.origin]
         self._spawn("origin", [*python, "demo.origin", "--folder", str(self._library), *listen])
-        self._spawn("steering", [str(COMMANDS / "oca-steering"), "serve", "--config", str(self.steering_config)])
+        for number in range(len(self.places.nats)):
+            self.start_nats(number)
+        for instance in self.places.instances:
+            self.start_instance(instance)
         for appliance in self.places.appliances:
             folder = self.places.run / appliance.id
             (folder / "device0").mkdir(exist_ok=True)
             self._spawn(appliance.id, self.serve_command(appliance.id))
         await self._answers("origin", f"{self.places.origin_url}/-/sent")
-        await self._answers("steering", f"{self.places.steering_url}/health")
+        for instance in self.places.instances:
+            await self._answers(instance.name, f"{instance.url}/health")
+            await self.until(f"{instance.name} has met the others", partial(self._all_met, instance), READY_S)
         await self.serve_all()
 
     async def serve_all(self) -> None:
@@ -93,7 +100,7 @@ class System:
 
     async def publish(self, advance: Advance) -> None:
         """Publish each title that is new or was encoded anew, by the command an operator uses."""
-        marks = self.places.run / "steering" / "published"
+        marks = self.places.run / self.places.instances[0].name / "published"
         marks.mkdir(exist_ok=True)
         known = await self._known()
         # Films that came out today could not have been watched yesterday, and the plan would know it.
@@ -183,9 +190,9 @@ class System:
         assert self._session is not None, "the system is started"
         return self._session
 
-    async def ask(self, path: str, body: dict[str, str] | None = None) -> Any:
-        """What steering answers, as JSON."""
-        url = self.places.steering_url + path
+    async def ask(self, path: str, body: dict[str, str] | None = None, *, at: Instance | None = None) -> Any:
+        """What steering, or one instance of it, answers, as JSON."""
+        url = (at or self.places.instances[0]).url + path
         async with self.session.request("POST" if body else "GET", url, json=body) as response:
             response.raise_for_status()
             return await response.json()
@@ -199,8 +206,8 @@ class System:
     async def fleet(self) -> Any:
         return await self.ask("/v1/fleet")
 
-    async def playback(self, title: str, client: str = "") -> Any:
-        return await self.ask("/v1/playback", {"title": title, **({"client": client} if client else {})})
+    async def playback(self, title: str, client: str = "", *, at: Instance | None = None) -> Any:
+        return await self.ask("/v1/playback", {"title": title, **({"client": client} if client else {})}, at=at)
 
     async def until(self, what: str, condition: Callable[[], Awaitable[bool]], timeout_s: float) -> None:
         """Wait for a condition.
@@ -228,7 +235,10 @@ class System:
 
     @property
     def steering_config(self) -> Path:
-        return self.places.run / "steering" / "steering.toml"
+        return self.instance_config(self.places.instances[0])
+
+    def instance_config(self, instance: Instance) -> Path:
+        return self.places.run / instance.name / "steering.toml"
 
     def appliance_config(self, appliance: str) -> Path:
         return self.places.run / appliance / "appliance.toml"
@@ -246,6 +256,16 @@ class System:
             await process.finish(COMMAND_S)
         finally:
             process.kill()
+
+    def start_instance(self, instance: Instance) -> None:
+        """Start an instance of steering."""
+        config = str(self.instance_config(instance))
+        self._spawn(instance.name, [str(COMMANDS / "oca-steering"), "serve", "--config", config])
+
+    def start_nats(self, number: int) -> None:
+        """Start the server of NATS of that number, from 0."""
+        name = f"nats-{number + 1}"
+        self._spawn(name, [nats.program(), "--config", str(self.places.run / name / "nats.conf")])
 
     def start_again(self, appliance: str) -> None:
         """Start an appliance that was stopped."""
@@ -274,6 +294,10 @@ class System:
                 return bool(response.status < 500)
 
         await self.until(f"{name} answers", answer, READY_S)
+
+    async def _all_met(self, instance: Instance) -> bool:
+        health = await self.ask("/health", at=instance)
+        return len(health["instances"]) == len(self.places.instances)
 
     async def _known(self) -> set[str]:
         return {title["title"] for title in (await self.ask("/v1/titles"))["titles"]}

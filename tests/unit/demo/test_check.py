@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from demo.check import Finding, check, play_by_ffmpeg
-from demo.places import Places
+from demo.places import Instance, Places
 from demo.system import System
 
 SEGMENTS = 6
@@ -94,7 +94,7 @@ class PlayedSystem(System):
         app.router.add_get("/master.m3u8", multivariant)
         return app
 
-    async def playback(self, title: str, client: str = "") -> Any:
+    async def playback(self, title: str, client: str = "", *, at: Instance | None = None) -> Any:
         alive = [way for way in self.stage.ways if way == "origin" or way in self.processes]
         gone = [way for way in self.stage.ways if way not in alive]
         return {
