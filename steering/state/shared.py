@@ -25,8 +25,10 @@ from steering.state.overlay import Overlay
 from steering.state.settings import NatsTable, StateTable
 from steering.state.store import StateReader
 
-JOIN_S_MAX = 5.0
+JOIN_S_MAX = 2.0
 """How long opening waits to be in step; after that, what is known here has to do."""
+FIRST_JOIN_S_MAX = 10.0
+"""The same, where nothing is known here yet."""
 PAUSE_S_MAX = 2.0
 PAUSE_S_MIN = 0.1
 Answer = TypeVar("Answer")
@@ -70,7 +72,7 @@ class SharedState:
         )
         self._is_service = who.is_service
         self._thread.start(self._stay_linked(), name="link")
-        self._joined.wait(JOIN_S_MAX)
+        self._joined.wait(JOIN_S_MAX if mirror.position().number else FIRST_JOIN_S_MAX)
 
     @classmethod
     def open(cls, table: StateTable, who: Identity, chance: Callable[[], float]) -> SharedState:

@@ -27,6 +27,13 @@ def test_places_give_everyone_an_address_of_its_own() -> None:
     assert all(address.startswith("127.0.7.") for address in addresses)
 
 
+def test_places_of_several_instances_are_all_claimed() -> None:
+    places = Places("127.0.7", Path("x"), "nats")
+    addresses = [address for _, address in places.addresses()]
+    assert len(addresses) == len(set(addresses)) == 16
+    assert places.steering_url == "http://127.0.7.1:8090"
+
+
 def test_places_put_appliances_on_hosts_of_their_own() -> None:
     hosts = [appliance.delivery.partition(":")[0] for appliance in Places("127.0.0", Path("x")).appliances]
     assert len(set(hosts)) == 3

@@ -31,7 +31,7 @@ def test_state_shows_where_it_is(config: Path, tmp_path: Path) -> None:
 
 
 def test_state_tells_that_its_engine_is_away(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steering.state.shared.JOIN_S_MAX", 0.5)
+    monkeypatch.setattr("steering.state.shared.FIRST_JOIN_S_MAX", 0.5)
     config.write_text(
         f'[state]\nengine = "nats"\npath = "{tmp_path / "copy"}"\n[state.nats]\nurls = ["nats://127.0.101.250:9"]\n'
     )

@@ -25,7 +25,7 @@ Instance = Callable[[str], SharedState]
 
 @pytest.fixture
 def instance(nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
-    monkeypatch.setattr(shared, "JOIN_S_MAX", 2.0)
+    monkeypatch.setattr(shared, "JOIN_S_MAX", 1.0)
     opened: list[SharedState] = []
 
     def open_one(name: str) -> SharedState:
