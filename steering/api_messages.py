@@ -104,7 +104,7 @@ class BatchAnswer(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """``/v1/explain``: the decision and everything that led to it."""
+    """``/v1/explain``: the decision and what led to it; of ``rejected_count`` that lost, as many as were asked for."""
 
     title: str
     client: str
@@ -115,6 +115,7 @@ class Explanation(Struct, frozen=True):
     barred: str
     pathways: list[PathwayAnswer]
     rejected: list[RejectedAnswer]
+    rejected_count: int = 0
 
 
 class SteeringAnswer(Struct, frozen=True):

@@ -21,6 +21,12 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self' http: https:; media-src 'self' blob: http: https:; worker-src 'self' blob:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+CONSOLE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+"""The fleet console asks steering alone; only its player asks appliances, and is a page of its own."""
+PAGES = ("/", "/console", "/console/player")
 _SCRIPT = "text/javascript"
 _TYPES = {".html": "text/html", ".js": _SCRIPT, ".mjs": _SCRIPT, ".css": "text/css", ".map": "application/json"}
 _PLAYER_REMEDY = (
@@ -41,6 +47,16 @@ class Page:
         """The page for people."""
         return _file(request, self._folder, "index.html")
 
+    @endpoint("GET", "/console", gives="text/html")
+    async def console(self, request: web.Request) -> web.Response:
+        """The fleet console, for operators."""
+        return _file(request, self._folder, "console/index.html", policy=CONSOLE_POLICY)
+
+    @endpoint("GET", "/console/player", gives="text/html")
+    async def player(self, request: web.Request) -> web.Response:
+        """A page that plays a title from one appliance, to try it."""
+        return _file(request, self._folder, "console/player.html")
+
     @endpoint("GET", "/page/{name:.+}", gives="*/*", refuses=(404,))
     async def part(self, request: web.Request) -> web.Response:
         """A file of the page."""
@@ -59,14 +75,14 @@ def login_page(folder: Path = PAGE) -> web.Response:
     return web.Response(status=401, body=body, content_type="text/html", charset="utf-8", headers=headers)
 
 
-def _file(request: web.Request, folder: Path, name: str) -> web.Response:
+def _file(request: web.Request, folder: Path, name: str, *, policy: str = CONTENT_SECURITY_POLICY) -> web.Response:
     path = folder / name
     if not _NAME.fullmatch(name) or not path.is_file() or path.stat().st_size > FILE_BYTES_MAX:
         remedy = _PLAYER_REMEDY if folder.name == "vendor" else ""
         raise Refusal(404, "The page has no such file", remedy=remedy)
     body = path.read_bytes()
     headers = {
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",

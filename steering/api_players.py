@@ -49,6 +49,11 @@ _CLIENT = Query(
     "shows an operator's token; else the address that asks counts.",
     Annotated[str, Meta(max_length=64)],
 )
+_REJECTED = Query(
+    "rejected",
+    "Name so many at most of those that lost; all of a large fleet are megabytes.",
+    Annotated[int, Meta(ge=0, le=9_999_999)],
+)
 _STEERED = (
     Query("title", "The title that is played."),
     Query("pathways", "What the manifest declares, with commas between.", Annotated[str, Meta(max_length=2048)]),
@@ -139,11 +144,14 @@ class Players:
         "/v1/explain",
         gives=Explanation,
         refuses=(400, 404),
-        query=(Query("title", "The title.", required=True), _CLIENT),
+        query=(Query("title", "The title.", required=True), _CLIENT, _REJECTED),
     )
     async def explain(self, request: web.Request) -> web.Response:
         """The whole decision, with every source that lost and why."""
         client = self._client(request)
+        named = request.query.get("rejected", "")
+        if named and not (named.isascii() and named.isdigit() and len(named) < 8):
+            raise Refusal(400, "rejected must be a whole number", field="rejected")
         title = self._playback.title(request.query.get("title", ""))
         decision = self._decider.decide(title, client.address, kind="explain", explain=True)
         return json_response(
@@ -156,7 +164,8 @@ class Players:
                 region=decision.viewer.region,
                 barred=decision.ranking.barred,
                 pathways=pathway_answers(decision.ranking),
-                rejected=rejected_answers(decision.ranking),
+                rejected=rejected_answers(decision.ranking)[: int(named) if named else None],
+                rejected_count=len(decision.ranking.rejected),
             ),
             headers=FRESH,
         )

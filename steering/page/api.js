@@ -2,7 +2,7 @@
 
 export class SteeringError extends Error {}
 
-async function ask(path, options = {}) {
+export async function ask(path, options = {}) {
   let response;
   try {
     response = await fetch(path, { ...options, cache: "no-store", signal: AbortSignal.timeout(8000) });

@@ -6,14 +6,14 @@ export function bytes(count) {
     count /= 1000;
     if (count < 999.5) return `${count < 10 ? count.toFixed(1) : Math.round(count)} ${unit}`;
   }
-  return `${count.toFixed(1)} PB`;
+  return `${(count / 1000).toFixed(1)} PB`;
 }
 
 /** Bytes per second as line rate, in bits. */
 export function rate(bytesPerSecond) {
   let bits = bytesPerSecond * 8;
-  for (const unit of ["b/s", "kb/s", "Mb/s", "Gb/s"]) {
-    if (bits < 999.5 || unit === "Gb/s") return `${bits < 10 ? bits.toFixed(1) : Math.round(bits)} ${unit}`;
+  for (const unit of ["b/s", "kb/s", "Mb/s", "Gb/s", "Tb/s"]) {
+    if (bits < 999.5 || unit === "Tb/s") return `${bits < 10 ? bits.toFixed(1) : Math.round(bits)} ${unit}`;
     bits /= 1000;
   }
   return "";

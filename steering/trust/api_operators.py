@@ -24,9 +24,9 @@ from oca.common.new_key import new_secret
 from oca.common.problem import Refusal, json_response, read_body
 from oca.common.threads import in_thread
 from steering.address import Trust, client_of, parse_address
-from steering.api_page import login_page
+from steering.api_page import PAGES, login_page
 from steering.authorisation import PROXIED, refuse_form, second_hand
-from steering.endpoints import endpoint
+from steering.endpoints import Query, endpoint
 from steering.state.store import StateStore
 from steering.trust.audit import Actor, Entry, append, audited, read_entries
 from steering.trust.gate import ADMIN_BELOW, ASKING, wanted_role
@@ -52,6 +52,7 @@ ATTEMPTS_BURST, ATTEMPTS_PER_S = 10, 1 / 30
 ATTEMPTS_KEYS_MAX = 20_000
 HASHES_AT_ONCE = 2
 _ENTRIES_MAX = 1000
+_LAST = Query("last", f"So many entries; else {_ENTRIES_MAX}.", Annotated[int, Meta(ge=1, le=_ENTRIES_MAX)])
 _LOOPBACK = Trust(("127.0.0.0/8", "::1/128"))
 _log = get_logger("operators")
 
@@ -124,7 +125,7 @@ class Operators:
             try:
                 request[_OPERATOR] = operator = self._admit(request, wanted)
             except Refusal as refusal:
-                if refusal.problem.status == 401 and request.path == "/":
+                if refusal.problem.status == 401 and request.path in PAGES:
                     return login_page()
                 raise
             response = await handler(request)
@@ -197,11 +198,13 @@ class Operators:
         """Who asks."""
         return json_response(request[_OPERATOR], headers={"Cache-Control": "no-store"})
 
-    @endpoint("GET", "/v1/operators/audit", gives=AuditLog)
+    @endpoint("GET", "/v1/operators/audit", gives=AuditLog, refuses=(400,), query=(_LAST,))
     async def audit(self, request: web.Request) -> web.Response:
         """The last entries of the audit log."""
-        del request
-        entries = await in_thread(partial(read_entries, self._state, last=_ENTRIES_MAX), name="audit")
+        text = request.query.get("last", str(_ENTRIES_MAX))
+        if not (text.isascii() and text.isdigit() and len(text) < 8 and 1 <= int(text) <= _ENTRIES_MAX):
+            raise Refusal(400, f"last must be a whole number from 1 to {_ENTRIES_MAX}", field="last")
+        entries = await in_thread(partial(read_entries, self._state, last=int(text)), name="audit")
         return json_response(AuditLog(entries), headers={"Cache-Control": "no-store"})
 
     @endpoint(

@@ -85,6 +85,19 @@ async def test_page_watches_as_viewer_of_another_site(whole: System, page: Page)
     await expect(page.locator("#rejected")).to_contain_text("metro-a")
 
 
+async def test_player_of_the_console_tries_one_box_alone(whole: System, page: Page) -> None:
+    appliance = whole.places.appliances[-1]
+    watched = await watch(page, f"{whole.places.steering_url}/console/player?box={appliance.id}")
+    await page.get_by_label("Title it holds").select_option(whole.films[0].title)
+    await page.get_by_role("button", name="Play").click()
+    await watched.until_position(3, 30)
+    await watched.settle()
+    assert {segment.host for segment in watched.segments} == {appliance.delivery.partition(":")[0]}
+    await expect(page.locator("#said")).to_contain_text("Steering says: up")
+    await expect(page.locator("#segments tbody tr").first).to_contain_text(appliance.delivery)
+    assert watched.console_errors == []
+
+
 async def test_page_plays_by_keyboard_alone(whole: System, page: Page) -> None:
     watched = await watch(page, whole.places.steering_url)
     card = page.locator("#shelf button").first

@@ -13,6 +13,9 @@ from steering.api_page import Page
 @pytest.fixture
 async def client(tmp_path: Path) -> Any:
     (tmp_path / "index.html").write_text("<!doctype html>")
+    (tmp_path / "console").mkdir()
+    for name in ("index.html", "player.html"):
+        (tmp_path / "console" / name).write_text("<!doctype html>")
     (tmp_path / "app.js").write_text("export {}")
     (tmp_path / "part").mkdir()
     (tmp_path / "part" / "style.css").write_text("a{}")
@@ -27,6 +30,8 @@ async def client(tmp_path: Path) -> Any:
     ("path", "media_type"),
     [
         ("/", "text/html"),
+        ("/console", "text/html"),
+        ("/console/player", "text/html"),
         ("/page/app.js", "text/javascript"),
         ("/page/part/style.css", "text/css"),
         ("/vendor/hls.mjs", "text/javascript"),
@@ -56,3 +61,12 @@ async def test_missing_player_says_what_to_run(client: Any) -> None:
         remedy = (await response.json())["remedy"]
     assert "in a checkout run 'make setup'" in remedy
     assert "'make wheel'" in remedy
+
+
+async def test_console_may_ask_steering_alone(client: Any) -> None:
+    policies = {}
+    for path in ("/console", "/console/player"):
+        async with client.get(path) as response:
+            directives = response.headers["Content-Security-Policy"].split("; ")
+            policies[path] = next(each for each in directives if each.startswith("connect-src"))
+    assert policies == {"/console": "connect-src 'self'", "/console/player": "connect-src 'self' http: https:"}

@@ -286,6 +286,9 @@ async def test_explain_gives_every_loser_its_reason(fleet: Steering) -> None:
         "metro-a": "embedded in another network than the client's",
         "metro-b": "embedded in another network than the client's",
     }
+    fewer = await fleet.get(f"/v1/explain?title=harbour&client={ELSEWHERE}&rejected=1")
+    assert (len(fewer["rejected"]), fewer["rejected_count"], answer["rejected_count"]) == (1, 2, 2)
+    assert (await fleet.problem("GET", "/v1/explain?title=harbour&rejected=-1"))[1]["field"] == "rejected"
     own = await fleet.get("/v1/explain?title=harbour")
     assert own["rejected"] == [{"pathway": "metro-b", "why": "drained: no new viewers"}]
 

@@ -80,10 +80,11 @@ class TestDefault:
         assert read_entries(steering.state, last=10) == []
 
     async def test_stranger_is_shown_a_form(self, steering: Steering) -> None:
-        async with steering.client.get("/", headers=VIEWER) as response:
-            assert (response.status, response.content_type) == (401, "text/html")
-            assert "script-src 'self'" in response.headers["Content-Security-Policy"]
-            assert 'src="/page/login.js"' in await response.text()
+        for page in ("/", "/console", "/console/player"):
+            async with steering.client.get(page, headers=VIEWER) as response:
+                assert (response.status, response.content_type) == (401, "text/html")
+                assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+                assert 'src="/page/login.js"' in await response.text()
         assert await status(steering, "GET", "/page/login.js", headers=VIEWER) == 200
 
 
@@ -174,6 +175,9 @@ class TestAlways:
         assert (await Box(steering).enrol(made["token"]))[0] == 200
         audit = (await steering.get("/v1/operators/audit", headers=token))["entries"]
         assert [(entry["who"], entry["action"]) for entry in audit] == [("anna", "enrol create"), ("metro-a", "enrol")]
+        last = (await steering.get("/v1/operators/audit?last=1", headers=token))["entries"]
+        assert [entry["action"] for entry in last] == ["enrol"]
+        assert (await steering.problem("GET", "/v1/operators/audit?last=0", headers=token))[0] == 400
         assert made["token"] not in repr(audit)
         bad = {"appliance": "nobody"}
         assert await status(steering, "POST", "/v1/operators/enrolments", json=bad, headers=token) == 404
