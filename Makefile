@@ -24,7 +24,8 @@ test: .venv/.dev-ready debian lint ## everything CI runs: lint, types, unit and 
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" --cov --cov-report= -q tests
 	@$(BIN)/python tests/style/coverage_pure.py
-	@$(BIN)/python -m pytest -m "system and not flood" -q tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "system and not alone and not flood" -q tests
+	@$(BIN)/python -m pytest -m "system and alone and not flood" -q tests
 
 test-unit: .venv/.dev-ready ## the fast tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" -q tests

@@ -55,8 +55,8 @@ class Stage:
         (self._folder / DOC / "sbom.cdx.json").write_bytes(bill(self._version, self._parts(digests)))
         self._compile()
 
-    def pack(self, package: Path) -> None:
-        """Write the package: the same tree and commit give the same bytes."""
+    def pack(self, package: Path, *, effort: int) -> None:
+        """Write the package: the same tree, commit and effort (of xz, 0 to 9) give the same bytes."""
         control = self._folder / "DEBIAN"
         control.mkdir()
         size = sum(path.lstat().st_size for path in self._folder.rglob("*") if path.is_file())
@@ -76,7 +76,7 @@ class Stage:
             os.utime(path, (self._built_at_s, self._built_at_s), follow_symlinks=False)
         self._folder.chmod(0o755)
         os.utime(self._folder, (self._built_at_s, self._built_at_s))
-        self._run("dpkg-deb", "--root-owner-group", "-Zxz", "-z4", "--build", str(self._folder), str(package))
+        self._run("dpkg-deb", "--root-owner-group", "-Zxz", f"-z{effort}", "--build", str(self._folder), str(package))
 
     def _install(self, wheels: Path) -> dict[str, str]:
         """Install what the lock file pins, and our own wheel; the digest of each wheel by its distribution's name."""
@@ -89,13 +89,11 @@ class Stage:
         chosen += ["--abi=none", *(f"--platform={tag}" for tag in tags)]
         pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
         fresh = self._folder.with_name("wheels")
-        self._run(
-            *pip, "download", "--no-deps", "--require-hashes", *chosen, f"--dest={wheels}", f"--requirement={lock}"
-        )
-        self._run(
-            *pip, "download", "--no-deps", "--no-index", f"--find-links={wheels}", "--require-hashes", *chosen,
-            f"--dest={fresh}", f"--requirement={lock}",
-        )  # fmt: skip
+        pinned = ("--no-deps", "--require-hashes", *chosen, f"--requirement={lock}")
+        kept = (*pip, "download", "--no-index", f"--find-links={wheels}", f"--dest={fresh}", *pinned)
+        if self._fails(*kept):  # the index is asked only for what is not kept yet
+            self._run(*pip, "download", f"--dest={wheels}", *pinned)
+            self._run(*kept)
         self._run(*pip, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={fresh}", str(self._root))
         found = sorted(fresh.glob("*.whl"))
         self._run(
@@ -169,10 +167,13 @@ class Stage:
         return path.parent == self._folder / HOME / "bin" or path.name in SCRIPTS
 
     def _run(self, *command: str) -> None:
+        if fault := self._fails(*command):
+            raise SystemExit(fault)
+
+    def _fails(self, *command: str) -> str:
+        """Why the command failed; empty where it did not."""
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            message = f"{' '.join(command[:4])} … failed:\n{done.stdout}{done.stderr}"
-            raise SystemExit(message)
+        return f"{' '.join(command[:4])} … failed:\n{done.stdout}{done.stderr}" if done.returncode else ""
 
 
 def _plain(name: str) -> str:

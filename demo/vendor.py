@@ -53,7 +53,9 @@ def fetch(*, dev: bool = False) -> bool:
     VENDOR.mkdir(parents=True, exist_ok=True)
     package = ROOT / "node_modules" / "hls.js"
     for name, inside in PLAYER_FILES.items():
-        shutil.copyfile(package / inside, VENDOR / name)
+        fresh = VENDOR / f"{name}.fresh"
+        shutil.copyfile(package / inside, fresh)
+        fresh.replace(VENDOR / name)  # a page may be loading it
     stamp.write_text(wanted)
     return True
 

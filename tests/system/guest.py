@@ -23,7 +23,7 @@ from tests.system.guest_disk import ROOT, find_program, make_disk, output
 CACHE = ROOT / ".demo" / "guest"
 """The kernel stays here between runs."""
 KERNEL = "linux-image-cloud-amd64"
-BOOT_S_MAX = 120
+BOOT_S_MAX = 240
 _NEEDED = {
     "qemu-system-x86_64": "qemu-system-x86",
     "busybox": "busybox-static",

@@ -40,7 +40,7 @@ async def test_page_plays_film_from_nearest_appliance(whole: System, studio: Stu
     nearest = (await whole.playback(title.title))["pathways"][0]["pathway"]
     watched = await watch(page, whole.places.steering_url)
     await page.get_by_role("button", name=title.name).click()
-    await watched.until_position(21, 45)
+    await watched.until_position(13, 45)
     await watched.settle()
     assert await watched.longest_stall_ms() < 500
     assert len(watched.segments) >= 12
@@ -49,7 +49,9 @@ async def test_page_plays_film_from_nearest_appliance(whole: System, studio: Stu
     assert all(segment.signed for segment in watched.segments)
     log = await watched.log()
     assert {segment["pathway"] for segment in log["segments"]} == {nearest}
-    assert (log["errors"], log["stalls"], watched.console_errors) == ([], [], [])
+    # hls.js also tells of moments without progress, which are measured above.
+    errors = [error for error in log["errors"] if error["details"] != "bufferStalledError"]
+    assert (errors, log["stalls"], watched.console_errors) == ([], [], [])
     await expect(page.locator("#from")).to_have_text(f"from {nearest}")
     await expect(page.locator("#about")).to_have_text(title.synopsis)
     await expect(page.locator("#strip .cell.video").first).to_contain_text(nearest)
@@ -61,7 +63,7 @@ async def test_page_plays_on_when_serving_appliance_is_killed(whole: System, stu
     watched = await watch(page, f"{whole.places.steering_url}/#{title.title}")
     await watched.until_position(6, 30)
     whole.processes.pop(first).kill()
-    await watched.until_position(36, 60)
+    await watched.until_position(28, 60)  # past what was buffered when it died: 12 s and a segment
     await watched.settle()
     assert await watched.longest_stall_ms() < 1000
     served = [segment["pathway"] for segment in (await watched.log())["segments"]]

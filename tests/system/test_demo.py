@@ -17,10 +17,14 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from tests.system.test_reload import time_to_load_worker
+
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 
 NETWORK = "127.61.8"
 READY_S_MAX = 15
+READY_LOADS_MAX = 25
+"""The same in the time that a worker takes to load: on an idle machine less, on a busy one the larger."""
 PROCESSES_MIN = 6  # the demo itself, origin, steering, three appliances
 MARK = "DEMO_TEST_MARK"
 OPTIONS = ["--titles", "2", "--seconds", "12", "--workers", "1", "--net", NETWORK]
@@ -97,7 +101,7 @@ async def test_demo_with_kept_films_is_ready_soon_and_ends_on_interrupt(
             line = await process.stdout.readline()
             assert line, said
             said += line.decode()
-        assert int(ready[1]) < READY_S_MAX, said
+        assert int(ready[1]) < max(READY_S_MAX, READY_LOADS_MAX * time_to_load_worker()), said
         assert "Encoding" not in said
         assert len(demo.processes()) >= PROCESSES_MIN
         process.send_signal(signal.SIGINT)

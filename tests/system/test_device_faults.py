@@ -21,11 +21,10 @@ import pytest
 
 from oca.store.importing import describe_folder, import_folder
 from oca.store.store import Store
-from tests.system.test_serve import free_port, wait_until
+from tests.system.test_serve import HOST, free_port, wait_until
 
 pytestmark = pytest.mark.system
 
-HOST = "127.0.0.81"
 OBJECT_BYTES = 300_000
 SHIM = Path(__file__).with_name("device_fault.c")
 

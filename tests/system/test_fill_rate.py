@@ -23,7 +23,7 @@ from aiohttp.test_utils import TestServer
 from oca.common.digest import digest_hex, revision_of
 from oca.common.messages import AssetManifest, FillPlan, FillSource, ObjectDescription, PlannedAsset
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]  # an agent that is not let run in time is slower than its cap
 
 RATE_BYTES_PER_S = 2_000_000
 SPAN_S = 10.0

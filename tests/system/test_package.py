@@ -93,7 +93,7 @@ class Debian:
 
 
 def build(folder: Path) -> Path:
-    subprocess.run(["nice", sys.executable, "-m", "debian", "--out", str(folder)], cwd=ROOT, check=True)
+    subprocess.run(["nice", sys.executable, "-m", "debian", "--effort=0", "--out", str(folder)], cwd=ROOT, check=True)
     (package,) = folder.glob("*.deb")
     return package
 

@@ -18,10 +18,12 @@ from typing import Any
 
 import pytest
 
+from tests.system.side_by_side import WORKER
+
 pytestmark = pytest.mark.system
 
-WAIT_S = 30.0
-HOST = "127.0.0.81"
+WAIT_S = 60.0
+HOST = f"127.0.0.{81 + WORKER}"
 
 
 def free_port() -> int:
