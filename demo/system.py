@@ -91,7 +91,7 @@ class System:
         await self.serve_all()
 
     async def serve_all(self) -> None:
-        """Wait until every appliance reports and takes viewers; a drain from earlier is ended."""
+        """Wait until every appliance serves, or would if it held something; a drain from earlier is ended."""
         await self.until("every appliance reports", self._all_report, READY_S)
         for row in (await self.fleet())["appliances"]:
             if row["serving"] != "serving":  # drained in an earlier run; drains hold across restarts
@@ -308,7 +308,7 @@ class System:
 
     async def _all_up(self) -> bool:
         rows = (await self.fleet())["appliances"]
-        return sum(bool(row["up"]) for row in rows) == len(self.places.appliances)
+        return sum(row["standing"] in ("up", "turning-up") for row in rows) == len(self.places.appliances)
 
 
 def forget(places: Places) -> None:

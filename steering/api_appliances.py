@@ -13,6 +13,7 @@ from oca.common.clock import monotonic_s, now_ns
 from oca.common.log import get_logger
 from oca.common.messages import (
     REPORT_BYTES_MAX,
+    TEXT_CHARACTERS_MAX,
     AssetManifest,
     FillPlan,
     FillProgress,
@@ -107,6 +108,8 @@ class Appliances:
                 policy=self._decider.signing.policy_for(report.policy),
                 routes_wanted=report.routes is not None and self._decider.reach.full_wanted(appliance, report.routes),
                 at_ns=now_ns(),
+                sends_viewers=after.takes_viewers,
+                why=after.why[:TEXT_CHARACTERS_MAX],
             )
         )
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from oca import __version__
 from steering.api import Views
 from steering.api_appliances import Appliances
+from steering.api_drains import Drains
 from steering.api_observers import Observers
 from steering.api_page import Page
 from steering.api_players import Players
@@ -35,7 +36,7 @@ class ApiDocument:
 
 PARTS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("players and services", (Players,)),
-    ("fleet and catalogue", (Views, Observers, Routes)),
+    ("fleet and catalogue", (Views, Observers, Drains, Routes)),
     ("console", (Console,)),
     ("appliances", (Appliances, Enrolment)),
     ("operators", (Operators,)),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from oca.common.messages import FillProgress, Message, Problem, Serving, Verdict
+from steering.turnup import Check
 
 BATCH_MAX = 500
 Codec = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9]{2,8}(\.[A-Za-z0-9.-]{1,40})?\Z")]
@@ -167,7 +168,10 @@ class SiteView(Struct, frozen=True):
 
 
 class ApplianceView(Struct, frozen=True):
-    """An appliance; ``report_age_s`` is null before its first report."""
+    """An appliance; ``report_age_s`` is null before its first report, ``checks`` are those of one that is turning up.
+
+    ``weight``: the share of its viewers that it is sent.
+    """
 
     appliance: str
     site: str
@@ -186,6 +190,8 @@ class ApplianceView(Struct, frozen=True):
     sent_bytes_per_s: float = 0.0
     link_bytes_per_s: float = 0.0
     fill: FillProgress | None = None
+    weight: float = 0.0
+    checks: list[Check] = field(default_factory=list)
 
 
 class TitlesView(Struct, frozen=True):

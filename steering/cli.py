@@ -22,7 +22,9 @@ from oca.common.command import (
 from oca.common.config_command import config_app
 from steering.cli_audit import audit
 from steering.cli_catalogue import publish, titles
+from steering.cli_drain import drain, turnup_app, undrain
 from steering.cli_enrol import enrol_app
+from steering.cli_fleet import fleet
 from steering.cli_history import history
 from steering.cli_keys import keys_app
 from steering.cli_plan import demand_app, plan
@@ -55,7 +57,11 @@ app.add_typer(enrol_app, name="enrol")
 app.add_typer(keys_app, name="keys")
 app.add_typer(routes_app, name="routes")
 app.add_typer(state_app, name="state")
+app.add_typer(turnup_app, name="turnup")
 app.add_typer(users_app, name="users")
+app.command()(drain)
+app.command()(undrain)
+app.command()(fleet)
 app.command()(audit)
 app.command()(history)
 app.command()(publish)

@@ -7,8 +7,9 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from steering.api_messages import Explanation
+from steering.api_messages import Explanation, FleetView
 from steering.client import SteeringClient
+from steering.probing.views import ObserversView
 from steering.route_audit import AuditView
 from steering.settings import ApiTable
 
@@ -32,6 +33,19 @@ def ask_route_audit(api: ApiTable) -> AuditView:
         SteeringError: It does not answer, or refuses.
     """
     return _ask(api, lambda steering: steering.route_audit())
+
+
+def ask_fleet(api: ApiTable) -> tuple[FleetView, ObserversView]:
+    """``GET /v1/fleet`` and ``GET /v1/observers``.
+
+    Raises:
+        SteeringError: It does not answer, or refuses.
+    """
+
+    async def both(steering: SteeringClient) -> tuple[FleetView, ObserversView]:
+        return await steering.fleet(), await steering.observers()
+
+    return _ask(api, both)
 
 
 def _ask(api: ApiTable, question: Callable[[SteeringClient], Awaitable[Answer]]) -> Answer:

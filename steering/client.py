@@ -32,6 +32,8 @@ from steering.api_messages import (
     SteeringAnswer,
     TitlesView,
 )
+from steering.drains import DrainEnd, DrainRequest, DrainsView, Scope
+from steering.probing.views import ObserversView
 from steering.route_audit import AuditView
 
 ANSWER_BYTES_MAX = 256 * 2**20
@@ -136,6 +138,32 @@ class SteeringClient:
     async def fleet(self) -> FleetView:
         """Sites and appliances, how each stands and why."""
         return await self._get("/v1/fleet", {}, FleetView)
+
+    async def observers(self) -> ObserversView:
+        """What each instance has seen of the fleet for itself."""
+        return await self._get("/v1/observers", {}, ObserversView)
+
+    async def drains(self) -> DrainsView:
+        """What operators have taken out of service from steering."""
+        return await self._get("/v1/drains", {}, DrainsView)
+
+    async def drain(self, scope: Scope, name: str, *, for_s: int = 0, reason: str = "") -> DrainsView:
+        """Send no new viewers to an appliance or a site, for so long or (0) until ``undrain``.
+
+        Raises:
+            RefusedError: 404 there is none of that name, 401 or 403 it takes an operator's token.
+        """
+        return await self._post(
+            "/v1/drains", DrainRequest(scope=scope, name=name, for_s=for_s, reason=reason), DrainsView
+        )
+
+    async def undrain(self, scope: Scope, name: str) -> DrainsView:
+        """Send viewers there again.
+
+        Raises:
+            RefusedError: 404 it is not drained from steering.
+        """
+        return await self._post("/v1/drains/end", DrainEnd(scope=scope, name=name), DrainsView)
 
     async def health(self) -> HealthView:
         """Whether the service can answer, and what is amiss."""

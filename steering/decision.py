@@ -22,6 +22,7 @@ from steering.reach import Reach
 from steering.recent import Recent
 from steering.settings import SteeringSettings
 from steering.signing import Signing
+from steering.turnup import Check
 
 NEAREST_PER_CLASS = 16
 ORDERS_KEPT = EDITIONS_KEPT = 8192
@@ -95,6 +96,8 @@ class Decider:
             ),
         )
         self.reach = Reach(settings.site, settings.routes)
+        self.checks_of: Callable[[str], list[Check]] = lambda _: []
+        """The checks of a new appliance that has yet to pass them; ``StandingOrders`` knows them."""
         self._site_numbers = self.fleet.holders.site_numbers
         self._racks: dict[str, _Rack] = {}
         self._nearest: dict[str, tuple[NearSite, ...]] = {}

@@ -132,6 +132,10 @@ class Holders:
         holding = row[place.index] if row else None
         return holding.assets.get(asset) if holding is not None else None
 
+    def all_of(self, appliance: str) -> dict[str, str]:
+        """Everything that an appliance holds: asset → revision."""
+        return {asset: at for holding in self._places[appliance].held for asset, at in holding.assets.items()}
+
     def of(self, asset: str, revision: str) -> int:
         """The set of appliances that hold this revision, a bit each; 0: nobody."""
         holders = self._titles.get(asset.partition("/")[0])

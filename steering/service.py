@@ -23,6 +23,7 @@ from steering.address import Trust
 from steering.api import Views, steering_app
 from steering.api_appliances import Appliances
 from steering.api_document import ApiDocument
+from steering.api_drains import Drains
 from steering.api_observers import Observers
 from steering.api_page import Page
 from steering.api_players import Players
@@ -48,6 +49,7 @@ from steering.probing.prober import Prober
 from steering.route_intake import RouteIntake
 from steering.settings import SteeringSettings
 from steering.signing import Signing
+from steering.standing_orders import StandingOrders
 from steering.state.engine import open_instance
 from steering.state.peers import Peers
 from steering.state.store import StateStore
@@ -119,6 +121,7 @@ class Service:
         self._signing = Signing(settings.signing, state)
         self.decider = Decider(settings, self._catalogue, self._counts, self._signing)
         self._prober = Prober(self.decider, peers)
+        self._orders = StandingOrders(self.decider, state, last_probe=self._prober.last, is_probed=self._prober.is_on)
         self._prefix_files = PrefixFiles(settings.site, self.decider.reach)
         self._plans = NightlyPlans(state, settings, self._counts, instance=peers.instance)
         self._history = HourlyHistory(state, settings)
@@ -152,8 +155,10 @@ class Service:
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
         limits = Limits(settings.limits, trusted, self._counts, monotonic_s)
         observers = Observers(self._prober.observers)
+        drains = Drains(state, self.decider.site_of, operators.actor, self._orders.follow)
         console = Console(self.decider)
-        parts = (players, views, appliances, routes, enrolment, operators, observers, console, Page(), ApiDocument())
+        seen = (observers, drains, console)
+        parts = (players, views, appliances, routes, enrolment, operators, *seen, Page(), ApiDocument())
         self.app = steering_app(parts, [limits.gate, operators.gate])
         self.express = Express(playback, limits)
         self._runner = web.AppRunner(self.app, handle_signals=False, shutdown_timeout=STOP_S_MAX)
@@ -204,6 +209,7 @@ class Service:
         self._background.repeat(self._follow_catalogue, name="catalogue")
         self._background.repeat(self._follow_prefix_files, name="prefix files")
         self._background.repeat(self._follow_keys, name="signing keys")
+        self._background.repeat(self._orders.look, name="drains and turn-up")
         self._background.repeat(self._tell_manager, name="service manager")
         self._background.repeat(self._history.look, name="history", retry_s=PLAN_RETRY_S)
         self._background.repeat(self._plans.look, name="nightly plans", retry_s=PLAN_RETRY_S)

@@ -21,6 +21,7 @@ from steering.settings_check import contradictions
 from steering.signing_settings import SigningTable
 from steering.state.settings import StateTable
 from steering.trust.settings import EnrolmentTable, LimitsTable, OperatorsTable
+from steering.turnup_settings import TurnupTable
 
 PREFIX = "OCASTEERING"
 HEADING = """Settings of steering: oca-steering serve --config steering.toml
@@ -222,6 +223,7 @@ class SteeringSettings(Table, frozen=True):
     state: StateTable = StateTable()
     fleet: FleetTable = FleetTable()
     probes: ProbesTable = ProbesTable()
+    turnup: TurnupTable = TurnupTable()
     routes: RoutesTable = RoutesTable()
     plan: PlanTable = PlanTable()
     history: HistoryTable = HistoryTable()

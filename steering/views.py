@@ -118,4 +118,6 @@ def appliance_view(decider: Decider, name: str, site: str) -> ApplianceView:
         sent_bytes_per_s=report.load.sent_bytes_per_s,
         link_bytes_per_s=report.load.link_bytes_per_s,
         fill=member.fill,
+        weight=verdict.weight,
+        checks=decider.checks_of(name),
     )

@@ -19,6 +19,7 @@ from steering.settings import ApiTable, OriginTable, Site, SiteAppliance, Steeri
 from steering.signing_settings import SigningTable
 from steering.state.settings import StateTable
 from steering.state.store import StateStore
+from steering.turnup_settings import TurnupTable
 
 SITES = 2_500
 BOXES_PER_SITE = 4
@@ -61,6 +62,7 @@ class World:
             state=StateTable(path=str(folder / "state"), bytes_max=2**34),
             origin=OriginTable(url="https://origin.example"),
             signing=SigningTable(mode="required"),
+            turnup=TurnupTable(wanted=False),
             probes=ProbesTable(interval_s=0),  # nobody listens at these boxes' addresses
             site=sites,
         )

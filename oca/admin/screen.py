@@ -42,6 +42,8 @@ def status_lines(status: Status) -> Iterator[str]:
     if status.routes is not None:
         yield f"routes     {routes_text(status.routes)}"
     yield f"steering   {_steering(status)}"
+    if status.steering.state == "connected" and status.steering.sends_viewers is False:
+        yield f"           ! sends no new viewers here: {status.steering.judged}"
     yield f"delivery   {', '.join(status.delivery_urls)}"
     yield from _tls(status)
     yield from _renewal(status)

@@ -49,6 +49,10 @@ class SteeringStatus(Message, frozen=True):
     since_ns: int
     known_by: Literal["", "key", "token", "address"] = ""
     """By what steering knows this box: the key that 'oca enrol' made, steering.token_file, or its address alone."""
+    sends_viewers: bool | None = None
+    """Whether steering sends new viewers here; null: it has not said."""
+    judged: str = ""
+    """How steering judges this box, and why."""
 
 
 class Renewal(Message, frozen=True):
@@ -232,7 +236,15 @@ def steering_status(link: SteeringLink | None) -> SteeringStatus:
     state: Literal["starting", "connected", "away"] = "starting"
     if link.connected is not None:
         state = "connected" if link.connected else "away"
-    return SteeringStatus(url=link.url, state=state, why=link.why, since_ns=link.since_ns, known_by=link.known_by)
+    return SteeringStatus(
+        url=link.url,
+        state=state,
+        why=link.why,
+        since_ns=link.since_ns,
+        known_by=link.known_by,
+        sends_viewers=link.sends_viewers,
+        judged=link.judged,
+    )
 
 
 def serving_change(status: Status, *, changed: bool) -> ServingChange:

@@ -38,7 +38,8 @@ BaseUrl = Annotated[
     ),
 ]
 """Scheme, host and port, and a path prefix if need be; no trailing slash is needed."""
-Text = Annotated[str, Meta(max_length=400)]
+TEXT_CHARACTERS_MAX = 400
+Text = Annotated[str, Meta(max_length=TEXT_CHARACTERS_MAX)]
 
 Verdict = Literal["ok", "degraded", "failed"]
 Serving = Literal["serving", "draining", "drained"]
@@ -165,6 +166,10 @@ class ReportAnswer(Message, frozen=True):
     """Whether steering holds another table of routes than was reported, and wants it whole."""
     at_ns: Nanoseconds = 0
     """Steering's clock as it answers; 0: it does not tell."""
+    sends_viewers: bool | None = None
+    """Whether steering sends new viewers there; None: it does not tell."""
+    why: Text = ""
+    """How it judges the appliance, and why."""
 
 
 # ---- steering → fill agent: GET /v1/appliances/{id}/fill-plan, GET /v1/appliances/{id}/assets/{asset} ----

@@ -144,6 +144,7 @@ class Reporter:
         await self._keep()
         answer = await self._post(session, _encode(report))
         self.link.clock_ahead_s = clock_ahead_s(report.sent_at_ns, answer.at_ns, now_ns()) if answer.at_ns else None
+        self.link.sends_viewers, self.link.judged = answer.sends_viewers, answer.why
         self._ledger.acknowledge(answer.demand_sequence)
         self._listed_wanted = report.contents.digest if answer.contents_wanted else ""
         self.link.reports_taken += 1

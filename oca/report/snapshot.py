@@ -138,5 +138,8 @@ class SteeringLink:
     reports_taken: int = 0
     reports_failed: int = 0
     known_by: Literal["", "key", "token", "address"] = ""
+    sends_viewers: bool | None = None
+    """Whether steering sends new viewers here, as it said last; ``judged`` is how it judges this appliance."""
+    judged: str = ""
     clock_ahead_s: float | None = None
     """How far our clock is ahead of steering's at least; None: not known."""

@@ -266,6 +266,10 @@ class Operators:
             )
         return False
 
+    def actor(self, request: web.Request) -> Actor:
+        """Who asks, for the audit log; of a request that ``gate`` let through."""
+        return Actor(request[_OPERATOR].name, self._place(request))
+
     def _place(self, request: web.Request) -> str:
         forwarded = request.headers.getall("X-Forwarded-For", [])
         return client_of(request.remote or "", forwarded, "", self._trusted).address.text
@@ -283,7 +287,7 @@ class Operators:
 
 _OPERATOR = web.RequestKey("operator", Operator)
 _FORWARDED_TLS = ("X-Forwarded-Proto", "https")
-_OWN_ENTRY = ("/v1/logout", "/v1/operators/enrolments", *ASKING)
+_OWN_ENTRY = ("/v1/logout", "/v1/operators/enrolments", "/v1/drains", "/v1/drains/end", "/v1/turnup", *ASKING)
 """What writes a better entry itself, and what changes nothing."""
 
 

@@ -137,7 +137,7 @@ class Cluster:
 
     async def up(self) -> bool:
         rows = (await self.ask(f"{self.steering_url}/v1/fleet"))["appliances"]
-        return len(rows) == len(NAMES) and all(row["standing"] == "up" for row in rows)
+        return len(rows) == len(NAMES) and all(row["standing"] in ("up", "turning-up") for row in rows)
 
     async def stop(self) -> None:
         for process in self.processes.values():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,13 @@ class Steering:
         path = f"/v1/appliances/{options.pop('to', report.appliance)}/report"
         headers = JSON | options.pop("headers", {})
         return await self.client.post(path, data=msgspec.json.encode(report), headers=headers, **options)
+
+    @asynccontextmanager
+    async def report_and_answer(self, report: Report) -> AsyncIterator[Any]:
+        """What a report that is taken is answered."""
+        async with await self.report(report) as response:
+            assert response.status == 200, await response.text()
+            yield await response.json()
 
     async def get(self, path: str, **options: Any) -> Any:
         """A body that must be there, as JSON."""

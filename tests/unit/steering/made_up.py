@@ -29,6 +29,7 @@ from steering.probing.settings import ProbesTable
 from steering.ranking import Candidate
 from steering.settings import Site, SiteAppliance, SteeringSettings
 from steering.state.store import StateStore
+from steering.turnup_settings import TurnupTable
 
 history_path = ""
 """Of settings made here; each test has a folder of its own."""
@@ -134,6 +135,7 @@ def make_settings(folder: Path | None = None, **changes: Any) -> SteeringSetting
         **changes,
     }
     tables.setdefault("probes", ProbesTable(interval_s=0))
+    tables.setdefault("turnup", TurnupTable(wanted=False))
     plain = SteeringSettings(**tables)
     changed: dict[str, Any] = {"origin": replace(plain.origin, url=ORIGIN)} if "origin" not in changes else {}
     if folder is not None:

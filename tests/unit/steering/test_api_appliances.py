@@ -44,7 +44,14 @@ async def test_report_brings_appliance_up(steering: Steering) -> None:
         assert abs(answer.pop("at_ns") - now_ns()) < 60e9
         assert (response.status, answer) == (
             200,
-            {"contents_wanted": False, "demand_sequence": None, "policy": None, "routes_wanted": False},
+            {
+                "contents_wanted": False,
+                "demand_sequence": None,
+                "policy": None,
+                "routes_wanted": False,
+                "sends_viewers": True,
+                "why": "report 0.0 s old, limit 4.5 s",
+            },
         )
     appliance = (await steering.get("/v1/fleet"))["appliances"][0]
     assert (appliance["appliance"], appliance["up"], appliance["verdict"]) == ("metro-a", True, "ok")

@@ -1,0 +1,115 @@
+"""What a new appliance has to pass before its first viewer, and whether it does. Pure.
+
+Passed once is passed for good; ``oca-steering turnup again`` begins anew, where a box was replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from oca.common.messages import FillPlan, Report
+from steering.liveness import clock_fault
+from steering.probing.observations import Seen
+from steering.turnup_settings import TurnupTable
+
+
+class Check(Struct, frozen=True):
+    """One check; ``why`` tells what is missing, or what was found."""
+
+    name: str
+    passed: bool
+    why: str
+
+
+class Facts(NamedTuple):
+    """All that the checks go by.
+
+    Attributes:
+        received_at_ns: When the report came, by our clock.
+        probe: The last probe; None where there was none of late.
+        is_probed: Whether appliances are probed at all.
+        held: Share of the bytes of its plan that it holds; None where there is no plan.
+        holds_anything: Of what is published.
+    """
+
+    report: Report
+    received_at_ns: int
+    probe: Seen | None
+    is_probed: bool
+    held: float | None
+    holds_anything: bool
+
+
+def checks(facts: Facts, settings: TurnupTable) -> list[Check]:
+    """Every check, in the order in which an engineer would look."""
+    return [
+        *([_probe(facts)] if facts.is_probed else []),
+        _clock(facts),
+        _version(facts.report.version, settings.version_min),
+        _contents(facts, settings.contents_ratio_min),
+    ]
+
+
+def missing(found: Iterable[Check]) -> str:
+    """What is yet to be passed, in words; empty: nothing."""
+    return "; ".join(check.why for check in found if not check.passed)
+
+
+def held_ratio(plan: FillPlan, held: dict[str, str]) -> float:
+    """Share of a plan's bytes that is held in the planned revision; 1 of a plan of nothing.
+
+    Args:
+        plan: What it should hold.
+        held: Asset → revision.
+    """
+    wanted = sum(item.bytes for item in plan.assets)
+    there = sum(item.bytes for item in plan.assets if held.get(item.asset) == item.revision)
+    return there / wanted if wanted else 1.0
+
+
+def _probe(facts: Facts) -> Check:
+    probe = facts.probe
+    if probe is None:
+        return Check("probe", False, "its delivery port has not been probed yet")
+    if probe.why:
+        return Check("probe", False, f"its delivery port cannot be fetched from: {probe.why}")
+    checked = "an object came as it was published" if probe.checked else "it answers; it holds nothing to check"
+    return Check("probe", True, checked)
+
+
+def _clock(facts: Facts) -> Check:
+    fault = clock_fault(facts.report, facts.received_at_ns)
+    return Check("clock", not fault, fault or "right")
+
+
+def _version(version: str, least: str) -> Check:
+    if not least or _numbers(version) >= _numbers(least):
+        return Check("version", True, f"oca {version}")
+    return Check("version", False, f"it runs oca {version}, at least {least} is wanted; upgrade it")
+
+
+def _contents(facts: Facts, least: float) -> Check:
+    if facts.held is None:
+        passed = facts.holds_anything or not least
+        why = "no plan for it yet" if passed else "it holds nothing that is published, and no plan for it is made yet"
+        return Check("contents", passed, why)
+    why = f"it holds {facts.held:.0%} of its plan"
+    passed = facts.held >= least
+    return Check("contents", passed, why if passed else f"{why}, at least {least:.0%} is wanted: let its fill run")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(_parts(version))
+
+
+def _parts(version: str) -> Iterator[int]:
+    """The leading numbers of a version, four at most: ``1.2.0.dev3`` counts as 1.2.0."""
+    for part in version.split(".")[:4]:
+        digits = re.match(r"[0-9]{1,9}", part)
+        if digits is None:
+            return
+        yield int(digits[0])

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import steering.standing_orders as orders_module
+from oca.common.clock import monotonic_s
+from oca.common.messages import FillPlan, PlannedAsset
+from oca.common.units import format_instant
+from steering.operators_orders import change_turnup, drain, undrain
+from steering.probing.observations import Seen
+from steering.standing_orders import StandingOrders
+from steering.state.embedded import EmbeddedState
+from steering.trust.audit import Actor, read_entries
+from steering.turnup_settings import TurnupTable
+from tests.unit.steering.api_client import Steering
+from tests.unit.steering.made_up import NOW_NS, make_contents, make_report, make_settings, revision
+
+ADA = Actor("ada", "192.0.2.1")
+
+
+class World:
+    """A service whose clock, probes and orders the test has in hand."""
+
+    def __init__(self, steering: Steering, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steering = steering
+        self.state = steering.state
+        self.decider = steering.service.decider
+        self.now_ns = NOW_NS
+        self.probes: dict[str, Seen] = {}
+        monkeypatch.setattr(orders_module, "now_ns", lambda: self.now_ns)
+        monkeypatch.setattr("steering.operators_orders.now_ns", lambda: self.now_ns)
+        monkeypatch.setattr(orders_module, "LOOK_S", 0)
+        monkeypatch.setattr(orders_module, "CONTENTS_S", 0)
+
+    def orders(self) -> StandingOrders:
+        return StandingOrders(self.decider, self.state, last_probe=self.probes.get, is_probed=True)
+
+    def report(self, name: str = "metro-a", **changes: Any) -> None:
+        changes.setdefault("sequence", 1)
+        self.decider.fleet.observe(make_report(name, **changes), monotonic_s())
+
+    def standing(self, name: str = "metro-a") -> tuple[str, str]:
+        found = self.decider.liveness(name)
+        return found.standing, found.why
+
+    def log(self) -> list[tuple[str, str, str]]:
+        return [(entry.who, entry.action, entry.what) for entry in read_entries(self.state, last=99)]
+
+
+@pytest.fixture
+async def make_world(
+    state: EmbeddedState, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[TurnupTable], World]]:
+    services: list[Steering] = []
+
+    def make(turnup: TurnupTable) -> World:
+        services.append(Steering(state, make_settings(turnup=turnup)))
+        return World(services[0], monkeypatch)
+
+    yield make
+    for service in services:
+        await service.client.close()
+        await service.service.stop()
+
+
+async def test_orders_take_a_site_out_and_bring_it_back_in_time(make_world: Callable[[TurnupTable], World]) -> None:
+    world = make_world(TurnupTable(wanted=False))
+    orders = world.orders()
+    for name in ("metro-a", "metro-b"):
+        world.report(name)
+    drain(world.state, ADA, "site", "metro", for_s=60, reason="power works")
+    await orders.look()
+    assert {world.standing(name)[0] for name in ("metro-a", "metro-b")} == {"drained"}
+    assert "ada drained its site metro from steering" in world.standing()[1]
+    load = msgspec.structs.replace(make_report().load, connections=3)
+    world.report("metro-b", sequence=2, load=load)
+    assert world.standing("metro-b")[0] == "draining"
+    world.now_ns += 60 * 10**9
+    await orders.look()
+    assert world.standing() == ("up", world.standing()[1])
+    assert world.log() == [
+        ("ada", "drain", f"site metro until {format_instant(NOW_NS + 60 * 10**9)}: power works"),
+        ("steering", "undrain", "site metro: the time that ada gave is over"),
+    ]
+    assert not undrain(world.state, ADA, "site", "metro")
+
+
+async def test_orders_hold_over_a_restart_until_they_are_ended(make_world: Callable[[TurnupTable], World]) -> None:
+    world = make_world(TurnupTable(wanted=False))
+    drain(world.state, ADA, "appliance", "metro-a", for_s=0, reason="")
+    orders = world.orders()
+    world.report()
+    assert world.standing()[0] == "drained"
+    assert undrain(world.state, ADA, "appliance", "metro-a")
+    orders.follow()
+    assert world.standing()[0] == "up"
+    assert [action for _, action, _ in world.log()] == ["drain", "undrain"]
+
+
+async def test_orders_let_a_new_box_in_once_it_has_passed(
+    make_world: Callable[[TurnupTable], World], package: Path
+) -> None:
+    world = make_world(TurnupTable())
+    revisions = world.steering.publish(package)
+    orders = world.orders()
+    assert orders.checks("metro-a") == []
+    world.report()
+    assert world.standing() == ("turning-up", "turning up: it is yet to be checked")
+    await orders.look()
+    assert world.standing()[1] == (
+        "turning up: its delivery port has not been probed yet; "
+        "it holds nothing that is published, and no plan for it is made yet"
+    )
+    plan = FillPlan(
+        plan=revision("plan"),
+        appliance="metro-a",
+        made_at_ns=0,
+        capacity_bytes=1,
+        assets=[
+            PlannedAsset(asset=asset, revision=at, bytes=1, popularity=0, why="") for asset, at in revisions.items()
+        ],
+    )
+    with world.state.write() as transaction:
+        transaction.put("plan/metro-a", msgspec.msgpack.encode(plan))
+    world.probes["metro-a"] = Seen(0, "", True)
+    await orders.look()
+    assert world.standing()[1] == "turning up: it holds 0% of its plan, at least 50% is wanted: let its fill run"
+    world.report(sequence=2, contents=make_contents(revisions))
+    await orders.look()
+    assert world.standing()[0] == "up"
+    assert orders.checks("metro-a") == []
+    assert world.log()[-1] == ("steering", "turn-up", "metro-a passed all checks")
+    assert world.orders().checks("metro-a") == []  # not asked again after a restart
+    change_turnup(world.state, ADA, "metro-a", "again")
+    orders.follow()
+    assert world.standing()[0] == "turning-up"
+    change_turnup(world.state, ADA, "metro-a", "accept")
+    orders.follow()
+    assert world.standing()[0] == "up"
+    assert world.log()[-2:] == [("ada", "turn-up again", "metro-a"), ("ada", "turn-up accept", "metro-a")]
+
+
+async def test_orders_leave_boxes_alone_that_served_before_there_were_checks(
+    make_world: Callable[[TurnupTable], World], state: EmbeddedState
+) -> None:
+    with state.write() as transaction:
+        transaction.put("capacity/metro-b", b"1000")
+    world = make_world(TurnupTable())
+    orders = world.orders()
+    world.report("metro-a")
+    world.report("metro-b")
+    await asyncio.wait_for(orders.look(), 10)
+    assert (world.standing("metro-a")[0], world.standing("metro-b")[0]) == ("turning-up", "up")
+    again = world.orders()
+    assert list(map(again.checks, ("metro-b",))) == [[]]
+    assert again.checks("metro-a")
