@@ -83,6 +83,7 @@ class Views:
         values["steering_routes:counted"] = sum(one.routes for one in heard) - set_aside
         values["steering_state_connected"] = int(self._federation.is_connected())
         values["steering_instances"] = len(self._federation.instances())
+        values["steering_slowed_paths"] = self._decider.feedback.slowed_paths
         values["steering_titles"] = len(self._decider.catalogue.titles)
         return values
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from oca.common.clock import monotonic_s, now_ns
+from oca.common.messages import PrefixQuality
 from oca.common.prefix import Prefix
-from steering.address import Address
+from steering.address import Address, parse_address
 from steering.catalogue import Catalogue, Title
 from steering.claims import Claims, Shape
 from steering.edition import Edition
+from steering.feedback import Feedback
 from steering.fleet import Fleet
 from steering.holders import Holding, TitleHolders
 from steering.liveness import Liveness, Standing, report_age_limit_s
@@ -98,6 +100,7 @@ class Decider:
         self.reach = Reach(settings.site, settings.routes)
         self.checks_of: Callable[[str], list[Check]] = lambda _: []
         """The checks of a new appliance that has yet to pass them; ``StandingOrders`` knows them."""
+        self.feedback = Feedback(settings.feedback)
         self._site_numbers = self.fleet.holders.site_numbers
         self._racks: dict[str, _Rack] = {}
         self._nearest: dict[str, tuple[NearSite, ...]] = {}
@@ -144,6 +147,19 @@ class Decider:
         """Its report has come: its site is judged anew."""
         self._racks.pop(self.site_of[appliance], None)
 
+    def take_quality(self, appliance: str, rows: Iterable[PrefixQuality]) -> None:
+        """Take up what players told an appliance, by the site that each client network belongs to."""
+        if not self.settings.feedback.enabled:
+            return
+        by_home: dict[str, list[PrefixQuality]] = {}
+        for row in rows:
+            address = parse_address(row.prefix.partition("/")[0])
+            if address is not None:
+                claims = [found for _, found in self.reach.claims.covering(address.version, address.number)]
+                by_home.setdefault(home_of(claims), []).append(row)
+        by_home.pop("", None)
+        self.feedback.take(appliance, by_home, monotonic_s())
+
     def token_path(self, appliance: str, title: Title) -> str:
         """The token for ``title`` that an appliance asks for, as it stands in the path; empty: it asks for none."""
         report = self.fleet.members[appliance].report
@@ -166,7 +182,8 @@ class Decider:
         bits = 32 if client.version == 4 else 128
         prefixes = [str(Prefix(client.version, length, client.number >> (bits - length))) for length in lengths]
         region = self.sites[home].region if home else ""
-        return Viewer(home, prefixes, claims, region, f"{client.number >> (bits - _NETWORK_BITS[client.version]):x}")
+        network = f"{client.number >> (bits - _NETWORK_BITS[client.version]):x}"
+        return Viewer(home, prefixes, claims, region, network, self.feedback.of_home(home))
 
     def _edition(self, title: Title) -> Edition:
         edition = self._editions.get(title.title)

@@ -142,6 +142,8 @@ class Federation:
         self._others[appliance] = told.instance
         self._release(appliance)
         self._decider.heard(appliance)
+        if report.quality is not None:
+            self._decider.take_quality(appliance, report.quality)
         self._decider.counts.add("steering_reports:shared")
         self._serving_audit.seen(appliance, report.serving)
         if self._copy is not None:

@@ -123,4 +123,4 @@ def delivery_url_fault(url: str) -> str:
 
 
 def _without_lists(report: Report) -> Report:
-    return replace(report, contents=replace(report.contents, assets=None), demand=None)
+    return replace(report, contents=replace(report.contents, assets=None), demand=None, quality=None)

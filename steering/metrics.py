@@ -83,6 +83,12 @@ STEERING = (
         values=get_args(Standing),
     ),
     Family(
+        name="steering_slowed_paths",
+        kind="gauge",
+        unit="paths",
+        help="Paths (an appliance and its viewers' site) that are sent fewer viewers because players there starve.",
+    ),
+    Family(
         name="steering_probes",
         kind="counter",
         unit="probes",

@@ -9,7 +9,7 @@ share of networks, so that its load goes over to the next ones and none is overf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import NamedTuple, Protocol
@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 from steering.catalogue import Title
 from steering.claims import Claims
 from steering.edition import Edition
+from steering.feedback import Slowed
 from steering.holders import Holding
 from steering.liveness import Liveness
 from steering.load import place_of, takes
@@ -25,6 +26,7 @@ from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 
 REJECTED_MAX = 200
 _by_standing = itemgetter(0, 1)
+_NONE_SLOWED: Mapping[str, Slowed] = {}
 
 
 class Candidate(NamedTuple):
@@ -124,6 +126,7 @@ class Viewer(NamedTuple):
         reach: The claims to each of them.
         region: Its region, for rights; empty: unknown.
         network: Its network, so that those of one network are sent to the same box.
+        slowed: Appliances on the way to which such viewers starve, by their players.
     """
 
     home: str = ""
@@ -131,6 +134,7 @@ class Viewer(NamedTuple):
     reach: Sequence[Claims] = ()
     region: str = ""
     network: str = ""
+    slowed: Mapping[str, Slowed] = _NONE_SLOWED
 
 
 Look = Callable[[str, bool], Iterable[tuple[Candidate, Holding | None]]]
@@ -186,7 +190,8 @@ def rank(
             break
         for fit in _fits(edition, tier, look, rejected, explain=explain):
             candidate = fit.candidate
-            room = candidate.share >= 1.0 or takes(candidate.appliance, viewer.network, candidate.share)
+            share = candidate.share if not viewer.slowed else candidate.share * _left(candidate.appliance, viewer)
+            room = share >= 1.0 or takes(candidate.appliance, viewer.network, share)
             (chosen if room else set_back).append(fit)
     ways = chosen + set_back
     wanted = len(edition.whole)
@@ -208,6 +213,12 @@ def rank(
     ]
     pathways += _origins(origin_url, alone=not pathways)
     return Ranking(tuple(pathways), tuple(rejected))
+
+
+def _left(appliance: str, viewer: Viewer) -> float:
+    """The share of a box's viewers that feedback leaves it."""
+    slowed = viewer.slowed.get(appliance)
+    return slowed.weight if slowed is not None else 1.0
 
 
 def _fits(
@@ -256,8 +267,11 @@ class _Reasons(NamedTuple):
         share = "holds it whole" if holds == self.wanted else f"holds {holds} of its {self.wanted} assets"
         place = f"number {self.before + 1}" if self.before else "nearest"
         full = "nearly full: " if candidate.share < candidate.liveness.weight else ""
-        room = "" if candidate.share >= 1 else f"; {full}takes {candidate.share:.0%} of its viewers"
-        return f"{place}: {_place(self.fit.ranked, self.viewer)}; {share}; {candidate.liveness.why}{room}"
+        slowed = self.viewer.slowed.get(candidate.appliance)
+        told = f"; {slowed.why}" if slowed is not None else ""
+        left = candidate.share * _left(candidate.appliance, self.viewer)
+        room = "" if left >= 1 else f"; {full}takes {left:.0%} of its viewers"
+        return f"{place}: {_place(self.fit.ranked, self.viewer)}; {share}; {candidate.liveness.why}{told}{room}"
 
 
 class Said(NamedTuple):

@@ -65,6 +65,7 @@ CATALOGUE_INTERVAL_S = 0.25
 KEYS_INTERVAL_S = 0.5
 PREFIX_FILES_INTERVAL_S = 2.0
 ALIVE_INTERVAL_S = 1.0
+QUALITY_INTERVAL_S = 10.0
 STOP_S_MAX = 5.0
 PLAN_RETRY_S = 60.0
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -154,10 +155,8 @@ class Service:
         routes = Routes(self.decider, authorisation, route_intake, self._federation)
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
         limits = Limits(settings.limits, trusted, self._counts, monotonic_s)
-        observers = Observers(self._prober.observers)
         drains = Drains(state, self.decider.site_of, operators.actor, self._orders.follow)
-        console = Console(self.decider)
-        seen = (observers, drains, console)
+        seen = (Observers(self._prober.observers), drains, Console(self.decider))
         parts = (players, views, appliances, routes, enrolment, operators, *seen, Page(), ApiDocument())
         self.app = steering_app(parts, [limits.gate, operators.gate])
         self.express = Express(playback, limits)
@@ -210,6 +209,7 @@ class Service:
         self._background.repeat(self._follow_prefix_files, name="prefix files")
         self._background.repeat(self._follow_keys, name="signing keys")
         self._background.repeat(self._orders.look, name="drains and turn-up")
+        self._background.repeat(self._forget_quality, name="quality")
         self._background.repeat(self._tell_manager, name="service manager")
         self._background.repeat(self._history.look, name="history", retry_s=PLAN_RETRY_S)
         self._background.repeat(self._plans.look, name="nightly plans", retry_s=PLAN_RETRY_S)
@@ -235,6 +235,11 @@ class Service:
         """Rotate keys in time; take up what a command or another instance did."""
         await asyncio.sleep(KEYS_INTERVAL_S)
         await self._signing.look()
+
+    async def _forget_quality(self) -> None:
+        """Let go of what players told of paths on which nobody plays any more."""
+        await asyncio.sleep(QUALITY_INTERVAL_S)
+        self.decider.feedback.expire(monotonic_s())
 
     async def _tell_manager(self) -> None:
         """Say that this loop turns, and what is amiss."""

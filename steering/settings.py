@@ -14,6 +14,7 @@ from oca.common.log import LogTable
 from oca.common.messages import Name
 from oca.common.routes import ROUTES_MAX
 from oca.common.settings import Table, load
+from steering.feedback_settings import FeedbackTable
 from steering.history.settings import HistoryTable
 from steering.plan_settings import PlanTable
 from steering.probing.settings import ProbesTable
@@ -224,6 +225,7 @@ class SteeringSettings(Table, frozen=True):
     fleet: FleetTable = FleetTable()
     probes: ProbesTable = ProbesTable()
     turnup: TurnupTable = TurnupTable()
+    feedback: FeedbackTable = FeedbackTable()
     routes: RoutesTable = RoutesTable()
     plan: PlanTable = PlanTable()
     history: HistoryTable = HistoryTable()

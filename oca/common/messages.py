@@ -50,6 +50,7 @@ SourceKind = Literal["peer", "tier", "origin"]
 ASSETS_MAX = 1_000_000
 OBJECTS_MAX = 100_000
 REPORT_BYTES_MAX = 64 * 2**20
+QUALITY_PREFIXES_MAX = 128
 
 
 class Message(Struct, frozen=True, kw_only=True):
@@ -128,6 +129,22 @@ class DemandBatch(Message, frozen=True):
     items: Annotated[list[AssetDemand], Meta(max_length=ASSETS_MAX)]
 
 
+class PrefixQuality(Message, frozen=True, array_like=True):
+    """What players of one client network told in the last quarter of an hour (CMCD); no viewer is in it.
+
+    Attributes:
+        prefix: A /24 of IPv4 or a /48 of IPv6.
+        requests: That told anything.
+        starved: Of those, told of a buffer run empty since the one before.
+        throughput_kbits_per_s: As measured by the players, in the mean; 0 where none told.
+    """
+
+    prefix: Annotated[str, Meta(max_length=49)]
+    requests: Count
+    starved: Count
+    throughput_kbits_per_s: Count = 0
+
+
 class Report(Message, frozen=True):
     """Everything steering knows of an appliance, sent every few seconds."""
 
@@ -151,6 +168,8 @@ class Report(Message, frozen=True):
     """Ids of that policy's keys."""
     routes: HexDigest | None = None
     """Digest of the table of routes that it has told steering of; None: it hears none by BGP."""
+    quality: Annotated[list[PrefixQuality], Meta(max_length=QUALITY_PREFIXES_MAX)] | None = None
+    """What players told, by client network, once a minute; None: not this time."""
 
 
 class ReportAnswer(Message, frozen=True):

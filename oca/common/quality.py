@@ -6,6 +6,7 @@ No viewer is in it: no session, no address, only the network that an access line
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -43,6 +44,15 @@ class Quality(Struct, array_like=True, gc=False):
         self.bitrate_told += other.bitrate_told
         self.buffer_ms += other.buffer_ms
         self.buffer_told += other.buffer_told
+
+
+def by_prefix(rows: Iterable[Quality]) -> list[Quality]:
+    """Sums over assets, of the client prefixes that told most first; what no prefix was kept of is left out."""
+    sums: dict[str, Quality] = {}
+    for row in rows:
+        if row.prefix:
+            sums.setdefault(row.prefix, Quality("", row.prefix)).add(row)
+    return sorted(sums.values(), key=lambda one: (-one.requests, one.prefix))
 
 
 def prefix_of(address: str) -> str:

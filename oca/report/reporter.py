@@ -16,11 +16,12 @@ import msgspec
 
 from oca import __version__
 from oca.common.box import ApplianceTable, SteeringTable
-from oca.common.clock import now_ns
+from oca.common.clock import monotonic_s, now_ns
 from oca.common.errors import SteeringError
 from oca.common.jwk import SigningPolicy
 from oca.common.log import get_logger
-from oca.common.messages import Misses, Report, ReportAnswer, Serving
+from oca.common.messages import QUALITY_PREFIXES_MAX, Misses, PrefixQuality, Report, ReportAnswer, Serving
+from oca.common.quality import by_prefix
 from oca.common.threads import in_thread
 from oca.report.exchange import Exchange
 from oca.report.kept_demand import KeptDemand
@@ -31,6 +32,8 @@ from oca.report.snapshot import Delivery, Snapshot, SteeringLink
 LAST_REPORTS_MAX = 3
 """One for a batch whose answer was cut off, one for the demand since, one to spare."""
 KEEP_S_MAX = 1.0
+QUALITY_S = 60.0
+"""How often players' quality is told: it covers a quarter of an hour, and costs steering a look-up for each network."""
 _log = get_logger("reporter")
 _decode = msgspec.json.Decoder(ReportAnswer).decode
 _encode = msgspec.json.Encoder().encode
@@ -91,6 +94,7 @@ class Reporter:
         self._ledger = KeptDemand(demand_folder, boot_id, started_at_ns=now_ns())
         self._keeping: asyncio.Future[None] | None = None
         self.exchange = Exchange(steering, appliance.id)
+        self._quality_at_s = monotonic_s() + QUALITY_S
         self._wanted = asyncio.Event()
         self._sequence = 0
         self._listed_wanted = ""
@@ -189,7 +193,20 @@ class Reporter:
             policy=policy.revision if policy is not None else "",
             keys=[key.kid for key in policy.keys] if policy is not None else [],
             routes=self._routes.ledger.digest if self._routes is not None else None,
+            quality=self._quality(),
         )
+
+    def _quality(self) -> list[PrefixQuality] | None:
+        """What players told, once a minute; of those networks that told most."""
+        if monotonic_s() < self._quality_at_s:
+            return None
+        self._quality_at_s = monotonic_s() + QUALITY_S
+        return [
+            PrefixQuality(
+                row.prefix, row.requests, row.starved, row.throughput_kbits_per_s // max(1, row.throughput_told)
+            )
+            for row in by_prefix(self._delivery.quality())[:QUALITY_PREFIXES_MAX]
+        ]
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> ReportAnswer:
         raw = await self.exchange.post(session, "report", body)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from oca.common.messages import Health, Load, StoreUse
+from oca.common.quality import Quality
 from oca.report.contents import Held
 from oca.report.health import explained
 from oca.report.readings import DeviceReading, LinkReading
@@ -80,6 +81,9 @@ class Delivery(Protocol):
 
     def workers(self) -> Sequence[Worker]:
         """The workers' states."""
+
+    def quality(self) -> Sequence[Quality]:
+        """What players told in the last quarter of an hour, by asset and client prefix."""
 
     def take_demand(self) -> Mapping[str, tuple[int, int]]:
         """(requests, bytes) per asset since last taken."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from oca.common.messages import Health, Load, StoreUse
+from oca.common.quality import Quality
 from oca.report.contents import Held
 from oca.report.readings import DeviceReading, LinkReading
 from oca.report.snapshot import Snapshot, StoreReading
@@ -50,6 +51,7 @@ class FakeDelivery:
     failed: list[tuple[int, str, str]] = field(default_factory=list)
     out: dict[int, bool] = field(default_factory=dict)
     tls: FakeTls = field(default_factory=FakeTls)
+    told: list[Quality] = field(default_factory=list)
     door: FakeDoor = field(default_factory=FakeDoor)
 
     def counters(self) -> Mapping[str, int]:
@@ -64,6 +66,9 @@ class FakeDelivery:
 
     def leave_out(self, out: Mapping[int, bool]) -> None:
         self.out = dict(out)
+
+    def quality(self) -> list[Quality]:
+        return list(self.told)
 
     def take_demand(self) -> Mapping[str, tuple[int, int]]:
         taken, self.demand = self.demand, {}

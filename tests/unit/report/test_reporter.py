@@ -12,7 +12,9 @@ from aiohttp.test_utils import TestServer
 from oca.common.box import ApplianceTable, SteeringTable
 from oca.common.jwk import SigningPolicy
 from oca.common.log import configure_logging
-from oca.common.messages import Report, ReportAnswer
+from oca.common.messages import QUALITY_PREFIXES_MAX, PrefixQuality, Report, ReportAnswer
+from oca.common.quality import Quality
+from oca.report import reporter as reporting
 from oca.report.exchange import ANSWER_BYTES_MAX
 from oca.report.reporter import Reporter
 from oca.report.snapshot import Snapshot
@@ -307,3 +309,50 @@ async def test_reporter_goes_to_another_instance_where_one_is_away(
         await reporter.report(session)
     assert reporter.link.why == ""
     assert len(service.reports) == 4
+
+
+async def test_reporter_tells_once_a_minute_what_players_told(
+    steering: tuple[Steering, str],
+    make_reporter: Callable[..., Reporter],
+    delivery: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service, url = steering
+    now_s = [1000.0]
+    monkeypatch.setattr(reporting, "monotonic_s", lambda: now_s[0])
+    delivery.told = [
+        Quality("film/a", "192.0.2.0/24", requests=30, starved=3, throughput_kbits_per_s=9000, throughput_told=3),
+        Quality("film/b", "192.0.2.0/24", requests=10, starved=1),
+        *(Quality("film/a", f"10.0.{number}.0/24", requests=1) for number in range(200)),
+    ]
+    reporter = make_reporter(url)
+    async with aiohttp.ClientSession() as session:
+        for now_s[0] in (1030.0, 1061.0, 1062.0, 1121.0):
+            await reporter.report(session)
+    assert [report.quality is not None for report in service.reports] == [False, False, True, False, True]
+    told = service.reports[2].quality
+    assert told is not None
+    assert told[0] == PrefixQuality("192.0.2.0/24", 40, 4, 3000)
+    assert len(told) == QUALITY_PREFIXES_MAX
+
+
+async def test_reporter_learns_what_steering_makes_of_the_box_and_of_its_clock(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter]
+) -> None:
+    service, url = steering
+
+    def judged(report: Report) -> web.Response:
+        answer = ReportAnswer(
+            contents_wanted=False,
+            at_ns=report.sent_at_ns - 3600 * 10**9,
+            sends_viewers=False,
+            why="turning up: it holds 3% of its plan",
+        )
+        return web.Response(body=msgspec.json.encode(answer))
+
+    service.answer = judged
+    reporter = make_reporter(url)
+    async with aiohttp.ClientSession() as session:
+        await reporter.report(session)
+    assert reporter.link.clock_ahead_s == 3600.0
+    assert (reporter.link.sends_viewers, reporter.link.judged) == (False, "turning up: it holds 3% of its plan")

@@ -19,7 +19,8 @@ from structlog.testing import capture_logs
 
 import steering.api_appliances as appliances_module
 from oca.common.clock import now_ns
-from oca.common.messages import Contents, FillPlan
+from oca.common.messages import Contents, FillPlan, PrefixQuality
+from steering.feedback_settings import FeedbackTable
 from steering.planner import compute_plans, make_plans
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
@@ -36,6 +37,26 @@ from tests.unit.steering.made_up import (
 )
 
 REPORT = "/v1/appliances/metro-a/report"
+
+
+async def test_report_of_starving_players_slows_their_path(steering: Steering, package: Path) -> None:
+    revisions = steering.publish(package)
+    starving = [PrefixQuality(f"127.0.{number}.0/24", 100, 50) for number in range(9)]
+    strange = [PrefixQuality("nonsense", 100, 100), PrefixQuality("203.0.113.0/24", 100, 100)]
+    for minute in range(6):
+        await steering.report(
+            make_report(sequence=minute + 1, contents=make_contents(revisions), quality=[*starving, *strange])
+        )
+    slowed = steering.service.decider.feedback.of_home("metro")
+    assert {name: path.weight for name, path in slowed.items()} == {"metro-a": 0.5}
+    answer = await steering.get("/v1/explain", params={"title": "harbour", "client": "127.0.0.1"})
+    why = next(pathway["why"] for pathway in answer["pathways"] if pathway["pathway"] == "metro-a")
+    assert "players there starve: 50.0% of requests, by the median of 9 networks, 2.0% is usual; takes 50%" in why
+    steering.service.decider.settings = replace_message(
+        steering.service.decider.settings, feedback=FeedbackTable(enabled=False)
+    )
+    await steering.report(make_report(sequence=7, quality=[]))
+    assert steering.service.decider.feedback.of_home("metro") == slowed
 
 
 async def test_report_brings_appliance_up(steering: Steering) -> None:

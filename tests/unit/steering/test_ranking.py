@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from oca.common.prefix import Prefix
 from steering.catalogue import Title
 from steering.edition import Edition
+from steering.feedback import Score, Slowed
 from steering.liveness import Liveness
 from steering.order import home_of, nearest_sites, order_sites
 from steering.ranking import Ranking, Viewer, bar, rank
@@ -326,3 +327,27 @@ def test_ranking_without_a_box_moves_only_its_viewers(
     assert [name for name in after if not name.startswith("origin")] == [
         name for name in before if name != f"x{gone}" and not name.startswith("origin")
     ]
+
+
+def test_ranking_gives_slowed_path_its_share_and_says_why() -> None:
+    slowed = Slowed(0.5, Score(0.2, 14), 0.02)
+    there = world()
+    viewers = [Viewer(network=f"{number}", slowed={"peer-a": slowed}) for number in range(200)]
+    order = order_sites({site.id: site for site in there.sites}, [], nearest_sites(there.sites, None, per_class_max=9))
+    first = []
+    for viewer in viewers:
+        ranking = rank(
+            Edition(TITLE),
+            order,
+            lambda site, everyone: there.candidates.get(site, []),
+            viewer,
+            now_ns=NOW_NS,
+            origin_url=ORIGIN,
+            appliances_max=4,
+        )
+        first.append(ranking.pathways[0])
+    sent = [pathway.why for pathway in first if pathway.pathway == "peer-a"]
+    assert 70 <= len(sent) <= 130
+    assert sent[0].endswith(
+        "players there starve: 20.0% of requests, by the median of 14 networks, 2.0% is usual; takes 50% of its viewers"
+    )
