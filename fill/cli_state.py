@@ -142,9 +142,9 @@ def _write_page(path: Path, text: str) -> None:
 def _print_night(night: Night) -> None:
     sources = ", ".join(f"{format_bytes(night.bytes_by_source.get(kind, 0))} from {kind}" for kind in KINDS)
     print_line(
-        f"{night.night}: {night.assets_in} assets, {format_bytes(night.bytes_in)} in, {night.assets_out} assets, "
-        f"{format_bytes(night.bytes_out)} out; {night.fills} fills, {format_duration(night.filling_s)}; "
-        f"last one {night.state}"
+        f"{night.night}: {format_bytes(night.bytes_in)} in (assets: {night.assets_in}), "
+        f"{format_bytes(night.bytes_out)} out (assets: {night.assets_out}); "
+        f"fills: {night.fills}, {format_duration(night.filling_s)}, the last one {night.state}"
     )
     print_line(f"  over the network {sources}; efficiency {efficiency_text(night)}")
     if night.reason:

@@ -152,7 +152,7 @@ def test_report_tells_what_the_night_brought(
     capsys.readouterr()
     assert run("report", "--config", config, "--page", tmp_path / "report.html") == 0
     said = capsys.readouterr().out
-    assert ": 1 assets, 68.4 KiB in, 0 assets, 0 B out; 1 fills, " in said
+    assert ": 68.4 KiB in (assets: 1), 0 B out (assets: 0); fills: 1, " in said
     assert "over the network 0 B from peer, 0 B from tier, 68.4 KiB from origin; efficiency not known yet" in said
     assert "refused  t/gone  100 B  " in said
     assert "t/gone" in (tmp_path / "report.html").read_text()
