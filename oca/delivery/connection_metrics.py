@@ -13,6 +13,13 @@ CONNECTIONS: tuple[Family, ...] = (
     ),
     Family(name="delivery_connections", kind="gauge", unit="connections", help="Connections open now."),
     Family(
+        name="delivery_memory_blocks",
+        kind="gauge",
+        unit="blocks",
+        help="Pieces of memory that the workers have in use, some 100 bytes each. They go with the connections; what "
+        "is free again a process keeps for the next, and its size stays. If these rise day by day, memory leaks.",
+    ),
+    Family(
         name="delivery_connections_refused",
         kind="counter",
         unit="connections",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 STATUS_SLOTS = {status: DELIVERY_SLOTS[f"delivery_responses:{status}"] for status in STATUSES}
 _OPEN = DELIVERY_SLOTS["delivery_connections"]
 _GAVE_WAY = DELIVERY_SLOTS["delivery_connections_gave_way"]
+_BLOCKS = DELIVERY_SLOTS["delivery_memory_blocks"]
 SWEEP_S = 1.0
 """How often each connection is looked at, and the index's version."""
 TICK_S = 0.1
@@ -255,6 +257,7 @@ class Service:
 
     def _begin_sweep(self) -> None:
         self.date = self._date()
+        self.counts[_BLOCKS] = sys.getallocatedblocks()
         self.lookup.refresh()
         if self.gate is not None:
             self.gate.tick(clock.now_s())
