@@ -5,6 +5,7 @@ Each segment's bytes are compared with the file that the origin has.
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections import Counter
 from collections.abc import Callable
@@ -19,9 +20,12 @@ from demo.compare import differences, packaged_segments
 from demo.player import HeadlessPlayer, PlaybackError, Played
 from demo.process import becomes_true
 from demo.system import READY_S, System
+from oca.common.clock import monotonic_s
 from oca.common.units import format_bytes
 
 FFMPEG_S = 120.0
+PLAYED_S = 120.0
+LEFT_OUT_S_MAX = 5.0
 
 
 Note = Callable[[str, bool, str], None]
@@ -57,7 +61,9 @@ async def check(system: System, title: str, library: Path, tell: Callable[[Findi
         seen = said or ("not a word" if code == 0 else f"exit code {code}")
         note(f"ffmpeg plays {name} without a warning", code == 0 and not said, seen)
     kill_at = len(wanted["video"]) // 2
-    cut = await _play(system, answer["hls_url"], kill=ways[0], kill_at=kill_at)
+    cut, late_s = await asyncio.gather(
+        _play(system, answer["hls_url"], kill=ways[0], kill_at=kill_at), _last_viewer_s(system, title, ways[0])
+    )
     _note_played(
         note,
         f"the film with {ways[0]} killed in the middle",
@@ -69,6 +75,8 @@ async def check(system: System, title: str, library: Path, tell: Callable[[Findi
     asked = _segments(await system.sent_by_origin()) - filled
     seen = f"{asked} while they played, {filled} to fill appliances"
     note("the origin was asked for no segment while films played", asked == 0, seen)
+    seen = f"{late_s:.1f} s after SIGKILL, limit {LEFT_OUT_S_MAX:g} s"
+    note(f"steering soon sends nobody to {ways[0]} any more", late_s <= LEFT_OUT_S_MAX, seen)
     await _steering_moves_on(system, title, ways[0], note)
     return all(finding.is_good for finding in findings)
 
@@ -124,11 +132,22 @@ def _note_move(note: Note, next_way: str, moved: list[Played]) -> None:
     note(f"playback went on from {next_way}", bool(moved) and moved[-1].pathway == next_way, seen)
 
 
-async def _steering_moves_on(system: System, title: str, killed: str, note: Note) -> None:
+async def _last_viewer_s(system: System, title: str, killed: str) -> float:
+    """How long after an appliance was killed steering still sent viewers there."""
+
+    async def is_killed() -> bool:
+        return killed not in system.processes
+
     async def left_out() -> bool:
         return killed not in [way["pathway"] for way in (await system.playback(title))["pathways"]]
 
+    await system.until(f"{killed} is killed", is_killed, PLAYED_S)
+    began_at = monotonic_s()
     await system.until(f"steering leaves {killed} out", left_out, READY_S)
+    return monotonic_s() - began_at
+
+
+async def _steering_moves_on(system: System, title: str, killed: str, note: Note) -> None:
     answer: dict[str, Any] = await system.playback(title)
     why = next((way["why"] for way in answer["rejected"] if way["pathway"] == killed), "")
     note(f"steering sends nobody to {killed} any more, and says why", bool(why), why)

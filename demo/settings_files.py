@@ -39,7 +39,7 @@ def _steering(places: Places, instance: Instance) -> str:
         _state(places, instance),
         f'[origin]\nurl = "{places.origin_url}"',
         '[signing]\nmode = "required"',
-        "[fleet]\nshed_by_cpu = false",
+        "[fleet]\nshed_by_cpu = false\nreturn_s = 0",  # who watches kills the same box again and again
         f"[plan]\nhot_share = {HOT_SHARE}",
     ]
     for site in SITES:

@@ -39,7 +39,7 @@ from steering.state.store import StateStore
 from steering.trust.serving_audit import ServingAudit
 
 PROGRESS_BYTES_MAX = 2**20
-_ABLE = ("up", "draining", "turning-up")
+_ABLE = ("up", "draining", "turning-up", "returning")
 """Who may serve other appliances."""
 _reports = msgspec.json.Decoder(Report)
 _progress = msgspec.json.Decoder(FillProgress)

@@ -96,6 +96,7 @@ class Decider:
             age_limit_s=report_age_limit_s(
                 settings.fleet.report_interval_s, settings.fleet.missed_reports_max, settings.fleet.report_grace_s
             ),
+            return_s=settings.fleet.return_s,
         )
         self.reach = Reach(settings.site, settings.routes)
         self.checks_of: Callable[[str], list[Check]] = lambda _: []

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from oca.common.messages import FillProgress, Report
+from steering.absences import NEVER_AWAY, Absences, come_back
 from steering.holders import Holders
-from steering.liveness import NEVER_REPORTED, NOTHING_BESIDE, Beside, Liveness, judge
+from steering.liveness import NEVER_REPORTED, NOTHING_BESIDE, Beside, Liveness, judge, returning
 
 _BOOTS_REMEMBERED = 16
 _UNREACHABLE_HOSTS = ("0.0.0.0", "::", "")
@@ -33,15 +34,17 @@ class Member:
     fill: FillProgress | None = None
     past_boots: deque[str] = field(default_factory=lambda: deque(maxlen=_BOOTS_REMEMBERED))
     rivals: int = 0  # reports of past boots since a boot was first heard of
+    absences: Absences = NEVER_AWAY
     is_held: bool = False  # as last known from another instance, which cannot be heard now
 
 
 class Fleet:
     """The last report per appliance, and who holds which asset."""
 
-    def __init__(self, site_of: Mapping[str, str], *, age_limit_s: float) -> None:
-        """For these appliances, each with its site."""
+    def __init__(self, site_of: Mapping[str, str], *, age_limit_s: float, return_s: float = 0.0) -> None:
+        """For these appliances, each with its site; ``return_s`` as in ``[fleet]``."""
         self.age_limit_s = age_limit_s
+        self.return_s = return_s
         self.members: Mapping[str, Member] = {appliance: Member() for appliance in site_of}
         self.holders = Holders(site_of)
         self._beside: dict[str, Beside] = {}
@@ -68,6 +71,9 @@ class Fleet:
         if report.contents.assets is not None:
             self.holders.put(report.appliance, ((item.asset, item.revision) for item in report.contents.assets))
             member.contents_digest = report.contents.digest
+        gone_at_s = member.received_at_s + self.age_limit_s
+        if last is not None and now_s > gone_at_s:
+            member.absences = come_back(member.absences, gone_at_s, now_s, settle_s=self.return_s)
         # The list lives in ``holders`` and demand in the state; keeping both here too would double a fleet's memory.
         member.report = _without_lists(report)
         member.received_at_s = now_s
@@ -87,6 +93,8 @@ class Fleet:
         if member is None or member.report is None:
             return NEVER_REPORTED
         beside = self._beside.get(appliance, NOTHING_BESIDE)
+        if now_s < member.absences.settled_at_s:
+            beside = beside._replace(returning=returning(member.absences, now_s))
         liveness = judge(member.report, now_s - member.received_at_s, self.age_limit_s, beside)
         if member.is_held:
             liveness = liveness._replace(why=f"{liveness.why}; as last known from another instance")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from oca.common.messages import Report
+from oca.common.units import format_duration
+from steering.absences import Absences
 
 CLOCK_DIFFERENCE_S_MAX = 30.0
 """Far above what a report spends on its way; demand is dated by the appliance's clock."""
 FIRST_REPORTS_S_MAX = 6.0
-Standing = Literal["up", "draining", "drained", "failed", "gone", "unknown", "unreachable", "turning-up"]
+Standing = Literal["up", "draining", "drained", "failed", "gone", "unknown", "unreachable", "turning-up", "returning"]
 
 
 class Liveness(NamedTuple):
@@ -35,11 +37,13 @@ class Beside(NamedTuple):
         drained: Who drained it from steering, and until when.
         unreachable: Who cannot fetch from it.
         turning_up: What it has yet to pass before its first viewer.
+        returning: Why it has yet to stay before it takes viewers again.
     """
 
     drained: str = ""
     unreachable: str = ""
     turning_up: str = ""
+    returning: str = ""
 
 
 NOTHING_BESIDE = Beside()
@@ -57,6 +61,8 @@ def judge(report: Report, age_s: float, limit_s: float, beside: Beside = NOTHING
         return Liveness("failed", 0.0, f"its own verdict is failed: {_reasons(report)}")
     if beside.unreachable:
         return Liveness("unreachable", 0.0, beside.unreachable)
+    if beside.returning:
+        return Liveness("returning", 0.0, f"{beside.returning}; report {age_s:.1f} s old")
     if beside.turning_up:
         return Liveness("turning-up", 0.0, f"turning up: {beside.turning_up}")
     why = f"report {age_s:.1f} s old, limit {limit_s:.1f} s"
@@ -73,6 +79,14 @@ def clock_fault(report: Report, received_at_ns: int) -> str:
     side = "ahead of" if ahead_s > 0 else "behind"
     limit = f"limit {CLOCK_DIFFERENCE_S_MAX:.0f} s"
     return f"its clock is {abs(ahead_s):.0f} s {side} steering's, {limit}; check both machines' time service"
+
+
+def returning(absences: Absences, now: float) -> str:
+    """Why an appliance that is back takes no viewers yet, in words; empty: it does."""
+    left_s = absences.settled_at_s - now
+    if left_s <= 0:
+        return ""
+    return f"was away {absences.times} times within a day: viewers come if it stays for {format_duration(left_s)} more"
 
 
 def report_age_limit_s(interval_s: float, missed_max: int, grace_s: float) -> float:

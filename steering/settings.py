@@ -90,6 +90,16 @@ class FleetTable(Table, frozen=True):
     report_grace_s: Annotated[
         float, Meta(ge=0, le=60, description="Slack for the network on top.", extra={"unit": "seconds"})
     ] = 0.5
+    return_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=14400,
+            description="How long an appliance that was gone or unreachable has to stay before it takes viewers again, "
+            "from its second return within a day on; four times that at each further one, up to four hours. 0: none.",
+            extra={"unit": "seconds"},
+        ),
+    ] = 900.0
     shed_from_ratio: Annotated[
         float,
         Meta(gt=0, lt=1, description="Share of its capacity in use from which a box takes fewer new viewers."),

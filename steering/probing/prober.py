@@ -11,7 +11,9 @@ from oca.common.clock import monotonic_s
 from oca.common.errors import OcaError
 from oca.common.log import get_logger
 from oca.common.tasks import Tasks
+from steering.absences import NEVER_AWAY, Absences, come_back
 from steering.decision import Decider
+from steering.liveness import returning
 from steering.probing.fetch import Fetcher
 from steering.probing.observations import ISOLATED, Observations, Seen, Statement
 from steering.probing.quorum import combine
@@ -55,6 +57,8 @@ class Prober:
         self._pinned: tuple[float, Statement | None] = (float("-inf"), None)
         self._concluded_at_s = float("-inf")
         self._out: Mapping[str, str] = {}
+        self._absences: dict[str, Absences] = {}
+        self._gone_at_s: dict[str, float] = {}
         self._abstains = ""
         self._counted_at_s, self._heard = float("-inf"), 0
 
@@ -154,16 +158,28 @@ class Prober:
             "steering_observers:votes": votes,
             "steering_observers:abstains": len(words) - votes,
         }
-        for appliance in self._out.keys() | quorum.out.keys():
+        for appliance in self._gone_at_s.keys() | quorum.out.keys():
             if appliance in self._decider.site_of:
-                self._tell(appliance, quorum.out.get(appliance, ""))
+                self._tell(appliance, quorum.out.get(appliance, ""), now)
         self._out = quorum.out
 
-    def _tell(self, appliance: str, why: str) -> None:
-        if self._decider.fleet.note(appliance, unreachable=why):
+    def _tell(self, appliance: str, why: str, now: float) -> None:
+        """Let the fleet know of one that is out, or was: it has to stay, if it was out before."""
+        if bool(why) != (appliance in self._out):
+            _log.warning("probes", appliance=appliance, verdict="out" if why else "can be fetched from again", why=why)
+        back = ""
+        if why:
+            self._gone_at_s.setdefault(appliance, now)
+        else:
+            if appliance in self._out:
+                before, settle_s = self._absences.get(appliance, NEVER_AWAY), self._decider.settings.fleet.return_s
+                gone_at_s = self._gone_at_s[appliance]
+                self._absences[appliance] = come_back(before, gone_at_s, now, settle_s=settle_s)
+            back = returning(self._absences[appliance], now)
+            if not back:
+                del self._gone_at_s[appliance]
+        if self._decider.fleet.note(appliance, unreachable=why, returning=back):
             self._decider.heard(appliance)
-            if bool(why) != (appliance in self._out):
-                _log.warning("probes", appliance=appliance, verdict="out" if why else "in again", why=why)
 
 
 def _read(body: bytes) -> Statement:

@@ -4,7 +4,7 @@ import pytest
 
 from oca.common.messages import Contents
 from steering.fleet import Fleet, delivery_url_fault
-from steering.liveness import NEVER_REPORTED
+from steering.liveness import NEVER_REPORTED, Liveness
 from tests.unit.steering.made_up import make_batch, make_contents, make_progress, make_report, revision
 
 
@@ -109,3 +109,21 @@ def test_fleet_remembers_fill() -> None:
 )
 def test_delivery_url_is_checked(url: str, fault: str) -> None:
     assert delivery_url_fault(url) == fault
+
+
+def test_fleet_has_appliance_stay_that_was_away_again() -> None:
+    fleet = Fleet({"metro-a": "metro"}, age_limit_s=4.5, return_s=300)
+    for sequence, now in enumerate((0.0, 2.0)):
+        fleet.observe(make_report(sequence=sequence + 1), now)
+    fleet.observe(make_report(sequence=3), 100.0)
+    assert fleet.liveness("metro-a", 100.0).standing == "up"
+    assert fleet.liveness("metro-a", 105.0).standing == "gone"
+    fleet.observe(make_report(sequence=4), 110.0)
+    assert fleet.liveness("metro-a", 111.0) == Liveness(
+        "returning",
+        0.0,
+        "was away 2 times within a day: viewers come if it stays for 4 min 59 s more; report 1.0 s old",
+    )
+    for step in range(150):
+        fleet.observe(make_report(sequence=5 + step), 112.0 + 2 * step)
+    assert fleet.liveness("metro-a", 411.0).standing == "up"

@@ -230,3 +230,18 @@ async def test_prober_fetches_from_a_real_port(state: EmbeddedState) -> None:
             await asyncio.sleep(0.05)
     server.close()
     assert seen[0]["is_this"] is True
+
+
+async def test_prober_has_box_stay_that_was_out_before(world: World) -> None:
+    world.observer("here")
+    await world.run(2)
+    for standing in ("up", "returning"):
+        world.dark["here"] = {"metro-a"}
+        await world.run(15)
+        assert world.standing("metro-a")[0] == "unreachable"
+        world.dark["here"] = set()
+        await world.run(10)
+        assert world.standing("metro-a")[0] == standing
+    assert "was away 2 times within a day: viewers come if it stays for 14 min" in world.standing("metro-a")[1]
+    await world.run(900)
+    assert world.standing("metro-a")[0] == "up"
