@@ -11,7 +11,7 @@ from steering.catalogue import Title
 from steering.device import ANY
 from steering.liveness import Standing
 from steering.ranking import Pathway, Ranking
-from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
+from steering.settings_check import CDN_PATHWAY, ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY, RESERVED_PATHWAYS
 
 DECLARED_MAX = 32
 STEERING_VERSION = 1
@@ -116,28 +116,34 @@ def declared_pathways(text: str) -> list[str]:
     return list(dict.fromkeys(found))[:DECLARED_MAX]
 
 
+def playing_from(said: str) -> str:
+    """The pathway that a player is on, by what it says: an id, or a list in quotes; empty where it is none."""
+    first = said[:128].strip('"').partition(",")[0]
+    return first if _PATHWAY_ID.fullmatch(first) else ""
+
+
 def steering_answer(
     declared: Sequence[str], ranking: Ranking | None, standing_of: Callable[[str], Standing], *, ttl_s: int
 ) -> SteeringAnswer:
     """Put the declared pathways in order: ranked ones, then those serving out, the origin, then what is out.
 
-    An appliance not heard of since steering started keeps its place before the origin. Undeclared pathways never
-    appear, save to fill a list that would be shorter than two: players skip ids that they do not know.
+    The CDN stands before those that have no room for this viewer. An appliance not heard of since steering started
+    keeps its place before both. Undeclared pathways never appear, save to fill a list that would be shorter than two:
+    players skip ids that they do not know.
     """
     ranked = [pathway.pathway for pathway in ranking.pathways] if ranking is not None else []
     known = list(declared) or ranked
     places = {pathway: place for place, pathway in enumerate(ranked)}
+    cdn_at = places.get(CDN_PATHWAY, len(ranked))
 
     def order(item: tuple[int, str]) -> tuple[int, int]:
         index, pathway = item
-        if pathway == ORIGIN_PATHWAY:
-            return (3, 0)
-        if pathway == ORIGIN_RETRY_PATHWAY:
-            return (3, 1)
+        if pathway in RESERVED_PATHWAYS:
+            return {CDN_PATHWAY: (2, 0), ORIGIN_PATHWAY: (5, 0)}.get(pathway, (5, 1))
         if pathway in places:
-            return (0, places[pathway])
-        # 4: up, but not for this viewer, as when it no longer holds the title.
-        group = {"unknown": 1, "draining": 2, "up": 4}.get(standing_of(pathway), 5)
+            return (0 if places[pathway] < cdn_at else 3, places[pathway])
+        # 6: up, but not for this viewer, as when it no longer holds the title.
+        group = {"unknown": 1, "draining": 4, "up": 6}.get(standing_of(pathway), 7)
         return (group, index)
 
     priority = [pathway for _, pathway in sorted(enumerate(known), key=order)]

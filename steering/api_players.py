@@ -17,6 +17,7 @@ from steering.address import Client
 from steering.answer import (
     declared_pathways,
     pathway_answers,
+    playing_from,
     rejected_answers,
     source_of,
     steering_answer,
@@ -58,9 +59,9 @@ _STEERED = (
     Query("title", "The title that is played."),
     Query("pathways", "What the manifest declares, with commas between.", Annotated[str, Meta(max_length=2048)]),
     _CLIENT,
-    Query("_HLS_pathway", "The pathway in use, as hls.js, Shaka and AVPlayer tell it. Taken and not needed."),
+    Query("_HLS_pathway", "The pathway in use, as hls.js and Shaka tell it: it stays first while it has room."),
     Query("_HLS_throughput", "Measured bits per second. Taken and not needed."),
-    Query("_DASH_pathway", "The same of DASH players; dash.js sends a list in quotes. Taken and not needed."),
+    Query("_DASH_pathway", "The same of DASH players; dash.js sends a list in quotes, of which the first counts."),
     Query("_DASH_throughput", "The same; dash.js sends a list, which may hold nothing. Taken and not needed."),
 )
 
@@ -212,9 +213,13 @@ class Players:
             address = self._client(request).address
         except Refusal:  # a client= that is no address must not end a player's steering: do without
             address = self._playback.client(_caller(request), "").address
-        ranking = self._decider.decide(title, address, kind=kind).ranking if title is not None else None
+        playing = playing_from(query.get("_HLS_pathway", "") or query.get("_DASH_pathway", ""))
+        declared = declared_pathways(query.get("pathways", ""))
+        ranking = None
+        if title is not None:
+            ranking = self._decider.decide(title, address, kind=kind, playing=playing, declared=declared).ranking
         answer = steering_answer(
-            declared_pathways(query.get("pathways", "")),
+            declared,
             ranking,
             self._decider.standing,
             ttl_s=self._decider.settings.api.steering_ttl_s,

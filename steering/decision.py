@@ -9,17 +9,19 @@ from oca.common.clock import monotonic_s, now_ns
 from oca.common.messages import PrefixQuality
 from oca.common.prefix import Prefix
 from steering.address import Address, parse_address
+from steering.candidates import Candidate, Look, Viewer
 from steering.catalogue import Catalogue, Title
 from steering.claims import Claims, Shape
 from steering.edition import Edition
+from steering.expected import Expected
 from steering.feedback import Feedback
 from steering.fleet import Fleet
 from steering.holders import Holding, TitleHolders
 from steering.liveness import Liveness, Standing, report_age_limit_s
-from steering.load import share_taken
+from steering.load import share_kept, share_taken, use_ratio
 from steering.metrics import Counts
 from steering.order import NearSite, Order, home_of, nearest_sites, order_sites
-from steering.ranking import Candidate, Look, Ranking, Viewer, no_token, rank
+from steering.ranking import Ranking, no_token, rank
 from steering.reach import Reach
 from steering.recent import Recent
 from steering.settings import SteeringSettings
@@ -34,6 +36,9 @@ STANDING_S = 1.0
 """How long a site's boxes are not judged anew, unless one of them reports or is due to."""
 _NETWORK_BITS = {4: 24, 6: 48}
 """Viewers of one network are sent to the same boxes."""
+_STARTS = ("hls", "dash")
+"""Manifests: each is a viewer who is about to begin."""
+_NOTED = 0.01
 _SIGNED = ("playback", "hls", "dash", "redirect")
 """What hands out URLs; steering answers hold none, and an explanation is for operators."""
 
@@ -106,6 +111,7 @@ class Decider:
         self._racks: dict[str, _Rack] = {}
         self._nearest: dict[str, tuple[NearSite, ...]] = {}
         self._orders: Recent[tuple[Shape, ...], _KeptOrder] = Recent(ORDERS_KEPT)
+        self._expected = Expected()
         self._editions: Recent[str, Edition] = Recent(EDITIONS_KEPT)
 
     def liveness(self, appliance: str) -> Liveness:
@@ -116,8 +122,17 @@ class Decider:
         """How a pathway stands; what is no appliance of ours counts as gone."""
         return self.liveness(appliance).standing if appliance in self.site_of else "gone"
 
-    def decide(self, title: Title, client: Address, *, kind: str, explain: bool = False) -> Decision:
-        """Rank the sources of ``title`` for a client now."""
+    def decide(
+        self,
+        title: Title,
+        client: Address,
+        *,
+        kind: str,
+        explain: bool = False,
+        playing: str = "",
+        declared: Sequence[str] = (),
+    ) -> Decision:
+        """Rank the sources of ``title`` for a client now; of one that plays, those that it knows and where it is."""
         covering = self.reach.claims.covering(client.version, client.number)
         if client.length < 128:
             covering = [(length, found) for length, found in covering if length <= client.length]
@@ -131,14 +146,29 @@ class Decider:
             viewer,
             now_ns=now_ns(),
             origin_url=self.origin_of(title) if self.settings.origin.for_players else "",
+            cdn_url="" if title.origin_url else self.settings.origin.cdn_url.rstrip("/"),
             appliances_max=self.settings.api.pathways_max,
             explain=explain,
+            playing=playing,
+            declared=[name for name in declared if name in self.site_of],
             token_of=self._tokens_for(title) if kind in _SIGNED else no_token,
         )
         self.counts.add(f"steering_decisions:{kind}")
         first = ranking.pathways[0].source_class if ranking.pathways else "none"
         self.counts.add(f"steering_first_choices:{first}")
+        if (kind in _STARTS or playing) and ranking.pathways and ranking.pathways[0].pathway != playing:
+            self.expect(ranking.pathways[0].pathway)
         return Decision(title, ranking, viewer)
+
+    def expect(self, appliance: str) -> None:
+        """A viewer is on its way there; the site is judged anew once such viewers come to a hundredth of the box."""
+        site = self.site_of.get(appliance)
+        report = self.fleet.members[appliance].report if site is not None else None
+        if site is None or report is None or not report.load.link_bytes_per_s:
+            return
+        step = report.load.link_bytes_per_s * _NOTED / (self.settings.fleet.viewer_bits_per_s / 8)
+        if self._expected.send(appliance, monotonic_s()) % max(1, int(step)) == 0:
+            self._racks.pop(site, None)
 
     def origin_of(self, title: Title) -> str:
         """Base URL of the origin of ``title``; empty if it has none."""
@@ -252,12 +282,11 @@ class Decider:
         if report is None:
             return Candidate(appliance, "", liveness)
         fleet = self.settings.fleet
-        share = share_taken(
-            report.load,
-            shed_from_ratio=fleet.shed_from_ratio,
-            full_ratio=fleet.full_ratio,
-            by_cpu=fleet.shed_by_cpu,
-        )
+        expected_bytes_per_s = self._expected.viewers(appliance, now_s) * fleet.viewer_bits_per_s / 8
+        used = use_ratio(report.load, by_cpu=fleet.shed_by_cpu, expected_bytes_per_s=expected_bytes_per_s)
+        share = share_taken(used, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
         url = report.delivery_urls[0].rstrip("/")
         capacity = report.load.link_bytes_per_s or CAPACITY_UNKNOWN
-        return Candidate(appliance, url, liveness, capacity, share * liveness.weight, tuple(report.keys))
+        kept = share_kept(used, full_ratio=fleet.full_ratio)
+        weight = liveness.weight
+        return Candidate(appliance, url, liveness, capacity, share * weight, tuple(report.keys), kept * weight)

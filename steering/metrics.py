@@ -23,7 +23,7 @@ STEERING = (
         name="steering_first_choices",
         kind="counter",
         unit="decisions",
-        help="First pathway of each decision, by class of source; fallback means the origin, none that nobody could.",
+        help="First pathway of each decision, by class of source; fallback is CDN or origin, none that nobody could.",
         label="class",
         values=("embedded", "peering", "regional", "fallback", "none"),
     ),

@@ -9,41 +9,20 @@ share of networks, so that its load goes over to the next ones and none is overf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from operator import itemgetter
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from steering.catalogue import Title
-from steering.claims import Claims
+from oca.common.digest import rendezvous_score
+from steering.candidates import Fit, Look, Rejected, Viewer, fits_in
 from steering.edition import Edition
-from steering.feedback import Slowed
-from steering.holders import Holding
-from steering.liveness import Liveness
-from steering.load import place_of, takes
+from steering.load import room_place, takes
 from steering.order import Order, RankedSite
-from steering.settings_check import ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
+from steering.rights import bar
+from steering.settings_check import CDN_PATHWAY, ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 
 REJECTED_MAX = 200
-_by_standing = itemgetter(0, 1)
-_NONE_SLOWED: Mapping[str, Slowed] = {}
-
-
-class Candidate(NamedTuple):
-    """An appliance as the decision sees it.
-
-    Attributes:
-        capacity: What it can send, against others; any unit.
-        share: The share of client networks that it takes, by its load (load.share_taken) and its weight.
-        keys: Ids of the keys by which it checks tokens.
-    """
-
-    appliance: str
-    url: str
-    liveness: Liveness
-    capacity: float = 1.0
-    share: float = 1.0
-    keys: tuple[str, ...] = ()
+NEIGHBOURS = 3
+"""Sites that share the viewers of one that is lost."""
 
 
 class Reasons(Protocol):
@@ -86,13 +65,6 @@ class Pathway(NamedTuple):
         return self.holds is None or asset in self.holds
 
 
-class Rejected(NamedTuple):
-    """A source that was considered and lost."""
-
-    pathway: str
-    why: str
-
-
 class Ranking(NamedTuple):
     """Pathways best first, the origin last. ``barred`` says why nobody may serve it to this client, if so."""
 
@@ -101,56 +73,10 @@ class Ranking(NamedTuple):
     barred: str = ""
 
 
-def bar(title: Title, region: str, now_ns: int) -> str:
-    """Why nobody may serve ``title`` to a client in ``region`` now, or an empty string."""
-    if title.released_at_ns > now_ns:
-        released = datetime.fromtimestamp(title.released_at_ns / 1e9, tz=UTC)
-        return f"not released before {released:%Y-%m-%dT%H:%M:%SZ}"
-    if title.regions and region not in title.regions:
-        return f"no rights in {region or 'a client region that is not known'}; granted: {', '.join(title.regions)}"
-    return ""
-
-
 def no_token(keys: tuple[str, ...]) -> str:
     """For where nothing is signed."""
     del keys
     return ""
-
-
-class Viewer(NamedTuple):
-    """Who is to be served.
-
-    Attributes:
-        home: The site that it belongs to; empty: none.
-        prefixes: Those that hold its address, longest first, as text.
-        reach: The claims to each of them.
-        region: Its region, for rights; empty: unknown.
-        network: Its network, so that those of one network are sent to the same box.
-        slowed: Appliances on the way to which such viewers starve, by their players.
-    """
-
-    home: str = ""
-    prefixes: Sequence[str] = ()
-    reach: Sequence[Claims] = ()
-    region: str = ""
-    network: str = ""
-    slowed: Mapping[str, Slowed] = _NONE_SLOWED
-
-
-Look = Callable[[str, bool], Iterable[tuple[Candidate, Holding | None]]]
-"""A site's appliances as they stand now, each with what it holds of the title; where the second argument is false,
-those that hold nothing of it may be left out.
-"""
-
-
-class _Fit(NamedTuple):
-    """A candidate that may serve; sorts by how it stands within its tier."""
-
-    lacks: int
-    place: float
-    candidate: Candidate
-    ranked: RankedSite
-    holds: frozenset[str]
 
 
 def rank(
@@ -161,9 +87,12 @@ def rank(
     *,
     now_ns: int,
     origin_url: str,
+    cdn_url: str = "",
     appliances_max: int,
     token_of: Callable[[tuple[str, ...]], str] = no_token,
     explain: bool = False,
+    playing: str = "",
+    declared: Sequence[str] = (),
 ) -> Ranking:
     """Rank every source of a title for a viewer.
 
@@ -174,90 +103,155 @@ def rank(
         viewer: Who asks.
         now_ns: Wall clock.
         origin_url: Base URL of the last resort; empty: there is none.
+        cdn_url: Base URL of the CDN for those whom no appliance has room for; empty: there is none.
         appliances_max: Appliances offered at most.
         token_of: The token for an appliance with these keys, as it stands in the path.
         explain: Look at all of ``order``, to say why each lost, not only until enough are found; otherwise boxes of
             open sites that hold nothing of the title are passed over in silence.
+        playing: The appliance that the viewer plays from already: it stays there, unless a nearer one has plenty of
+            room, or it keeps this network no more.
+        declared: Appliances that are to have their place whatever their number, if they may serve: a playing viewer
+            knows no others.
     """
     title = edition.title
     if barred := bar(title, viewer.region, now_ns):
         return Ranking((), (), barred)
-    chosen: list[_Fit] = []
-    set_back: list[_Fit] = []
-    rejected: list[Rejected] = []
-    for tier in order:
-        if len(rejected) >= REJECTED_MAX or (len(chosen) >= appliances_max and not explain):
-            break
-        for fit in _fits(edition, tier, look, rejected, explain=explain):
-            candidate = fit.candidate
-            share = candidate.share if not viewer.slowed else candidate.share * _left(candidate.appliance, viewer)
-            room = share >= 1.0 or takes(candidate.appliance, viewer.network, share)
-            (chosen if room else set_back).append(fit)
-    ways = chosen + set_back
-    wanted = len(edition.whole)
+    ask = _Ask(edition, order, look, viewer, appliances_max, explain, frozenset(declared))
+    chosen, set_back, rejected = _gather(ask)
+    staying = _staying(chosen + set_back, playing, ask) if playing else None
+    if staying is not None:
+        chosen = [staying, *(fit for fit in chosen if fit is not staying)]
+        set_back = [fit for fit in set_back if fit is not staying]
+    offered = ask.offered(chosen)
+    cdn_at = len(offered)
+    offered += ask.offered(set_back, before=len(chosen))
     rejected += [
-        Rejected(fit.candidate.appliance, f"{appliances_max} better ones are enough") for fit in ways[appliances_max:]
+        Rejected(fit.candidate.appliance, f"{appliances_max} better ones are enough")
+        for fit in (chosen + set_back)[appliances_max:]
     ]
-    pathways = [
-        Pathway(
-            fit.candidate.appliance,
-            fit.candidate.url,
-            fit.ranked.site.class_,
-            fit.ranked.site.id,
-            fit.ranked.distance_km,
-            _Reasons(number, fit, wanted, viewer),
-            fit.holds,
-            token_of(fit.candidate.keys),
-        )
-        for number, fit in enumerate(ways[:appliances_max])
-    ]
-    pathways += _origins(origin_url, alone=not pathways)
+    pathways = [_pathway(fit, number, ask, token_of(fit.candidate.keys)) for number, fit in enumerate(offered)]
+    if cdn_url:
+        pathways.insert(cdn_at, Pathway(CDN_PATHWAY, cdn_url, "fallback", "", None, _CDN, None))
+    pathways += _last_resort(origin_url, pathways)
     return Ranking(tuple(pathways), tuple(rejected))
 
 
-def _left(appliance: str, viewer: Viewer) -> float:
-    """The share of a box's viewers that feedback leaves it."""
-    slowed = viewer.slowed.get(appliance)
-    return slowed.weight if slowed is not None else 1.0
+def _pathway(fit: Fit, number: int, ask: _Ask, token_path: str) -> Pathway:
+    box, site = fit.candidate, fit.ranked.site
+    reasons = _Reasons(number, fit, len(ask.edition.whole), ask.viewer)
+    away = fit.ranked.distance_km
+    return Pathway(box.appliance, box.url, site.class_, site.id, away, reasons, fit.holds, token_path)
 
 
-def _fits(
-    edition: Edition, tier: Sequence[RankedSite], look: Look, rejected: list[Rejected], *, explain: bool
-) -> list[_Fit]:
-    """The boxes of equally near sites that may serve, best first; the others go to ``rejected``."""
-    title = edition.title
-    fits = []
-    for ranked in tier:
-        barred = ranked.why_not or _barred_there(title, ranked)
-        for candidate, holding in look(ranked.site.id, explain or ranked.reach >= 0):
-            holds = edition.held(holding)
-            liveness = candidate.liveness
-            if barred or not liveness.takes_viewers:
-                rejected.append(Rejected(candidate.appliance, barred or liveness.why))
-            elif holds:
-                place = place_of(title.title, candidate.appliance, candidate.capacity)
-                fits.append(_Fit(-len(holds), place, candidate, ranked, holds))
-            else:
-                other = edition.held_otherwise(holding)
-                why = "holds only an earlier revision of this title" if other else "does not hold this title"
-                rejected.append(Rejected(candidate.appliance, why))
-    if len(fits) > 1:
-        fits.sort(key=_by_standing)
-    return fits
+class _Ask(NamedTuple):
+    """What a ranking is asked for, as ``rank`` has it."""
+
+    edition: Edition
+    order: Order
+    look: Look
+    viewer: Viewer
+    appliances_max: int
+    explain: bool
+    declared: frozenset[str]
+
+    def takes(self, fit: Fit) -> bool:
+        """Whether a box has room for the viewer's network."""
+        name, share, viewer = fit.candidate.appliance, fit.candidate.share, self.viewer
+        if viewer.slowed:
+            share *= viewer.left_of(name)
+        return share >= 1.0 or takes(name, viewer.network, share)
+
+    def offered(self, fits: list[Fit], *, before: int = 0) -> list[Fit]:
+        """Those of ``fits`` that are offered, where so many stand before them."""
+        first = max(0, self.appliances_max - before)
+        if not self.declared:
+            return fits[:first]
+        return [fit for at, fit in enumerate(fits) if at < first or fit.candidate.appliance in self.declared]
 
 
-def _barred_there(title: Title, ranked: RankedSite) -> str:
-    """Why nobody may serve ``title`` from a site, or an empty string."""
-    if title.regions and ranked.site.region not in title.regions:
-        return f"its site {ranked.site.id} is in {ranked.site.region or 'no known region'}: no rights there"
-    return ""
+def _gather(ask: _Ask) -> tuple[list[Fit], list[Fit], list[Rejected]]:
+    """The boxes that may serve: those with room, best first, and those without; and who may not."""
+    chosen: list[Fit] = []
+    set_back: list[Fit] = []
+    rejected: list[Rejected] = []
+    unseen, enough = set(ask.declared), 0
+    for tier in ask.order:
+        is_enough = len(chosen) >= ask.appliances_max
+        if len(rejected) >= REJECTED_MAX or (is_enough and not ask.explain and not unseen):
+            break
+        enough += not is_enough
+        seen = len(rejected)
+        for fit in fits_in(ask.edition, tier, ask.look, rejected, explain=ask.explain):
+            (chosen if ask.takes(fit) else set_back).append(fit)
+            unseen.discard(fit.candidate.appliance)
+        if unseen:
+            unseen.difference_update([lost.pathway for lost in rejected[seen:]])
+    if 1 < ask.appliances_max <= len(chosen) and not ask.declared and _of_one_site(chosen[: ask.appliances_max]):
+        chosen = _with_spares(chosen, _elsewhere(ask, enough), ask.appliances_max)
+    if len(set_back) > 1:
+        set_back.sort(key=lambda fit: room_place(ask.viewer.network, fit.candidate))
+    return chosen, set_back, rejected
+
+
+def _of_one_site(fits: Sequence[Fit]) -> bool:
+    return len({fit.ranked.site.id for fit in fits}) == 1
+
+
+def _staying(ways: list[Fit], playing: str, ask: _Ask) -> Fit | None:
+    """The box that a viewer plays from, if it may stay there."""
+    here = next((fit for fit in ways if fit.candidate.appliance == playing), None)
+    kept = here.candidate.kept * ask.viewer.left_of(playing) if here is not None else 0.0
+    if here is None or not takes(playing, ask.viewer.network, kept):
+        return None
+    nearer = ways[0].candidate.share >= 1.0 and _is_nearer(ask.order, ways[0], here)
+    return None if nearer else here
+
+
+def _is_nearer(order: Order, one: Fit, other: Fit) -> bool:
+    """Whether ``one`` is of a nearer tier."""
+    first = next(tier for tier in order if any(ranked in (one.ranked, other.ranked) for ranked in tier))
+    return other.ranked not in first
+
+
+def _with_spares(chosen: list[Fit], spares: Sequence[Fit], appliances_max: int) -> list[Fit]:
+    """With boxes of other sites in the last places, up to half: a player that loses a site must know where to go."""
+    spares = spares[: appliances_max // 2]
+    names = {spare.candidate.appliance for spare in spares}
+    others = [fit for fit in chosen if fit.candidate.appliance not in names]
+    first = appliances_max - len(spares)
+    return [*others[:first], *spares, *others[first:]]
+
+
+def _elsewhere(ask: _Ask, after: int) -> list[Fit]:
+    """A box of each of the next few sites, if one has room for this network: any of them, not the title's own.
+
+    Which site comes first differs from network to network, so that they share the viewers of one that is lost.
+    """
+    rest = ask.order[after:]
+    neighbours = (_holding(rest, ask.look) if ask.explain else rest)[:NEIGHBOURS]
+    start = rendezvous_score("elsewhere", ask.viewer.network) % len(neighbours) if neighbours else 0
+    found = []
+    for tier in (*neighbours[start:], *neighbours[:start]):
+        able = [fit for fit in fits_in(ask.edition, tier, ask.look, [], explain=False) if ask.takes(fit)]
+        if able:
+            found.append(min(able, key=lambda fit: (fit.lacks, room_place(ask.viewer.network, fit.candidate))))
+    return found
+
+
+def _holding(order: Order, look: Look) -> Order:
+    """The sites that a decision which is not to be explained would look at: others hold nothing of the title."""
+
+    def holds(ranked: RankedSite) -> bool:
+        return ranked.reach >= 0 or any(holding is not None for _, holding in look(ranked.site.id, False))
+
+    return [tier for tier in order if not tier[0].why_not and any(map(holds, tier))]
 
 
 class _Reasons(NamedTuple):
     """Why an appliance stands where it does; put into words only where they are told."""
 
     before: int
-    fit: _Fit
+    fit: Fit
     wanted: int
     viewer: Viewer
 
@@ -269,7 +263,7 @@ class _Reasons(NamedTuple):
         full = "nearly full: " if candidate.share < candidate.liveness.weight else ""
         slowed = self.viewer.slowed.get(candidate.appliance)
         told = f"; {slowed.why}" if slowed is not None else ""
-        left = candidate.share * _left(candidate.appliance, self.viewer)
+        left = candidate.share * self.viewer.left_of(candidate.appliance)
         room = "" if left >= 1 else f"; {full}takes {left:.0%} of its viewers"
         return f"{place}: {_place(self.fit.ranked, self.viewer)}; {share}; {candidate.liveness.why}{told}{room}"
 
@@ -284,8 +278,9 @@ class Said(NamedTuple):
         return self.words
 
 
+_CDN = Said("a commercial CDN: for those whom no appliance has room for")
 _ORIGIN = Said("last resort: the origin holds everything")
-_ORIGIN_AGAIN = Said("the origin once more: players give up without a second pathway")
+_AGAIN = Said("the same once more: players give up without a second pathway")
 
 
 def _place(ranked: RankedSite, client: Viewer) -> str:
@@ -299,11 +294,10 @@ def _place(ranked: RankedSite, client: Viewer) -> str:
     return f"{site.class_} site {site.id}: {reach}, {place}"
 
 
-def _origins(url: str, *, alone: bool) -> list[Pathway]:
-    """The origin; twice if it is alone, because players need a second pathway to retry on."""
-    if not url:
-        return []
-    origin = Pathway(ORIGIN_PATHWAY, url, "fallback", "", None, _ORIGIN, None)
-    if not alone:
-        return [origin]
-    return [origin, Pathway(ORIGIN_RETRY_PATHWAY, url, "fallback", "", None, _ORIGIN_AGAIN, None)]
+def _last_resort(url: str, before: Sequence[Pathway]) -> list[Pathway]:
+    """The origin; and what is alone and no appliance once more: players need a second pathway to retry on."""
+    found = [Pathway(ORIGIN_PATHWAY, url, "fallback", "", None, _ORIGIN, None)] if url else []
+    ways = [*before, *found]
+    if len(ways) == 1 and ways[0].holds is None:
+        found.append(ways[0]._replace(pathway=ORIGIN_RETRY_PATHWAY, reasons=_AGAIN))
+    return found

@@ -104,6 +104,15 @@ class FleetTable(Table, frozen=True):
         float,
         Meta(gt=0, lt=1, description="Share of its capacity in use from which a box takes fewer new viewers."),
     ] = 0.8
+    viewer_bits_per_s: Annotated[
+        int,
+        Meta(
+            ge=1000,
+            le=10**9,
+            description="What a new viewer is taken to need of a box's links until its report shows it.",
+            extra={"unit": "bits/s"},
+        ),
+    ] = 5_000_000
     shed_by_cpu: Annotated[
         bool,
         Meta(
@@ -145,6 +154,13 @@ class OriginTable(Table, frozen=True):
     """The last resort: any HTTP server with Range support over the published folders."""
 
     url: Annotated[Url, Meta(description="Base URL of the origin for titles published without one of their own.")] = ""
+    cdn_url: Annotated[
+        Url,
+        Meta(
+            description="Base URL of a commercial CDN that serves the same paths: players go there when no appliance "
+            "has room for them, and before the origin. Empty: none. Titles with an origin of their own go without."
+        ),
+    ] = ""
     for_players: Annotated[
         bool,
         Meta(

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 ORIGIN_PATHWAY = "origin"
 ORIGIN_RETRY_PATHWAY = "origin-retry"
+CDN_PATHWAY = "cdn"
+RESERVED_PATHWAYS = (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY, CDN_PATHWAY)
 
 
 def prefix_fault(prefix: str) -> str:
@@ -54,7 +56,7 @@ def _twice(settings: SteeringSettings) -> Iterator[str]:
             yield f"two [[site]] have the id {site.id}; give one another id"
         sites.add(site.id)
         for appliance in site.appliance:
-            if appliance.id in (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY):
+            if appliance.id in RESERVED_PATHWAYS:
                 yield f"site {site.id}: the appliance id {appliance.id} is reserved for the origin; give it another id"
             if appliance.id in appliances:
                 twice = f"appliance {appliance.id} is in site {appliances[appliance.id]} and again in {site.id}"

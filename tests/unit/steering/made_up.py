@@ -20,13 +20,13 @@ from oca.common.messages import (
     Report,
     StoreUse,
 )
+from steering.candidates import Candidate
 from steering.catalogue import AssetSummary, Title, Track, Variant
 from steering.demand import hours_of
 from steering.history.settings import HistoryTable
 from steering.holders import Holding
 from steering.liveness import Liveness
 from steering.probing.settings import ProbesTable
-from steering.ranking import Candidate
 from steering.settings import Site, SiteAppliance, SteeringSettings
 from steering.state.store import StateStore
 from steering.turnup_settings import TurnupTable

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from steering.answer import declared_pathways, playback_answer, source_of, steering_answer, steering_url
+from steering.answer import declared_pathways, playback_answer, playing_from, source_of, steering_answer, steering_url
 from steering.api_messages import Device, Protocol
+from steering.candidates import Rejected
 from steering.catalogue import MpdTemplate
 from steering.liveness import Standing
-from steering.ranking import Pathway, Ranking, Rejected, Said
+from steering.ranking import Pathway, Ranking, Said
 from tests.unit.steering.made_up import make_title
 
 TITLE = make_title()
@@ -111,6 +112,13 @@ def test_steering_answer_puts_best_first_and_what_is_out_last() -> None:
     assert priority(declared, B, A, ORIGIN) == ["b", "a", "u", "d", "origin", "origin-retry", "c", "gone", "x"]
 
 
+def test_steering_answer_puts_cdn_before_whom_it_relieves_and_after_whom_it_does_not_know() -> None:
+    cdn = way("cdn", source_class="fallback")
+    declared = ["origin", "cdn", "a", "b", "d", "u", "x"]
+    assert priority(declared, B, cdn, A, ORIGIN) == ["b", "u", "cdn", "a", "d", "origin", "x"]
+    assert priority(declared) == ["u", "cdn", "d", "origin", "a", "b", "x"]
+
+
 def test_steering_answer_names_only_declared_pathways() -> None:
     assert priority(["a", "origin"], B, A, ORIGIN) == ["a", "origin"]
     assert priority(["x", "d"], B, A, ORIGIN) == ["d", "x"]
@@ -126,6 +134,22 @@ def test_steering_answer_fills_up_to_two(declared: list[str], expected: list[str
 
 def test_steering_answer_ranks_undeclared_query_itself() -> None:
     assert priority([], B, A, ORIGIN) == ["b", "a", "origin"]
+
+
+@pytest.mark.parametrize(
+    ("said", "pathway"),
+    [
+        ("metro-a", "metro-a"),
+        ('"metro-a,metro-b"', "metro-a"),
+        ('"metro-a"', "metro-a"),
+        ("", ""),
+        (",metro-a", ""),
+        ("METRO", ""),
+        ("x" * 200, ""),
+    ],
+)
+def test_playing_pathway_is_read_in_every_spelling(said: str, pathway: str) -> None:
+    assert playing_from(said) == pathway
 
 
 def test_declared_pathways_leave_out_what_is_no_id() -> None:

@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 
 from oca.common.messages import Load
-from steering.load import place_of, share_taken, takes, use_ratio
+from steering.candidates import Candidate
+from steering.liveness import Liveness
+from steering.load import place_of, room_place, share_kept, share_taken, takes, use_ratio
 
 
 def load(sent: float = 0.0, link: float = 100.0, cpu: float = 0.0) -> Load:
@@ -21,13 +23,16 @@ def test_use_ratio_takes_link_or_cpu(found: Load, used: float) -> None:
 
 def test_busy_cores_count_only_where_they_are_the_box_own() -> None:
     busy = load(10, cpu=1.0)
-    shares = [share_taken(busy, shed_from_ratio=0.8, full_ratio=0.95, by_cpu=by_cpu) for by_cpu in (True, False)]
-    assert shares == [0.0, 1.0]
+    assert [use_ratio(busy, by_cpu=by_cpu) for by_cpu in (True, False)] == pytest.approx([1 / 0.98, 0.1])
+
+
+def test_use_ratio_counts_viewers_on_their_way() -> None:
+    assert use_ratio(load(50), expected_bytes_per_s=20) == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(("sent", "share"), [(0, 1), (80, 1), (87.5, 0.5), (95, 0), (200, 0)])
 def test_share_falls_before_box_is_full(sent: float, share: float) -> None:
-    assert share_taken(load(sent), shed_from_ratio=0.8, full_ratio=0.95) == pytest.approx(share)
+    assert share_taken(use_ratio(load(sent)), shed_from_ratio=0.8, full_ratio=0.95) == pytest.approx(share)
 
 
 def test_box_takes_its_share_of_networks_and_gives_up_no_other() -> None:
@@ -51,3 +56,21 @@ def test_place_gives_keys_by_capacity_and_moves_only_those_of_box_that_goes() ->
     counts = Counter(all_of.values())
     assert [counts[box] / 10_000 for box in "abc"] == pytest.approx([0.1, 0.3, 0.6], abs=0.02)
     assert all(first(key, ["a", "b"]) == box for key, box in all_of.items() if box != "c")
+
+
+@pytest.mark.parametrize(("used", "kept"), [(0.0, 1.0), (0.95, 1.0), (1.9, 0.5)])
+def test_box_keeps_playing_viewers_until_it_is_full(used: float, kept: float) -> None:
+    assert share_kept(used, full_ratio=0.95) == pytest.approx(kept)
+
+
+def test_room_place_gives_networks_by_room_and_full_boxes_last() -> None:
+    boxes = [
+        Candidate(name, "", Liveness("up", weight, ""), capacity=capacity, share=share)
+        for name, weight, capacity, share in (("a", 1, 1, 0.3), ("b", 1, 3, 0.3), ("ill", 0.5, 9, 0), ("well", 1, 1, 0))
+    ]
+    firsts: Counter[str] = Counter()
+    for number in range(2000):
+        order = sorted(boxes, key=lambda box: room_place(f"{number:x}", box))
+        firsts[order[0].appliance] += 1
+        assert [box.appliance for box in order[2:]] == ["well", "ill"]
+    assert firsts["b"] / firsts["a"] == pytest.approx(3, abs=0.5)

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from oca.common.prefix import Prefix
+from steering.candidates import Viewer
 from steering.catalogue import Title
 from steering.edition import Edition
 from steering.feedback import Score, Slowed
 from steering.liveness import Liveness
 from steering.order import home_of, nearest_sites, order_sites
-from steering.ranking import Ranking, Viewer, bar, rank
+from steering.ranking import Ranking, rank
 from steering.reach import Reach
 from steering.settings import RoutesTable, Site
 from tests.unit.steering.made_up import NOW_NS, ORIGIN, Box, held, make_candidate, make_site, make_title, revision
@@ -34,6 +36,9 @@ class World:
     sites: list[Site]
     candidates: dict[str, list[Box]] = field(default_factory=dict)
 
+    def holds(self, site: str) -> bool:
+        return any(holding is not None for _, holding in self.candidates.get(site, []))
+
     def rank(self, client: str = "10.1.0.1", title: Title = TITLE, **changes: Any) -> Ranking:
         reach = Reach(self.sites, RoutesTable())
         number = int(ip_address(client))
@@ -50,6 +55,8 @@ class World:
         nearest = nearest_sites(self.sites, by_id.get(home), per_class_max=9)
         order = order_sites(by_id, claims, nearest, explain=options.get("explain", False))
         prefixes = [str(Prefix(4, length, number >> (32 - length))) for length, _ in covering]
+        if not options.get("explain", False):
+            order = [tier for tier in order if tier[0].reach >= 0 or any(self.holds(ranked.site.id) for ranked in tier)]
         viewer = Viewer(home, prefixes, claims, options.pop("region", ""), client.rpartition(".")[0])
         return rank(Edition(title), order, lambda site, everyone: self.candidates.get(site, []), viewer, **options)
 
@@ -193,7 +200,7 @@ def test_ranking_stops_at_enough_appliances() -> None:
 def test_ranking_bounds_reasons() -> None:
     crowd = World(
         [make_site("home", prefixes=("10.0.0.0/8",)), *(make_site(f"s{n}", "regional", latitude=n) for n in range(3))],
-        {"s0": [make_candidate(f"a{number}", {}) for number in range(250)], "s1": [make_candidate("b", ALL)]},
+        {"home": [make_candidate(f"a{number}", {}) for number in range(250)], "s1": [make_candidate("b", ALL)]},
     )
     assert pathways(crowd.rank()) == ["origin", "origin-retry"]
 
@@ -249,8 +256,6 @@ def test_ranking_doubles_lone_origin() -> None:
 def test_ranking_bars_by_rights_and_release() -> None:
     restricted = make_title(regions=["DE", "FR"])
     assert world().rank(title=restricted, region="US").barred == "no rights in US; granted: DE, FR"
-    assert bar(restricted, "", NOW_NS) == "no rights in a client region that is not known; granted: DE, FR"
-    assert bar(restricted, "FR", NOW_NS) == ""
     coming = make_title(released_at_ns=NOW_NS + 1)
     assert world().rank(title=coming).barred.startswith("not released before 2024-10-04T00:00:00Z")
 
@@ -351,3 +356,133 @@ def test_ranking_gives_slowed_path_its_share_and_says_why() -> None:
     assert sent[0].endswith(
         "players there starve: 20.0% of requests, by the median of 14 networks, 2.0% is usual; takes 50% of its viewers"
     )
+
+
+def neighbourhood(share: float = 1.0, *, boxes: int = 4, others: int = 4) -> World:
+    """A site with several boxes, and open sites around it with one each."""
+    sites = [make_site("metro", prefixes=("10.0.0.0/8",), latitude=50)]
+    sites += [make_site(f"site-{number}", "regional", latitude=40 - number) for number in range(others)]
+    found = {"metro": [make_candidate(f"metro-{number}", ALL) for number in range(boxes)]}
+    found |= {f"site-{number}": [with_share(make_candidate(f"box-{number}", ALL), share)] for number in range(others)}
+    return World(sites, found)
+
+
+def test_ranking_keeps_last_places_for_other_sites_spread_over_the_next_few() -> None:
+    last: Counter[str] = Counter()
+    for number in range(300):
+        client = f"10.{number // 200}.{number % 200}.1"
+        ways = pathways(neighbourhood().rank(client))
+        assert len(ways) == 5
+        assert [name.startswith("metro") for name in ways[:4]] == [True, True, False, False]
+        last[ways[2]] += 1
+        explained = neighbourhood().rank(client, explain=True)
+        assert pathways(explained) == ways
+        assert not {ways[2], ways[3]} & lost(explained).keys()
+    assert set(last) == {"box-0", "box-1", "box-2"}
+    assert min(last.values()) > 60
+
+
+def test_ranking_keeps_no_place_where_there_is_nobody_elsewhere() -> None:
+    assert pathways(neighbourhood(others=0).rank())[3].startswith("metro")
+    assert pathways(neighbourhood(0.0).rank())[3].startswith("metro")
+    assert len(pathways(neighbourhood().rank(appliances_max=1))) == 2
+
+
+def test_ranking_passes_over_neighbours_without_room_and_without_the_title() -> None:
+    there = neighbourhood(others=5)
+    for site in ("site-0", "site-2"):
+        there.candidates[site] = [(box, None) for box, _ in there.candidates[site]]
+    there.candidates["site-1"] = [with_share(box, 0.0) for box in there.candidates["site-1"]]
+    for client in (f"10.0.{number}.1" for number in range(50)):
+        ways = pathways(there.rank(client))
+        assert ways[2:4] in (["box-3", "box-4"], ["box-4", "box-3"])
+        assert pathways(there.rank(client, explain=True)) == ways
+
+
+def test_ranking_offers_cdn_to_whom_nobody_has_room_for() -> None:
+    cdn = "https://cdn.example"
+    assert pathways(world().rank(cdn_url=cdn))[-2:] == ["cdn", "origin"]
+    full = neighbourhood(0.0, boxes=2)
+    full.candidates["metro"] = [with_share(box, 1.0 - at) for at, box in enumerate(full.candidates["metro"])]
+    ranking = full.rank(cdn_url=cdn)
+    assert [way.pathway for way in ranking.pathways][:2] == ["metro-0", "cdn"]
+    assert pathways(ranking)[-1] == "origin"
+    assert (ranking.pathways[1].source_class, ranking.pathways[1].url) == ("fallback", cdn)
+    assert "no appliance has room for" in ranking.pathways[1].why
+    assert pathways(World([]).rank(cdn_url=cdn)) == ["cdn", "origin"]
+    assert pathways(World([]).rank(cdn_url=cdn, origin_url="")) == ["cdn", "origin-retry"]
+    assert pathways(neighbourhood().rank(cdn_url=cdn))[4:] == ["cdn", "origin"]
+
+
+def test_ranking_gives_networks_that_nobody_takes_to_each_box_by_its_room() -> None:
+    shares = {"a": 0.04, "b": 0.12, "c": 0.0}
+    first: Counter[str] = Counter()
+    for number in range(2000):
+        there = World(
+            [make_site("metro", prefixes=("10.0.0.0/8",))],
+            {"metro": [with_share(make_candidate(name, ALL), share) for name, share in shares.items()]},
+        )
+        ranking = there.rank(f"10.{number // 250}.{number % 250}.1")
+        first[pathways(ranking)[0]] += 1
+        assert pathways(ranking)[2:] == ["c", "origin"]
+    assert first["a"] / first["b"] == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_ranking_puts_the_well_before_the_ill_where_all_are_full() -> None:
+    ill = make_candidate("a", ALL, DEGRADED)
+    there = World(
+        [make_site("metro", prefixes=("10.0.0.0/8",))],
+        {"metro": [with_share(ill, 0.0), *(with_share(make_candidate(name, ALL), 0.0) for name in "bc")]},
+    )
+    assert set(pathways(there.rank())[:2]) == {"b", "c"}
+
+
+def playing_world(home_share: float = 1.0, **kept: float) -> World:
+    """Two boxes at home and one in an open site; ``kept`` by appliance."""
+    there = World(
+        [make_site("metro", prefixes=("10.0.0.0/8",)), make_site("r", "regional")],
+        {"metro": [make_candidate("a", ALL), make_candidate("b", ALL)], "r": [make_candidate("far", ALL)]},
+    )
+    there.candidates = {
+        site: [
+            (box._replace(kept=kept.get(box.appliance, 1.0), share=home_share if site == "metro" else 1.0), holding)
+            for box, holding in boxes
+        ]
+        for site, boxes in there.candidates.items()
+    }
+    return there
+
+
+def test_playing_viewer_stays_among_equally_near_boxes() -> None:
+    assert {pathways(playing_world().rank(playing=name))[0] for name in ("a", "b")} == {"a", "b"}
+    assert pathways(playing_world(a=0.0).rank(playing="a"))[0] == pathways(playing_world().rank())[0]
+
+
+def test_playing_viewer_goes_home_where_there_is_plenty_of_room() -> None:
+    assert pathways(playing_world().rank(playing="far"))[0] in ("a", "b")
+    nearly_full = playing_world(0.999)
+    assert pathways(nearly_full.rank())[0] in ("a", "b")
+    assert pathways(nearly_full.rank(playing="far"))[0] == "far"
+
+
+def test_playing_viewer_stays_at_box_that_takes_no_new_ones() -> None:
+    full = playing_world(0.0)
+    assert pathways(full.rank(cdn_url="http://cdn"))[:2] == ["far", "cdn"]
+    assert pathways(full.rank(playing="a", cdn_url="http://cdn"))[:3] == ["a", "far", "cdn"]
+
+
+def test_playing_viewer_of_box_that_may_not_serve_moves() -> None:
+    there = playing_world()
+    there.candidates["metro"][0] = make_candidate("a", ALL, GONE)
+    assert pathways(there.rank(playing="a"))[0] == "b"
+    assert pathways(there.rank(playing="nobody"))[0] == "b"
+
+
+def test_ranking_names_declared_boxes_whatever_their_number() -> None:
+    there = neighbourhood(others=5)
+    ways = pathways(there.rank(appliances_max=2, declared=("box-4", "metro-3")))
+    assert (ways[-2:], "metro-3" in ways) == (["box-4", "origin"], True)
+    there.candidates["site-4"] = [make_candidate("box-4", ALL, GONE)]
+    ranking = there.rank(appliances_max=2, declared=("box-4",))
+    assert "box-4" not in pathways(ranking)
+    assert lost(ranking)["box-4"] == GONE.why
