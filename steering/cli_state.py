@@ -42,7 +42,7 @@ class Standing(Struct, frozen=True):
 def show(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Show where the state is, whether its engine is reached (fails if not), and how much is known here."""
     table = load_settings(config, sets or ()).state
-    state, peers = open_instance(table)
+    state, peers = open_instance(table, is_service=False)
     try:
         link = peers.link()
         sizes = [len(value) for _, value in state.scan("")]

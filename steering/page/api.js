@@ -22,6 +22,9 @@ export const titles = async () => (await ask("/v1/titles")).titles;
 
 export const fleet = () => ask("/v1/fleet");
 
+/** Whether this instance of steering is well, and what is amiss, in words. */
+export const health = () => ask("/health");
+
 /** Where a viewer gets a title from: the address of a playlist made for that viewer. */
 export const playback = (title, client) =>
   ask("/v1/playback", {

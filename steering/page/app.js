@@ -101,6 +101,12 @@ function quiet(of) {
   if (byId("notice").dataset.of === of) say("");
 }
 
+/** The ages in it tick; read aloud it is only when it comes. */
+function showHealth({ verdict, reasons }) {
+  byId("health").hidden = verdict === "ok";
+  byId("health").textContent = verdict === "ok" ? "" : `Steering is ${verdict}: ${reasons.join("; ")}`;
+}
+
 function draw() {
   byId("about").textContent = titles.find((title) => title.title === playing)?.synopsis ?? "";
   shelf.show(titles, viewer.client, playing);
@@ -108,7 +114,8 @@ function draw() {
 
 async function refresh() {
   try {
-    const [shown, known] = await Promise.all([api.fleet(), api.titles()]);
+    const [shown, known, health] = await Promise.all([api.fleet(), api.titles(), api.health()]);
+    showHealth(health);
     titles = known;
     shown.appliances.forEach((appliance) => tone(appliance.appliance)); // in the fleet's order
     fleet.show(shown);

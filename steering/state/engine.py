@@ -6,6 +6,7 @@ import platform
 import secrets
 from pathlib import Path
 
+from oca.common.command import print_error
 from steering.state.embedded import EmbeddedState
 from steering.state.peers import Alone, Peers
 from steering.state.settings import StateTable
@@ -14,33 +15,28 @@ from steering.state.store import StateStore
 
 
 def open_state(table: StateTable) -> StateStore:
-    """The state, for a command.
+    """The state, for a command; that an engine is away is said on standard error.
 
     Raises:
         ConfigError: It cannot be opened, or a file that the settings name cannot be used.
     """
-    return _shared(table, is_service=False) if table.engine == "nats" else _embedded(table)
+    state, peers = open_instance(table, is_service=False)
+    if not (link := peers.link()).connected:
+        print_error(f"oca-steering: the shared state is away, and this is what is known here: {link.why}")
+    return state
 
 
-def open_instance(table: StateTable) -> tuple[StateStore, Peers]:
-    """The state, and the other instances, for one of them.
+def open_instance(table: StateTable, *, is_service: bool = True) -> tuple[StateStore, Peers]:
+    """The state, and the other instances; a command hears nothing of these.
 
     Raises:
         ConfigError: It cannot be opened, or a file that the settings name cannot be used.
     """
     if table.engine == "nats":
-        shared = _shared(table, is_service=True)
+        who = Identity(_instance(table), secrets.token_hex(6), is_service)
+        shared = SharedState.open(table, who, secrets.SystemRandom().random)
         return shared, shared.peers
-    return _embedded(table), Alone(_instance(table))
-
-
-def _embedded(table: StateTable) -> StateStore:
-    return EmbeddedState.open(Path(table.path), bytes_max=table.bytes_max)
-
-
-def _shared(table: StateTable, *, is_service: bool) -> SharedState:
-    who = Identity(_instance(table), secrets.token_hex(6), is_service)
-    return SharedState.open(table, who, secrets.SystemRandom().random)
+    return EmbeddedState.open(Path(table.path), bytes_max=table.bytes_max), Alone(_instance(table))
 
 
 def _instance(table: StateTable) -> str:

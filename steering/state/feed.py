@@ -17,7 +17,7 @@ from msgspec import Struct
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
 from steering.state.entries import CHUNK_BYTES, cut
-from steering.state.jetstream import EngineAwayError, Message, Session
+from steering.state.jetstream import EngineAwayError, Message, Session, Stream
 from steering.state.peers import Link, Told, Topic
 
 TICK_S = 0.1
@@ -43,7 +43,8 @@ class Batch(Struct, frozen=True, kw_only=True):
 
 
 _decode = msgspec.msgpack.Decoder(Batch).decode
-_decode_words = msgspec.msgpack.Decoder(list[tuple[Topic, bytes]]).decode
+_decode_words = msgspec.msgpack.Decoder(list[tuple[str, bytes]]).decode
+"""A later release may have topics that this one does not know."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -55,17 +56,19 @@ class Outbox:
         self._lock = threading.Lock()
         self._words: dict[tuple[Topic, str], bytes] = {}
         self._bytes = 0
-        self.dropped = 0
+        self._dropped = False
 
-    def put(self, topic: Topic, about: str, word: bytes) -> None:
-        """Let it wait, in place of what waits of the same."""
+    def put(self, topic: Topic, about: str, word: bytes) -> bool:
+        """Let it wait, in place of what waits of the same; whether this is the first that others were dropped for."""
+        before = self._dropped
         with self._lock:
             self._drop((topic, about))
             self._words[topic, about] = word
             self._bytes += len(word)
             while self._bytes > self._bytes_max:
                 self._drop(next(iter(self._words)))
-                self.dropped += 1
+                self._dropped = True
+            return self._dropped and not before
 
     def take(self, size: int = BATCH_BYTES) -> list[tuple[Topic, bytes]]:
         """Words of about that size together, or one that is larger."""
@@ -77,6 +80,7 @@ class Outbox:
                 taken.append((key[0], self._words[key]))
                 held += len(self._words[key])
                 self._drop(key)
+            self._dropped &= bool(self._words)
         return taken
 
     def _drop(self, key: tuple[Topic, str]) -> None:
@@ -91,7 +95,7 @@ class Inbox:
         self._taken: dict[tuple[str, str], int] = {}
         self._pieces: dict[tuple[str, str], list[bytes]] = {}
 
-    def take(self, batch: Batch) -> list[tuple[Topic, bytes]]:
+    def take(self, batch: Batch) -> list[tuple[str, bytes]]:
         """The words that this piece makes whole; none of this instance's own, none twice.
 
         Raises:
@@ -144,17 +148,19 @@ class Feed:
         self._state = link
         self._outbox = Outbox()
         self._inbox = Inbox(instance)
-        self._takers: dict[Topic, tuple[asyncio.AbstractEventLoop, Callable[[Told], None]]] = {}
+        self._takers: dict[str, tuple[asyncio.AbstractEventLoop, Callable[[Told], None]]] = {}
         self._begun = asyncio.Event()
         self._pending: tuple[int, list[bytes]] | None = None
         self._number = 0
         self._log, self._read = "", 0
+        self._found = Stream()
 
     # ---- from the service's loop ----
 
     def tell(self, topic: Topic, body: bytes, *, about: str = "") -> None:
         """As ``Peers`` has it."""
-        self._outbox.put(topic, about, body)
+        if self._outbox.put(topic, about, body):
+            _log.warning("too much waits to be told to other instances; the oldest goes, and is asked for anew")
 
     def listen(self, topic: Topic, take: Callable[[Told], None]) -> None:
         """As ``Peers`` has it."""
@@ -169,6 +175,17 @@ class Feed:
         return self._state()
 
     # ---- on the link's loop ----
+
+    async def join(self, session: Session) -> None:
+        """Find the stream, or make it.
+
+        Raises:
+            EngineAwayError: It cannot be made now.
+        """
+        limits = {"max_age": KEPT_S, "max_bytes": STREAM_BYTES_MAX}
+        self._found = await session.ensure(self._stream, [self._subject], replicas=self._replicas, **limits)
+        if self._found.created != self._log:
+            self._log, self._read = self._found.created, 0
 
     async def send(self, session: Session) -> None:
         """Tell what waits, until the connection ends.
@@ -199,17 +216,13 @@ class Feed:
         Raises:
             SteeringError: It did.
         """
-        limits = {"max_age": KEPT_S, "max_bytes": STREAM_BYTES_MAX}
-        stream = await session.ensure(self._stream, [self._subject], replicas=self._replicas, **limits)
-        if stream.created != self._log:
-            self._log, self._read = stream.created, 0
         wake = asyncio.Event()
         await session.watch(self._subject, wake)
         await self._begun.wait()
         while True:
             wake.clear()
             while (message := await session.after(self._stream, self._subject, self._read)) is not None:
-                newest = stream.state.last_ts
+                newest = self._found.state.last_ts
                 age_s = (newest - message.time).total_seconds() if newest is not None else 0.0
                 await self._hear(message, max(0.0, age_s))
                 self._read = message.seq

@@ -133,7 +133,7 @@ class Session:
         except (Error, OSError, TimeoutError, ssl.SSLError) as error:
             with suppress(Exception):
                 await asyncio.wait_for(client.close(), CLOSE_S)
-            raise _away(server, said[-1] if said else error) from None
+            raise _away(server, next(filter(_is_refusal, said), said[-1] if said else error)) from None
         return session
 
     async def close(self) -> None:
@@ -249,8 +249,13 @@ class Session:
             )
 
 
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server does not let us in; it says so in words alone while a connection begins."""
+    return isinstance(error, AuthorizationError) or "authorization" in str(error).lower()
+
+
 def _away(server: str, error: Exception) -> EngineAwayError:
-    if isinstance(error, AuthorizationError):
+    if _is_refusal(error):
         return EngineAwayError(
             f"{server} refuses the credentials", remedy="set state.nats.credentials_file to ones that the server knows"
         )

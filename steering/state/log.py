@@ -44,8 +44,9 @@ class Hold:
 class SharedLog:
     """The log of one deployment; all of it runs on the link's own loop, but for ``link`` and ``leave``."""
 
-    def __init__(self, mirror: Mirror, *, name: str, writer: str, replicas: int) -> None:
-        """``writer`` names this run of this process, as no other is called."""
+    def __init__(self, mirror: Mirror, *, name: str, writer: str, replicas: int, is_service: bool) -> None:
+        """``writer`` names this run of this process, as no other is called; a command says itself how it went."""
+        self._is_service = is_service
         self._mirror = mirror
         self._name = name
         self._writer = writer
@@ -69,7 +70,7 @@ class SharedLog:
         """Note that the engine is away, and why."""
         if self._link.connected or self._link.why != why:
             since_s = monotonic_s() if self._link.connected else self._link.since_s
-            if self._link.connected or not self._log:
+            if self._is_service and (self._link.connected or not self._log):
                 _log.error("the shared state is away; answers go on from what is known here", why=why)
             self._link = Link(connected=False, since_s=since_s, why=why)
         self._session = None
@@ -160,7 +161,8 @@ class SharedLog:
 
     def _arrive(self, session: Session) -> None:
         if not self._link.connected:
-            _log.info("the shared state is followed", server=session.server, entry=self._turns.number)
+            if self._is_service:
+                _log.info("the shared state is followed", server=session.server, entry=self._turns.number)
             self._link = Link(connected=True, since_s=monotonic_s())
         self._session = session
         self._moved.set()
@@ -279,7 +281,8 @@ class SharedLog:
 
     def _live(self) -> Session:
         if self._session is None:
-            raise EngineAwayError(f"the shared state is away: {self._link.why}", remedy="it is tried again by itself")
+            why = self._link.why
+            raise EngineAwayError(f"the shared state is away: {why}", remedy="nothing was written; try again")
         return self._session
 
     async def _move(self, timeout_s: float) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from oca.common.errors import ConfigError, SteeringError
+from oca.common.log import get_logger
 from oca.common.tasks import LoopThread, Tasks
 from oca.common.token import read_token
 from steering.state.feed import Feed
@@ -32,6 +33,7 @@ FIRST_JOIN_S_MAX = 10.0
 PAUSE_S_MAX = 2.0
 PAUSE_S_MIN = 0.1
 Answer = TypeVar("Answer")
+_log = get_logger("state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class SharedState:
         self._joined = threading.Event()
         writer = f"{who.instance}.{who.run}"
         name, replicas = table.nats.name, table.nats.replicas
-        self._log = SharedLog(mirror, name=name, writer=writer, replicas=replicas)
+        self._log = SharedLog(mirror, name=name, writer=writer, replicas=replicas, is_service=who.is_service)
         self.peers = Feed(
             self._thread.loop,
             name=name,
@@ -151,6 +153,9 @@ class SharedState:
                     await session.close()
             except SteeringError as error:
                 self._log.leave(str(error))
+            except Exception as error:  # noqa: BLE001 - the seam that keeps one fault from cutting this instance off for good
+                _log.error("following the shared state failed", exc_info=error)
+                self._log.leave(f"{type(error).__name__}: {error}")
             failures += 1
             await asyncio.sleep(pause_s(failures, self._chance()))
 
@@ -166,6 +171,7 @@ class SharedState:
         tasks = Tasks()
         works = [self._log.follow(session)]
         if self._is_service:
+            await self.peers.join(session)
             works += [self.peers.follow(session), self.peers.send(session)]
         try:
             running = [tasks.start(_fault_of(work), name="link") for work in works]

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser, expect
 
 from demo.compare import packaged_segments
 from demo.places import Instance, Places
@@ -24,7 +25,7 @@ from oca.common.threads import in_thread
 from steering.settings import load_settings
 from steering.state.engine import open_state
 
-pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 NETWORK = "127.0.103"
 GONE_S = 5.5
@@ -32,7 +33,7 @@ GONE_S = 5.5
 CATCH_UP_S = 40.0
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def federation(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     """One film on three appliances at two sites."""
     chosen = films(1)
@@ -101,13 +102,23 @@ async def reasons(system: System, instance: Instance) -> str:
 
 
 async def settled(system: System, instance: Instance, wanted: int) -> None:
-    async def is_so() -> bool:
-        return await counted(system, instance) == wanted
+    until_s = monotonic_s() + CATCH_UP_S
+    while (found := await counted(system, instance)) != wanted and monotonic_s() < until_s:  # noqa: ASYNC110
+        await asyncio.sleep(0.2)
+    assert found == wanted, instance.name
 
-    await system.until(f"{instance.name} has counted {wanted} bytes", is_so, CATCH_UP_S)
+
+async def page_says(browser: Browser, instance: Instance, what: str) -> None:
+    page = await browser.new_page()
+    await page.route("**/r/**", lambda route: route.abort())  # posters would be demand
+    await page.goto(instance.url)
+    await expect(page.locator("#health")).to_contain_text(what, timeout=10_000)
+    await page.close()
 
 
-async def test_instance_and_then_the_engine_die_and_nothing_is_lost(federation: System, studio: Studio) -> None:
+async def test_instance_and_then_the_engine_die_and_nothing_is_lost(
+    federation: System, studio: Studio, browser: Browser
+) -> None:
     system = federation
     first, second, third = system.places.instances
     viewer = Viewer(system, studio.library)
@@ -133,6 +144,7 @@ async def test_instance_and_then_the_engine_die_and_nothing_is_lost(federation: 
         assert "the shared state has been away for" in await reasons(system, instance)
         async with system.session.get(f"{instance.url}/metrics") as response:
             assert "oca_steering_state_connected 0.0" in await response.text()
+    await page_says(browser, third, "the shared state has been away for")
     answers = [await system.playback(viewer.title, at=instance) for instance in (first, second, third)]
     held = [answer["pathways"][0]["why"] for answer in answers]
     assert any("as last known from another instance" in why for why in held), held

@@ -17,11 +17,14 @@ HOST = "127.0.101.1"
 class NatsServer:
     """One server with JetStream, which can be stopped, killed and started again over what it kept."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = "") -> None:
+        """``settings`` are further ones, as its file has them."""
         program = shutil.which("nats-server", path="/usr/sbin:/usr/bin:/usr/local/bin")
         assert program, "the tests of shared state need nats-server: run scripts/debian.sh"
         self._folder = folder
-        self._command = [program, "--addr", HOST, "--jetstream", "--store_dir", str(folder / "kept")]
+        (folder / "nats.conf").write_text(settings)
+        self._command = [program, "--config", str(folder / "nats.conf"), "--addr", HOST, "--jetstream"]
+        self._command += ["--store_dir", str(folder / "kept")]
         self._port = -1
         self.start()
 

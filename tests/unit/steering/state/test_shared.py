@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from oca.common.errors import ConfigError, SteeringError
+from steering.state import jetstream, shared, snapshots
 from steering.state import log as log_module
-from steering.state import shared, snapshots
 from steering.state.embedded import EmbeddedState
 from steering.state.settings import NatsTable, StateTable
 from steering.state.shared import Identity, SharedState, pause_s
+from tests.unit.delivery.tls_bench import issue
 from tests.unit.steering.state.conftest import name_of, nats_table
 from tests.unit.steering.state.nats_server import NatsServer
 
@@ -25,7 +26,7 @@ Instance = Callable[[str], SharedState]
 
 @pytest.fixture
 def instance(nats: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
-    monkeypatch.setattr(shared, "JOIN_S_MAX", 1.0)
+    monkeypatch.setattr(shared, "JOIN_S_MAX", 0.5)
     opened: list[SharedState] = []
 
     def open_one(name: str) -> SharedState:
@@ -131,7 +132,10 @@ def test_engine_that_is_away_leaves_reads_and_refuses_writes(
     until(lambda: a.get("x") == b"3")
 
 
-def test_engine_that_hangs_counts_as_away(instance: Instance, nats: NatsServer) -> None:
+def test_engine_that_hangs_counts_as_away(
+    instance: Instance, nats: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jetstream, "ASK_S", 0.2)
     a = instance("a")
     nats.hang()
     try:
@@ -209,6 +213,44 @@ def test_unusable_files_are_named(table: NatsTable, wanted: str, tmp_path: Path)
             Identity("a", "1", is_service=False),
             lambda: 0.0,
         )
+
+
+def test_connection_is_encrypted_and_proven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared, "FIRST_JOIN_S_MAX", 0.5)
+    issued = issue(tmp_path, "nats", ["127.0.101.1"])
+    other = issue(tmp_path, "other", ["127.0.101.1"])
+    (tmp_path / "server").mkdir()
+    server = NatsServer(
+        tmp_path / "server",
+        'authorization { users: [ { user: steering, password: "a-long-random-text" } ] }\n'
+        f'tls {{ cert_file: "{issued.chain_file}", key_file: "{issued.key_file}" }}\n',
+    )
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text("steering:a-long-random-text\n")
+    bad.write_text("steering:quite-another-text\n")
+
+    def fault(credentials: Path, ca_file: str) -> str:
+        nats = NatsTable(
+            urls=(server.url.replace("nats:", "tls:"),),
+            name="t",
+            replicas=1,
+            credentials_file=str(credentials),
+            tls_ca_file=ca_file,
+        )
+        table = StateTable(engine="nats", path=str(tmp_path / "copy"), bytes_max=2**24, nats=nats)
+        state = SharedState.open(table, Identity("a", credentials.name, is_service=False), lambda: 0.1)
+        try:
+            until(lambda: state._log.link().why != "not connected yet")
+            return state._log.link().why
+        finally:
+            state.close()
+
+    try:
+        assert fault(good, issued.chain_file) == ""
+        assert "refuses the credentials; set state.nats.credentials_file" in fault(bad, issued.chain_file)
+        assert "certificate verify failed" in fault(good, other.chain_file)
+    finally:
+        server.kill()
 
 
 def test_pause_grows_to_its_bound_and_varies() -> None:
