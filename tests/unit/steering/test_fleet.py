@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oca.common.messages import Contents
 from steering.fleet import Fleet, delivery_url_fault
 from steering.liveness import NEVER_REPORTED, Liveness
-from tests.unit.steering.made_up import make_batch, make_contents, make_progress, make_report, revision
+from tests.unit.steering.made_up import NOW_NS, make_batch, make_contents, make_progress, make_report, revision
 
 
 def make_fleet() -> Fleet:
@@ -127,3 +129,29 @@ def test_fleet_has_appliance_stay_that_was_away_again() -> None:
     for step in range(150):
         fleet.observe(make_report(sequence=5 + step), 112.0 + 2 * step)
     assert fleet.liveness("metro-a", 411.0).standing == "up"
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=40))
+def test_fleet_goes_by_newest_report_however_they_come(sequences: list[int]) -> None:
+    """Late, replayed and reordered reports of one boot: none takes the place of a newer one, or makes it younger."""
+    fleet, newest, heard_at_s = Fleet({"metro-a": "metro"}, age_limit_s=4.5), 0, 0.0
+    for now, sequence in enumerate(sequences):
+        outcome = fleet.observe(
+            make_report(sequence=sequence, delivery_urls=[f"http://{sequence}.example"]), float(now)
+        )
+        assert outcome == ("taken" if sequence > newest else "stale")
+        if sequence > newest:
+            newest, heard_at_s = sequence, float(now)
+        member = fleet.members["metro-a"]
+        assert member.report is not None
+        assert member.report.delivery_urls == [f"http://{newest}.example"]
+        assert member.received_at_s == heard_at_s
+
+
+@pytest.mark.parametrize("off_s", [-3600, 3600])
+def test_fleet_judges_age_by_its_own_clock(off_s: int) -> None:
+    """A box whose clock is an hour off is neither gone nor young for ever; what it dates is told of (views)."""
+    fleet = Fleet({"metro-a": "metro"}, age_limit_s=4.5)
+    fleet.observe(make_report(sent_at_ns=NOW_NS + off_s * 10**9), 100.0)
+    assert fleet.liveness("metro-a", 104.0).standing == "up"
+    assert fleet.liveness("metro-a", 105.0).standing == "gone"
