@@ -25,6 +25,7 @@ from fill.window import WindowState
 from oca.common import clock
 from oca.common.errors import OcaError
 from oca.common.log import get_logger
+from oca.common.memory import give_back
 from oca.common.messages import FillProgress
 from oca.common.tasks import Tasks
 
@@ -153,6 +154,7 @@ class FillService:
             progress = tracker.snapshot(clock.now_ns())
             fill.keep(progress, urgent=urgent)
             await client.report(progress)
+        give_back()
         _log.info("fill ended", state=progress.state, summary=summary(progress), urgent_only=urgent)
         return progress
 

@@ -1,19 +1,30 @@
-"""What the agent keeps between runs, on the box's first device: nights, how a running fill stands, and a pause."""
+"""What the agent keeps between runs, on the box's first device: nights, how a running fill stands, and a pause.
+
+A device that hangs is waited for once; from then on it costs no time until it answers.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from fill.night import Night
+from oca.common.errands import Errands, Outstanding
+from oca.common.errors import StoreError
 from oca.common.messages import FillProgress
 from oca.store import files
 from oca.store.fill_files import FOLDER, PAUSE_FILE, PROGRESS_FILE, read_kept
 from oca.store.fill_record import Pause
 
 NIGHTS_FILE = "nights.json"
+ANSWER_S = 5.0
+Kept = TypeVar("Kept")
+Answer = TypeVar("Answer")
 
 
 class FillState:
@@ -22,7 +33,9 @@ class FillState:
     def __init__(self, device: Path) -> None:
         self._device = device
         self._folder = device / FOLDER
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
+        self._errands: Errands[str, Any] = Errands(name="fill-state")
+        self._hangs = False
         self._shown_at_ns = 0
 
     def nights(self) -> list[Night]:
@@ -31,7 +44,7 @@ class FillState:
         Raises:
             StoreError: They cannot be read.
         """
-        return read_kept(self._folder / NIGHTS_FILE, list[Night]) or []
+        return self._read(NIGHTS_FILE, list[Night]) or []
 
     def keep(self, nights: list[Night]) -> None:
         """Write the nights down.
@@ -47,7 +60,7 @@ class FillState:
         Raises:
             StoreError: It cannot be read.
         """
-        return read_kept(self._folder / PROGRESS_FILE, FillProgress)
+        return self._read(PROGRESS_FILE, FillProgress)
 
     def show(self, progress: FillProgress) -> None:
         """Write down how the fill stands; from any thread, and one that comes late with what was before is not heeded.
@@ -66,7 +79,7 @@ class FillState:
         Raises:
             StoreError: It cannot be read.
         """
-        found = read_kept(self._folder / PAUSE_FILE, Pause)
+        found = self._read(PAUSE_FILE, Pause)
         return found if found is not None and found.holds(now_ns) else None
 
     def begin_pause(self, pause: Pause) -> None:
@@ -83,9 +96,25 @@ class FillState:
         Raises:
             StoreError: The device takes no writes.
         """
-        files.remove(self._folder / PAUSE_FILE)
+        self._ask("the pause's end", partial(files.remove, self._folder / PAUSE_FILE))
+
+    def _read(self, name: str, kind: type[Kept]) -> Kept | None:
+        return self._ask(f"read {name}", partial(read_kept, self._folder / name, kind))
 
     def _write(self, name: str, value: object) -> None:
+        self._ask(f"write {name}", partial(self._write_now, name, msgspec.json.encode(value)))
+
+    def _write_now(self, name: str, raw: bytes) -> None:
         files.require_folder(self._device)
         files.make_folder(self._folder)
-        files.write_whole(self._folder / name, msgspec.json.encode(value))
+        files.write_whole(self._folder / name, raw)
+
+    def _ask(self, what: str, work: Callable[[], Answer]) -> Answer:
+        with self._guard:
+            answer = self._errands.ask({what: work}, timeout_s=0 if self._hangs else ANSWER_S)[what]
+            self._hangs = isinstance(answer, Outstanding)
+        if isinstance(answer, Outstanding):
+            raise StoreError(f"{self._device}: has not answered for {answer.for_s:.0f} s", remedy="see the kernel log")
+        if isinstance(answer, Exception):
+            raise answer
+        return cast(Answer, answer)  # the key is this work's own

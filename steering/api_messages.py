@@ -142,7 +142,10 @@ class AssetView(Struct, frozen=True):
 
 
 class TitleView(Struct, frozen=True):
-    """A title; ``holders_count`` appliances that are up hold some of it, and the first 20 of them are named."""
+    """A title; ``holders_count`` appliances that are up hold some of it, and the first 20 of them are named.
+
+    ``copies`` of them hold even the asset that the fewest hold; ``live``: as many as ``plan.live_copies`` asks for.
+    """
 
     title: str
     name: str
@@ -153,6 +156,8 @@ class TitleView(Struct, frozen=True):
     released_at_ns: int
     poster: str
     holders_count: int
+    copies: int
+    live: bool
     assets: list[AssetView]
 
 

@@ -87,6 +87,14 @@ class PlanTable(Table, frozen=True):
             "for these and fetch from them.",
         ),
     ] = 1
+    live_copies: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="A title is shown as live once so many appliances that are up hold each of its assets.",
+        ),
+    ] = 1
     urgent_s: Annotated[
         float,
         Meta(

@@ -19,7 +19,8 @@ PREFIXES_SHOWN_MAX = 20
 def titles_view(decider: Decider) -> TitlesView:
     """Every title, and who holds what of it."""
     up = decider.fleet.holders.where(lambda name: decider.liveness(name).takes_viewers)
-    return TitlesView([_title(title, decider.fleet, up) for title in decider.catalogue.titles.each()])
+    live_copies = decider.settings.plan.live_copies
+    return TitlesView([_title(title, decider.fleet, up, live_copies) for title in decider.catalogue.titles.each()])
 
 
 def fleet_view(decider: Decider) -> FleetView:
@@ -60,13 +61,14 @@ def health_view(decider: Decider, instances: Sequence[str] = (), faults: Sequenc
     )
 
 
-def _title(title: Title, fleet: Fleet, up: int) -> TitleView:
+def _title(title: Title, fleet: Fleet, up: int, live_copies: int) -> TitleView:
     holding = {asset.asset: fleet.holders.of(asset.asset, asset.revision) & up for asset in title.assets}
     some = 0
     for appliances in holding.values():
         some |= appliances
     # The same few are named for all its assets, so that "holds 3 of 5 assets" is true of each.
     named = fleet.holders.names(some, at_most=HOLDERS_NAMED_MAX)
+    copies = min((appliances.bit_count() for appliances in holding.values()), default=0)
     return TitleView(
         title=title.title,
         name=title.name,
@@ -77,6 +79,8 @@ def _title(title: Title, fleet: Fleet, up: int) -> TitleView:
         released_at_ns=title.released_at_ns,
         poster=title.poster,
         holders_count=some.bit_count(),
+        copies=copies,
+        live=copies >= live_copies,
         assets=[
             AssetView(
                 asset=asset.asset,

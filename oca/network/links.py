@@ -6,9 +6,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from oca.common.errors import OcaError
 from oca.network.addressing import Link
 
@@ -26,6 +23,10 @@ def read_links() -> list[Link]:
     Raises:
         OcaError: Netlink cannot be used.
     """
+    # Here, not above: the daemon first needs it while its workers start, and it takes a tenth of that time to load.
+    from pyroute2 import IPRoute  # noqa: PLC0415
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415
+
     addresses: dict[int, list[str]] = defaultdict(list)
     try:
         with IPRoute() as kernel:

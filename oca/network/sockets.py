@@ -5,8 +5,6 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection
 
-from pyroute2 import DiagSocket
-
 _ESTABLISHED = 1 << 1
 _WITH_INFO = 1 << 1
 Sent = dict[tuple[str, int], int]
@@ -19,6 +17,8 @@ def read_sent(ports: Collection[int]) -> Sent:
     Raises:
         OSError: Netlink cannot be used.
     """
+    from pyroute2 import DiagSocket  # noqa: PLC0415 - it takes long to load, and the other commands do without
+
     sent: Sent = {}
     with DiagSocket() as kernel:
         kernel.bind()

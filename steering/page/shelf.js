@@ -67,6 +67,11 @@ export class Shelf {
       more.title = `${title.holders_count} appliances hold all or some of it`;
       line.append(more);
     }
+    if (title.live) {
+      const live = element("span", "chip live", "live");
+      live.title = `each of its assets is held by ${title.copies} or more`;
+      line.prepend(live);
+    }
     if (!line.childElementCount) line.append(element("span", "facts", "at the origin only"));
     return line;
   }

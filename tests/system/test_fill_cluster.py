@@ -1,7 +1,7 @@
-"""Three real appliances of one cluster, real steering and an origin that counts: each asset leaves the origin once.
+"""Three real appliances of a cluster, real steering and an origin that counts, each in a network namespace of its own.
 
-Peers carry the rest, signed, on their delivery ports, and no viewer's demand comes of it. With the agent of one killed
-in the middle, the others finish.
+Each asset leaves the origin once. Peers carry the rest, signed, on their delivery ports, and no viewer's demand comes
+of it. With the agent of one killed in the middle, the others finish.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import signal
+import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,28 +24,40 @@ from aiohttp.test_utils import TestServer
 
 from oca.store.reader import StoreReader
 from tests.provider import begin_body
+from tests.system.site_network import NETWORK, SiteNetwork
 from tests.unit.steering.made_up import write_package
 
 pytestmark = pytest.mark.system
 
 NAMES = ("metro-a", "metro-b", "metro-c")
-ADDRESS = "127.0.73."
 FILMS = 4
 SEGMENT_BYTES = 700_000
 WAIT_S = 90.0
 PIECE_BYTES = 16_384
+HEADERS_MAX = 1.1
+"""What goes over a link for a byte of a body, at most."""
 
 
 class Origin:
     """Serves a folder with Range and counts the bytes of each file that it sends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, network: SiteNetwork) -> None:
         self.folder = folder
         self.sent: Counter[str] = Counter()
         self.moved = asyncio.Event()
         application = web.Application()
         application.router.add_get("/{path:.+}", self._send)
-        self.server = TestServer(application, host=ADDRESS + "9")
+
+        def bound(host: str, port: int, family: socket.AddressFamily) -> socket.socket:
+            made = network.socket("origin", family)
+            made.bind((host, port))
+            return made
+
+        self.server = TestServer(application, host=network.addresses["origin"], socket_factory=bound)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.server.host}:{self.server.port}"
 
     @property
     def total(self) -> int:
@@ -73,38 +86,41 @@ def write_film(folder: Path, seed: int) -> None:
 class Cluster:
     """Everything that runs."""
 
-    def __init__(self, folder: Path, origin: Origin) -> None:
+    def __init__(self, folder: Path, origin: Origin, network: SiteNetwork) -> None:
         self.folder = folder
         self.origin = origin
+        self.network = network
         self.processes: dict[str, asyncio.subprocess.Process] = {}
-        self.steering_url = f"http://{ADDRESS}8:8090"
+        self.steering_url = f"http://{network.addresses['steering']}:8090"
 
     def write_settings(self) -> None:
         appliances = "".join(f'[[site.appliance]]\nid = "{name}"\n' for name in NAMES)
         (self.folder / "steering.toml").write_text(
-            f'[api]\nlisten = "{ADDRESS}8:8090"\n[state]\npath = "{self.folder / "state"}"\n'
-            f'[origin]\nurl = "http://{ADDRESS}9:{self.origin.server.port}"\n[signing]\nmode = "required"\n'
-            f'[[site]]\nid = "metro"\nprefixes = ["127.0.0.0/8"]\n{appliances}'
+            f'[api]\nlisten = "{self.network.addresses["steering"]}:8090"\nopen_to = ["{NETWORK}0/24"]\n'
+            f'[operators]\nlogin = "off"\n[probes]\ninterval_s = 0\n[fleet]\nmissed_reports_max = 100\n'
+            f'[state]\npath = "{self.folder / "state"}"\n'
+            f'[origin]\nurl = "{self.origin.url}"\n[signing]\nmode = "required"\n'
+            f'[[site]]\nid = "metro"\nprefixes = ["{NETWORK}0/24"]\n{appliances}'
         )
-        for number, name in enumerate(NAMES, start=1):
-            home = self.folder / name
+        for name in NAMES:
+            home, address = self.folder / name, self.network.addresses[name]
             (home / "nvme0").mkdir(parents=True)
             (home / "appliance.toml").write_text(
                 f'[appliance]\nid = "{name}"\nsite = "metro"\n[store]\ndevices = ["{home / "nvme0"}"]\n'
                 f'reserve_ratio = 0.0\ndevice_bytes_max = 200000000\n[steering]\nurl = "{self.steering_url}"\n'
-                f'report_interval_s = 0.5\n[delivery]\nlisten = ["{ADDRESS}{number}:8080"]\nworkers = 1\n'
-                f'drain_s = 1\n[admin]\nlisten = "{ADDRESS}{number}:8088"\n'
+                f'report_interval_s = 0.5\n[delivery]\nlisten = ["{address}:8080"]\nworkers = 1\n'
+                f'drain_s = 1\n[admin]\nlisten = "{address}:8088"\n'
             )
             (home / "fill.toml").write_text(
                 "[fill]\nprogress_interval_s = 0.2\nrate_bytes_per_s_max = 4000000\n"
                 "[ladder]\nlook_interval_s = 0.5\npeer_wait_s = 60\n"
             )
 
-    async def start(self, name: str, program: str, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, name: str, host: str, program: str, *arguments: str) -> asyncio.subprocess.Process:
         script = {"oca": "oca.cli", "oca-fill": "fill.cli", "oca-steering": "steering.cli"}[program]
         with (self.folder / f"{name}.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", f"from {script} import main; main()", *arguments),
+                *(*self.network.within(host), sys.executable, "-c", f"from {script} import main; main()", *arguments),
                 stdout=asyncio.subprocess.PIPE if program == "oca-fill" else log,
                 stderr=log,
                 cwd=Path(__file__).parents[2],
@@ -113,16 +129,21 @@ class Cluster:
         return process
 
     async def command(self, *arguments: str) -> None:
-        process = await self.start(f"command-{len(self.processes)}", *arguments)
+        process = await self.start(f"command-{len(self.processes)}", "steering", *arguments)
         assert await process.wait() == 0, (self.folder / f"command-{len(self.processes) - 1}.log").read_text()
 
     async def fill(self, name: str, *sets: str) -> asyncio.subprocess.Process:
         config = str(self.folder / name / "fill.toml")
-        return await self.start(f"fill-{name}", "oca-fill", "run", "--now", "--json", "--config", config, *sets)
+        return await self.start(f"fill-{name}", name, "oca-fill", "run", "--now", "--json", "--config", config, *sets)
 
     async def ask(self, url: str) -> Any:
-        async with aiohttp.ClientSession() as session, session.get(url) as response:
-            return await response.json()
+        return json.loads(await self.text_of(url))
+
+    async def text_of(self, url: str) -> str:
+        """What steering's host gets to see."""
+        connector = aiohttp.TCPConnector(socket_factory=lambda _info: self.network.socket("steering"))
+        async with aiohttp.ClientSession(connector=connector) as session, session.get(url) as response:
+            return await response.text()
 
     async def until(self, what: str, holds: Callable[[], Awaitable[bool]]) -> None:
         deadline = asyncio.get_running_loop().time() + WAIT_S
@@ -176,27 +197,32 @@ class Cluster:
 async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     for number in range(FILMS):
         write_film(tmp_path / "library" / f"film-{number}", number)
-    origin = Origin(tmp_path / "library")
-    await origin.server.start_server()
-    running = Cluster(tmp_path, origin)
-    running.write_settings()
+    network = SiteNetwork([*NAMES, "steering", "origin"])
+    origin = Origin(tmp_path / "library", network)
+    running = Cluster(tmp_path, origin, network)
     config = ("--config", str(tmp_path / "steering.toml"))
     try:
+        network.start()
+        await origin.server.start_server()
+        running.write_settings()
         for number in range(FILMS):
             film = f"film-{number}"
             await running.command("oca-steering", "publish", str(tmp_path / "library" / film), "--title", film, *config)
-        await running.start("steering", "oca-steering", "serve", *config)
+        await running.start("steering", "steering", "oca-steering", "serve", *config)
         for name in NAMES:
-            await running.start(name, "oca", "serve", "--config", str(tmp_path / name / "appliance.toml"))
+            await running.start(name, name, "oca", "serve", "--config", str(tmp_path / name / "appliance.toml"))
         await running.until("every appliance is up", running.up)
         await running.command("oca-steering", "plan", "--now", *config)
         yield running
     finally:
         await running.stop()
         await origin.server.close()
+        network.stop()
 
 
 async def test_cluster_takes_each_asset_from_the_origin_once(cluster: Cluster) -> None:
+    network = cluster.network
+    before = {host: network.sent_bytes(host) for host in network.addresses}
     agents = [await cluster.fill(name) for name in NAMES]
     outcomes = {}
     for name, agent in zip(NAMES, agents, strict=True):
@@ -210,13 +236,16 @@ async def test_cluster_takes_each_asset_from_the_origin_once(cluster: Cluster) -
     from_origin = {name: outcome["bytes_by_source"].get("origin", 0) for name, outcome in outcomes.items()}
     from_peers = {name: outcome["bytes_by_source"].get("peer", 0) for name, outcome in outcomes.items()}
     total = sum(map(len, wanted.values()))
-    print(json.dumps({"bytes": total, "from_origin": from_origin, "from_peers": from_peers}))
+    sent = {host: network.sent_bytes(host) - before[host] for host in network.addresses}
+    print(json.dumps({"bytes": total, "from_origin": from_origin, "from_peers": from_peers, "over_links": sent}))
+    assert total <= sent["origin"] <= HEADERS_MAX * total, "by the counter of its link, too"
+    assert 2 * total <= sum(sent[name] for name in NAMES) <= HEADERS_MAX * 3 * total
     assert sum(from_origin.values()) == total
     assert sum(from_peers.values()) == 2 * total
     assert sum(count > 0 for count in from_origin.values()) > 1, "the masters of different assets are different boxes"
     for name in NAMES:
         assert cluster.fill_bytes(name) == wanted
-    metrics = [await text_of(f"http://{ADDRESS}{number}:8088/metrics") for number in (1, 2, 3)]
+    metrics = [await cluster.text_of(f"http://{network.addresses[name]}:8088/metrics") for name in NAMES]
     filled = sum(counter(text, "oca_delivery_fill_sent_bytes_total") for text in metrics)
     assert filled == 2 * total, "peers sent it, and counted it apart from what viewers get"
 
@@ -244,11 +273,6 @@ async def test_cluster_finishes_when_a_masters_agent_is_killed(cluster: Cluster)
     for name in NAMES:
         if name != victim:
             assert cluster.fill_bytes(name) == wanted
-
-
-async def text_of(url: str) -> str:
-    async with aiohttp.ClientSession() as session, session.get(url) as response:
-        return await response.text()
 
 
 def counter(metrics: str, name: str) -> float:

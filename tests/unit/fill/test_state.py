@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+import fill.state as state_module
 from fill.night import Night
 from fill.state import FillState
 from fill.tracker import FillTracker
 from oca.common.errors import StoreError
+from oca.store import files
 from oca.store.fill_record import Pause
 
 NIGHT = Night(night="2026-01-10", started_at_ns=1, ended_at_ns=2, bytes_by_source={"peer": 5})
@@ -67,3 +71,27 @@ def test_state_takes_progress_from_several_threads(device: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(state.show, seen)) == [None] * 60
     assert state.progress() == seen[-1]
+
+
+def test_state_waits_once_for_device_that_hangs(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = FillState(device)
+    answers = threading.Event()
+    write = files.write_whole
+
+    def hang(path: Path, data: bytes) -> None:
+        answers.wait()
+        write(path, data)
+
+    monkeypatch.setattr(state_module, "ANSWER_S", 0.05)
+    monkeypatch.setattr(files, "write_whole", hang)
+    with pytest.raises(StoreError, match="has not answered for"):
+        state.keep([NIGHT])
+    monkeypatch.setattr(state_module, "ANSWER_S", 600.0)
+    with pytest.raises(StoreError, match="has not answered for"):
+        state.keep([NIGHT])  # at once
+    answers.set()
+    while True:
+        with suppress(StoreError):
+            state.keep([NIGHT])
+            break
+    assert state.nights() == [NIGHT]

@@ -1,10 +1,10 @@
 import asyncio
 
+import pyroute2
 import pytest
 import uvloop
 
 from oca.common.errors import OcaError
-from oca.network import links
 from oca.network.links import read_links
 
 
@@ -26,7 +26,7 @@ def test_links_explain_kernel_that_refuses_netlink(monkeypatch: pytest.MonkeyPat
     def refuse() -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(links, "IPRoute", refuse)
+    monkeypatch.setattr(pyroute2, "IPRoute", refuse)
     with pytest.raises(OcaError, match="Operation not permitted") as caught:
         read_links()
     assert "AF_NETLINK" in caught.value.remedy

@@ -22,6 +22,7 @@ async def test_titles_show_assets_and_who_holds_them(steering: Steering, package
     (title,) = (await steering.get("/v1/titles"))["titles"]
     assert (title["title"], title["name"], title["poster"]) == ("harbour", "Harbour", "/harbour/poster.jpg")
     assert (title["synopsis"], title["holders_count"]) == ("Ships pass.", 1)
+    assert (title["copies"], title["live"]) == (1, True)
     assert {asset["asset"]: asset["holders"] for asset in title["assets"]} == {asset: ["metro-b"] for asset in held}
 
 
@@ -37,10 +38,25 @@ async def test_titles_name_the_first_holders_and_count_the_rest(
             await steering.report(make_report(name, contents=make_contents(manifests if name == "box-03" else held)))
         (title,) = (await steering.get("/v1/titles"))["titles"]
     assert title["holders_count"] == len(names)
+    assert title["copies"] == len(names) - 1, "as many as hold the asset that the fewest hold"
     by_asset = {asset["asset"]: asset for asset in title["assets"]}
     assert by_asset["harbour/manifests"]["holders"] == list(names[:HOLDERS_NAMED_MAX])
     assert by_asset["harbour/video-240p"]["holders_count"] == len(names) - 1
     assert by_asset["harbour/video-240p"]["holders"] == [name for name in names[:HOLDERS_NAMED_MAX] if name != "box-03"]
+
+
+@pytest.mark.parametrize(("holders", "live"), [(0, False), (1, False), (2, True)])
+async def test_title_is_live_once_enough_copies_of_each_asset_are_held(
+    state: EmbeddedState, settings: SteeringSettings, package: Path, holders: int, live: bool
+) -> None:
+    two = replace(settings, plan=replace(settings.plan, live_copies=2))
+    async with Steering(state, two) as steering:
+        held = steering.publish(package)
+        some = {asset: revision for asset, revision in held.items() if asset.endswith("/manifests")}
+        for number, name in enumerate(("metro-a", "metro-b")):
+            await steering.report(make_report(name, contents=make_contents(held if number < holders else some)))
+        (title,) = (await steering.get("/v1/titles"))["titles"]
+    assert (title["copies"], title["live"]) == (holders, live)
 
 
 async def test_views_are_kept_for_a_second(steering: Steering, package: Path) -> None:

@@ -35,12 +35,15 @@ def test_master_alone_is_master() -> None:
 
 def test_masters_are_those_whose_fill_runs_or_has_yet_to() -> None:
     running = replace(make_progress(), state="running", updated_at_ns=1000)
-    done = replace(make_progress(), state="done", started_at_ns=500)
+    ended = replace(make_progress(), state="incomplete", started_at_ns=500, updated_at_ns=1000)
+    done = replace(ended, state="done")
     assert may_bring(None, planned_at_ns=0, now_ns=0)
     assert may_bring(running, planned_at_ns=0, now_ns=1000 + PROGRESS_AGE_NS_MAX)
     assert not may_bring(running, planned_at_ns=0, now_ns=1001 + PROGRESS_AGE_NS_MAX)
-    assert may_bring(done, planned_at_ns=500, now_ns=0)
-    assert not may_bring(done, planned_at_ns=499, now_ns=0)
+    assert may_bring(ended, planned_at_ns=500, now_ns=0)
+    assert not may_bring(ended, planned_at_ns=499, now_ns=0)
+    assert may_bring(done, planned_at_ns=499, now_ns=1000 + PROGRESS_AGE_NS_MAX)  # its report may just not have come
+    assert not may_bring(done, planned_at_ns=499, now_ns=1001 + PROGRESS_AGE_NS_MAX)
 
 
 def test_packed_sets_find_their_members_alone() -> None:
