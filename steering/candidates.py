@@ -30,6 +30,7 @@ class Candidate(NamedTuple):
         share: The share of client networks that it takes, by its load (load.share_taken) and its weight.
         keys: Ids of the keys by which it checks tokens.
         kept: The share of networks whose playing viewers it keeps (load.share_kept), by its weight.
+        expected_bytes_per_s: What viewers will take who are on their way there, as ``share`` and ``kept`` have it.
     """
 
     appliance: str
@@ -39,6 +40,7 @@ class Candidate(NamedTuple):
     share: float = 1.0
     keys: tuple[str, ...] = ()
     kept: float = 1.0
+    expected_bytes_per_s: float = 0.0
 
 
 class Rejected(NamedTuple):

@@ -57,6 +57,14 @@ class Claims:
         self.shape: Shape = tuple((rank, claim.site) for rank, claim in self.ranked)
         """All that the order of sites depends on: many sets have one shape."""
 
+    @classmethod
+    def of_shape(cls, shape: Shape) -> Claims:
+        """As far as a record of their order tells, in which nothing is said of the ways."""
+        claims = cls((), {})
+        claims.shape = shape
+        claims.ranked = tuple((rank, Claim(site, "", None)) for rank, site in shape)
+        return claims
+
     def of_site(self, site: str) -> Claim | None:
         """The best claim of a site; None: it has none that counts."""
         return next((claim for _, claim in self.ranked if claim.site == site), None)

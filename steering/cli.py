@@ -28,6 +28,7 @@ from steering.cli_fleet import fleet
 from steering.cli_history import history
 from steering.cli_keys import keys_app
 from steering.cli_plan import demand_app, plan
+from steering.cli_replay import replay
 from steering.cli_routes import routes_app
 from steering.cli_state import state_app
 from steering.cli_users import users_app
@@ -67,6 +68,7 @@ app.command()(history)
 app.command()(publish)
 app.command()(titles)
 app.command()(plan)
+app.command()(replay)
 
 
 def main() -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from msgspec import Struct
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from oca.common.clock import now_ns
 from oca.common.command import ConfigOption, JsonOption, SetOption, print_error, print_json, print_line
 from oca.common.units import format_bytes, format_duration, format_rate
 from steering.catalogue import Title, read_titles
+from steering.cli_meter import Meter
 from steering.cli_tables import print_table
 from steering.publish import Publication
 from steering.publish import publish as publish_folder
@@ -84,7 +82,7 @@ def publish(
     )
     state = open_state(settings.state)
     try:
-        with _Meter(title) as meter:
+        with Meter(title, doing="digesting", done="digested") as meter:
             published, package = publish_folder(folder, publication, state, progress=meter.show)
     finally:
         state.close()
@@ -173,33 +171,3 @@ def _instant_ns(text: str) -> int:
             f"{text!r} is not an instant with its offset, like 2026-12-01T20:00:00Z", param_hint="--release-at"
         )
     return int(instant.timestamp()) * 10**9
-
-
-class _Meter:
-    """Progress of digesting: a bar on a terminal, a line per tenth elsewhere."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._tenth = -1
-        self._bar: Progress | None = None
-        if sys.stderr.isatty():
-            columns = (TextColumn("digesting {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-
-    def __enter__(self) -> _Meter:
-        if self._bar is not None:
-            self._bar.start()
-            self._bar.add_task(self._title)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def show(self, done: int, total: int) -> None:
-        """Tell how far it is."""
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
-        elif total and done * 10 // total != self._tenth:
-            self._tenth = done * 10 // total
-            print_error(f"{self._title}: {format_bytes(done)} of {format_bytes(total)} digested")

@@ -6,21 +6,23 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from oca.common.clock import monotonic_s, now_ns
-from oca.common.messages import PrefixQuality
+from oca.common.messages import Load, PrefixQuality
 from oca.common.prefix import Prefix
 from steering.address import Address, parse_address
 from steering.candidates import Candidate, Look, Viewer
 from steering.catalogue import Catalogue, Title
 from steering.claims import Claims, Shape
+from steering.decision_log import DecisionLog
+from steering.decision_record import Seen, seen_of, seen_sites
 from steering.edition import Edition
 from steering.expected import Expected
 from steering.feedback import Feedback
 from steering.fleet import Fleet
 from steering.holders import Holding, TitleHolders
 from steering.liveness import Liveness, Standing, report_age_limit_s
-from steering.load import share_kept, share_taken, use_ratio
+from steering.load import CAPACITY_UNKNOWN, NO_LOAD, share_kept, share_taken, use_ratio
 from steering.metrics import Counts
-from steering.order import NearSite, Order, home_of, nearest_sites, order_sites
+from steering.order import NEAREST_PER_CLASS, NearSite, Order, home_of, nearest_sites, order_sites
 from steering.ranking import Ranking, no_token, rank
 from steering.reach import Reach
 from steering.recent import Recent
@@ -28,10 +30,7 @@ from steering.settings import SteeringSettings
 from steering.signing import Signing
 from steering.turnup import Check
 
-NEAREST_PER_CLASS = 16
 ORDERS_KEPT = EDITIONS_KEPT = 8192
-CAPACITY_UNKNOWN = 125e6
-"""Bytes per second of a box whose links tell no speed, against those that do."""
 STANDING_S = 1.0
 """How long a site's boxes are not judged anew, unless one of them reports or is due to."""
 _NETWORK_BITS = {4: 24, 6: 48}
@@ -113,6 +112,8 @@ class Decider:
         self._orders: Recent[tuple[Shape, ...], _KeptOrder] = Recent(ORDERS_KEPT)
         self._expected = Expected()
         self._editions: Recent[str, Edition] = Recent(EDITIONS_KEPT)
+        self.log: DecisionLog | None = None
+        """Where a sample of the decisions that send viewers goes."""
 
     def liveness(self, appliance: str) -> Liveness:
         """How an appliance stands now."""
@@ -153,6 +154,8 @@ class Decider:
             declared=[name for name in declared if name in self.site_of],
             token_of=self._tokens_for(title) if kind in _SIGNED else no_token,
         )
+        if self.log is not None and kind in _SIGNED and self.log.samples():
+            self.log.add(self._seen(kind, title, client, viewer, ranking))
         self.counts.add(f"steering_decisions:{kind}")
         first = ranking.pathways[0].source_class if ranking.pathways else "none"
         self.counts.add(f"steering_first_choices:{first}")
@@ -245,6 +248,19 @@ class Decider:
             self._orders.put(shape, kept)
         return kept
 
+    def _seen(self, kind: str, title: Title, client: Address, viewer: Viewer, ranking: Ranking) -> Seen:
+        """The decision with all that it was made by, as far as other sites and boxes could change it."""
+        holders = self.fleet.holders.of_title(title.title)
+        network = Prefix(client.version, _NETWORK_BITS[client.version], int(viewer.network, 16))
+        order = self._order(tuple(viewer.reach), viewer.home).holding(holders)
+        look = self._look_for(holders, anew=False)
+        made_by = seen_sites(self._edition(title), order, look, self._load_of)
+        return seen_of(ranking, title, viewer, made_by, at_ns=now_ns(), kind=kind, network=str(network))
+
+    def _load_of(self, appliance: str) -> Load:
+        report = self.fleet.members[appliance].report
+        return report.load if report is not None else NO_LOAD
+
     def _whole_order(self, claims: tuple[Claims, ...], home: str) -> Order:
         nearest = nearest_sites(self.sites.values(), self.sites.get(home), per_class_max=len(self.sites))
         return order_sites(self.sites, claims, nearest, explain=True)
@@ -288,5 +304,5 @@ class Decider:
         url = report.delivery_urls[0].rstrip("/")
         capacity = report.load.link_bytes_per_s or CAPACITY_UNKNOWN
         kept = share_kept(used, full_ratio=fleet.full_ratio)
-        weight = liveness.weight
-        return Candidate(appliance, url, liveness, capacity, share * weight, tuple(report.keys), kept * weight)
+        weight, keys = liveness.weight, tuple(report.keys)
+        return Candidate(appliance, url, liveness, capacity, share * weight, keys, kept * weight, expected_bytes_per_s)

@@ -32,6 +32,9 @@ class Box(Protocol):
 
 CPU_FULL_RATIO = 0.98
 """A box whose cores are all busy sends no more, whatever its links could carry."""
+CAPACITY_UNKNOWN = 125e6
+"""Bytes per second of a box whose links tell no speed, against those that do."""
+NO_LOAD = Load(connections=0, sent_bytes_per_s=0.0, link_bytes_per_s=0.0, cpu_ratio=0.0)
 
 
 def use_ratio(load: Load, *, by_cpu: bool = True, expected_bytes_per_s: float = 0.0) -> float:

@@ -20,6 +20,14 @@ STEERING = (
         values=DECISION_KINDS,
     ),
     Family(
+        name="steering_decisions_logged",
+        kind="counter",
+        unit="decisions",
+        help="Decisions of the sample for oca-steering replay ([decision_log]), by what became of their lines.",
+        label="outcome",
+        values=("written", "lost"),
+    ),
+    Family(
         name="steering_first_choices",
         kind="counter",
         unit="decisions",

@@ -14,6 +14,8 @@ from steering.claims import Claims
 from steering.geography import distance_km
 from steering.settings import Site
 
+NEAREST_PER_CLASS = 16
+"""Open sites looked at for one client."""
 _CLASS_RANK = {"embedded": 0, "peering": 1, "regional": 2}
 
 

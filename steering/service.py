@@ -34,6 +34,7 @@ from steering.catalogue import Catalogue
 from steering.connections import Connections, connections_limit
 from steering.console.api import Console
 from steering.decision import Decider
+from steering.decision_log import DecisionLog
 from steering.express import Express
 from steering.federation import Federation
 from steering.first_reports import FirstReports
@@ -113,7 +114,7 @@ class Service:
             copy: What was last known of the fleet, where there are others.
 
         Raises:
-            ConfigError: A token file cannot be read.
+            ConfigError: A token file cannot be read, or the log of decisions not written.
         """
         self._settings = settings
         self._background = Background()
@@ -121,6 +122,7 @@ class Service:
         self._counts = Counts()
         self._signing = Signing(settings.signing, state)
         self.decider = Decider(settings, self._catalogue, self._counts, self._signing)
+        self.decider.log = DecisionLog.wanted(settings, self._counts)
         self._prober = Prober(self.decider, peers)
         self._orders = StandingOrders(self.decider, state, last_probe=self._prober.last, is_probed=self._prober.is_on)
         self._prefix_files = PrefixFiles(settings.site, self.decider.reach)
@@ -205,6 +207,8 @@ class Service:
         self._background.repeat(self._federation.take_routes, name="routes of other instances")
         self._background.repeat(self._federation.keep_copy, name="copy of the fleet")
         self._background.repeat(self._intake.write_next, name="demand")
+        if self.decider.log is not None:
+            self._background.repeat(self.decider.log.write_next, name="decision log")
         self._background.repeat(self._follow_catalogue, name="catalogue")
         self._background.repeat(self._follow_prefix_files, name="prefix files")
         self._background.repeat(self._follow_keys, name="signing keys")

@@ -14,6 +14,7 @@ from oca.common.log import LogTable
 from oca.common.messages import Name
 from oca.common.routes import ROUTES_MAX
 from oca.common.settings import Table, load
+from steering.decision_log_settings import DecisionLogTable
 from steering.feedback_settings import FeedbackTable
 from steering.history.settings import HistoryTable
 from steering.plan_settings import PlanTable
@@ -260,6 +261,7 @@ class SteeringSettings(Table, frozen=True):
     enrolment: EnrolmentTable = EnrolmentTable()
     operators: OperatorsTable = OperatorsTable()
     limits: LimitsTable = LimitsTable()
+    decision_log: DecisionLogTable = DecisionLogTable()
     log: LogTable = LogTable()
     site: tuple[Site, ...] = ()
 

@@ -22,7 +22,7 @@ from benchmarks.figures import figure, machine, show, write
 from benchmarks.steering.absorb import absorb
 from benchmarks.steering.paced import pace
 
-LISTEN = "127.0.90.1:8190"
+LISTEN = "127.0.74.1:8190"
 PER_S_BAR = 8_000
 READY_S_MAX = 900
 METHOD = (
