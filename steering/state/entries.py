@@ -30,6 +30,8 @@ class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     turn: str
     """Names this turn of this writer, once and for all."""
     writer: str
+    after: int
+    """The number of the entry before it: a reader that has seen another as its last has missed some."""
     lease_s: float = 0.0
     """How long after it the turn is over by itself."""
     body: bytes = b""

@@ -88,21 +88,21 @@ class Outbox:
 
 
 class Inbox:
-    """Puts pieces together, and knows what was taken already."""
+    """Puts pieces together, and knows what was taken already; ``own`` are the names of this instance and its run."""
 
-    def __init__(self, instance: str) -> None:
-        self._instance = instance
+    def __init__(self, own: tuple[str, str]) -> None:
+        self._own = own
         self._taken: dict[tuple[str, str], int] = {}
         self._pieces: dict[tuple[str, str], list[bytes]] = {}
 
     def take(self, batch: Batch) -> list[tuple[str, bytes]]:
-        """The words that this piece makes whole; none of this instance's own, none twice.
+        """The words that this piece makes whole; none of this run's own, none twice.
 
         Raises:
             SteeringError: They cannot be read.
         """
         of = batch.instance, batch.boot
-        if batch.instance == self._instance or batch.number <= self._taken.get(of, 0):
+        if of == self._own or batch.number <= self._taken.get(of, 0):
             return []
         if not batch.piece:
             self._pieces[of] = []
@@ -147,13 +147,14 @@ class Feed:
         self._stream, self._subject = f"{name}-feed", f"{name}.feed"
         self._state = link
         self._outbox = Outbox()
-        self._inbox = Inbox(instance)
+        self._inbox = Inbox((instance, boot))
         self._takers: dict[str, tuple[asyncio.AbstractEventLoop, Callable[[Told], None]]] = {}
         self._begun = asyncio.Event()
         self._pending: tuple[int, list[bytes]] | None = None
         self._number = 0
         self._log, self._read = "", 0
         self._found = Stream()
+        self._namesake = ""
 
     # ---- from the service's loop ----
 
@@ -235,6 +236,7 @@ class Feed:
     async def _hear(self, message: Message, age_s: float) -> None:
         try:
             batch = _decode(message.data)
+            self._look_for_namesake(batch, message.seq)
             words = self._inbox.take(batch)
         except (msgspec.DecodeError, SteeringError) as error:
             _log.error("an instance cannot be understood", why=str(error))
@@ -246,6 +248,17 @@ class Feed:
                 by_loop.setdefault(loop, []).append((take, Told(batch.instance, word, age_s)))
         for loop, taken in by_loop.items():
             await _deliver(loop, taken)
+
+    def _look_for_namesake(self, batch: Batch, number: int) -> None:
+        """What an earlier run of this instance told is before its start; what comes later is of another."""
+        if batch.instance != self.instance or batch.boot == self._boot or number <= self._found.state.last_seq:
+            return
+        if batch.boot != self._namesake:
+            self._namesake = batch.boot
+            _log.error(
+                f"another instance of steering is called {self.instance} too, and the two count as one",
+                remedy="give each its own [state] instance",
+            )
 
 
 async def _deliver(loop: asyncio.AbstractEventLoop, taken: list[tuple[Callable[[Told], None], Told]]) -> None:

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
+from msgspec.structs import replace
+
 from oca.common.clock import monotonic_s
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
@@ -136,7 +138,14 @@ class SharedLog:
                     message = await session.after(self._streams[0], self._subject, number)
                     if message is None:
                         break
-                    number, entry = message.seq, read_entry(message.data)
+                    entry = read_entry(message.data)
+                    if entry.after != number:
+                        raise EngineAwayError(
+                            f"the shared log was cut short before this instance had read all of it (entry {number} is "
+                            f"followed by {message.seq}, which was written behind {entry.after})",
+                            remedy="it takes a snapshot now",
+                        )
+                    number = message.seq
                     seen.append((number, entry))
                     if entry.kind == "commit":
                         body = entry.body or await self._joined(session, entry.parts)
@@ -177,7 +186,7 @@ class SharedLog:
         """
         self._count += 1
         turn, until_s, tries = f"{self._writer}.{self._count}", monotonic_s() + WRITE_S_MAX, 0
-        entry = encode(Entry(kind="begin", turn=turn, writer=self._writer, lease_s=LEASE_S))
+        entry = Entry(kind="begin", turn=turn, writer=self._writer, after=0, lease_s=LEASE_S)
         while not self._turns.is_open(turn):
             wait_s = self._turns.wait_s(monotonic_s())
             if wait_s and monotonic_s() > until_s:
@@ -191,7 +200,7 @@ class SharedLog:
             try:
                 session = self._live()
                 with suppress(WrongPlaceError):
-                    await session.append(self._subject, entry, once=f"{turn}.{tries}", after=self._turns.number)
+                    await self._append(session, entry, f"{turn}.{tries}", after=self._turns.number)
                 await self._catch_up(session)
             except EngineAwayError:
                 if monotonic_s() > until_s or self._is_away_for(WRITE_S_MAX):
@@ -213,7 +222,7 @@ class SharedLog:
             body = b""
         until_s = monotonic_s() + WRITE_S_MAX
         await hold.renewing.close()
-        entry = encode(Entry(kind="commit", turn=hold.turn, writer=self._writer, body=body, parts=numbers))
+        entry = Entry(kind="commit", turn=hold.turn, writer=self._writer, after=0, body=body, parts=numbers)
         while not await self._try_commit(hold, entry, until_s=until_s):
             await self._move(LOOK_S / 2)
         session = self._session
@@ -224,18 +233,22 @@ class SharedLog:
     async def end(self, hold: Hold) -> None:
         """End the turn without a change. Should that not be heard, it ends by itself."""
         await hold.renewing.close()
-        entry = encode(Entry(kind="end", turn=hold.turn, writer=self._writer))
+        entry = Entry(kind="end", turn=hold.turn, writer=self._writer, after=0)
         session = self._session
         if session is not None:
             with suppress(EngineAwayError, WrongPlaceError):
-                await session.append(self._subject, entry, once=f"{hold.turn}.end", after=hold.number)
+                await self._append(session, entry, f"{hold.turn}.end", after=hold.number)
                 await self._catch_up(session)
 
-    async def _try_commit(self, hold: Hold, entry: bytes, *, until_s: float) -> bool:
+    async def _append(self, session: Session, entry: Entry, once: str, *, after: int) -> int:
+        """Write an entry right behind the one of the number ``after``; its own."""
+        return await session.append(self._subject, encode(replace(entry, after=after)), once=once, after=after)
+
+    async def _try_commit(self, hold: Hold, entry: Entry, *, until_s: float) -> bool:
         """Write the commit; whether it holds. If not, it may be tried again."""
         try:
             try:
-                await self._live().append(self._subject, entry, once=f"{hold.turn}.commit", after=hold.number)
+                await self._append(self._live(), entry, f"{hold.turn}.commit.{hold.number}", after=hold.number)
             except WrongPlaceError:  # by another writer, or by an answer of our own that was lost
                 await self._catch_up(self._live())
             else:
@@ -265,15 +278,13 @@ class SharedLog:
                     raise
                 await self._move(LOOK_S / 2)
 
-    async def _renew(self, hold: Hold, entry: bytes) -> None:
+    async def _renew(self, hold: Hold, entry: Entry) -> None:
         for count in range(1, 1_000_000):
             await asyncio.sleep(RENEW_S)
             session = self._session
             if session is not None:
                 with suppress(EngineAwayError, WrongPlaceError):
-                    hold.number = await session.append(
-                        self._subject, entry, once=f"{hold.turn}.renew.{count}", after=hold.number
-                    )
+                    hold.number = await self._append(session, entry, f"{hold.turn}.renew.{count}", after=hold.number)
 
     def _is_away_for(self, limit_s: float) -> bool:
         """A new leader is there within the limit; what takes longer will take longer still."""

@@ -85,8 +85,10 @@ class Mirror:
             transaction.put(POSITION_KEY, _encode(Position(log, number)))
 
     def replace(self, log: str, number: int, changes: Iterable[Changes]) -> None:
-        """Put a whole state in the place of this one."""
+        """Put a whole state in the place of this one, unless another process has brought it further."""
         with self._kept.write() as transaction:
+            if _position(transaction).number >= number:
+                return
             for key in [key for key, _ in transaction.scan("")]:
                 transaction.delete(key)
             for each in changes:

@@ -13,7 +13,7 @@ from steering.state.entries import Entry, Manifest, cut, encode, in_packs, pack,
 
 
 def test_entry_and_manifest_are_read_as_written() -> None:
-    entry = Entry(kind="commit", turn="a.1", writer="a", body=b"x", parts=[3, 4])
+    entry = Entry(kind="commit", turn="a.1", writer="a", after=2, body=b"x", parts=[3, 4])
     manifest = Manifest(log="made", position=7, parts=[1], entries=2, bytes=3)
     assert read_entry(encode(entry)) == entry
     assert read_manifest(encode(manifest)) == manifest

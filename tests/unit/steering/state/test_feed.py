@@ -44,15 +44,15 @@ def test_outbox_drops_the_oldest_beyond_its_bound_and_says_so_once() -> None:
 
 
 def test_inbox_puts_pieces_together_and_takes_each_message_once() -> None:
-    inbox, words = Inbox("a"), [("reports", b"r" * 50), ("routes", b"x")]
+    inbox, words = Inbox(("a", "1")), [("reports", b"r" * 50), ("routes", b"x")]
     pieces = batch(words, pieces=3)  # type: ignore[arg-type]
     assert [inbox.take(piece) for piece in pieces] == [[], [], words]
     assert [inbox.take(piece) for piece in pieces] == [[], [], []]
-    assert inbox.take(batch([("reports", b"mine")], instance="a")[0]) == []
+    assert Inbox(("b", "1")).take(pieces[0]) == []  # its own
 
 
 def test_inbox_leaves_out_message_whose_first_piece_it_missed() -> None:
-    inbox = Inbox("a")
+    inbox = Inbox(("a", "1"))
     pieces = batch([("reports", b"r" * 50)], pieces=2)
     assert inbox.take(pieces[1]) == []
     assert inbox.take(batch([("reports", b"next")], number=2)[0]) == [("reports", b"next")]
@@ -61,7 +61,7 @@ def test_inbox_leaves_out_message_whose_first_piece_it_missed() -> None:
 def test_inbox_names_instance_that_cannot_be_understood() -> None:
     strange = Batch(instance="b", boot="1", number=1, piece=0, pieces=1, body=b"?")
     with pytest.raises(SteeringError, match="what instance b tells cannot be read"):
-        Inbox("a").take(strange)
+        Inbox(("a", "1")).take(strange)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -104,4 +104,23 @@ async def test_instances_hear_each_other_once_and_in_order_over_a_loss_of_the_en
     assert sorted(told.body for told in late) == sorted([b"1", big, b"3", b"from b"])
     assert late[0].age_s > late[-1].age_s
     for state in (a, b, c):
+        await asyncio.to_thread(state.close)
+
+
+async def test_instances_of_one_name_are_told_so(
+    nats: NatsServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def opened(boot: str) -> SharedState:
+        table = nats_table(nats, tmp_path / boot, name=name_of(tmp_path), instance="a")
+        return SharedState.open(table, Identity("a", boot, is_service=True), lambda: 0.5)
+
+    first = await asyncio.to_thread(opened, "1")
+    heard: list[Told] = []
+    first.peers.listen("reports", heard.append)
+    first.peers.begin()
+    second = await asyncio.to_thread(opened, "2")
+    second.peers.tell("reports", b"x")
+    await until(lambda: len(heard) == 1)
+    assert "another instance of steering is called a too" in capsys.readouterr().out
+    for state in (first, second):
         await asyncio.to_thread(state.close)

@@ -177,6 +177,35 @@ def test_log_is_cut_short_and_new_instance_begins_with_snapshot(
     until(lambda: a.get("key/1") == b"")
 
 
+def test_instance_that_others_cut_the_log_away_from_takes_the_snapshot(
+    instance: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connected all the time, but slower than the log was cut short."""
+    a, slow = instance("a"), instance("slow")
+    put(a, "x", b"1")
+    until(lambda: slow.get("x") == b"1")
+    with monkeypatch.context() as patch:
+        patch.setattr(slow._log, "_catch_up", _nothing)
+        with a.write() as transaction:
+            transaction.put("missed", b"1")
+            transaction.delete("x")
+        put(a, "y", b"1")
+        name = name_of(Path(a._mirror._kept._path).parent)
+
+        async def cut() -> None:
+            session = a._log._session
+            assert session is not None
+            await snapshots.make(session, a._mirror, name, writer="a")
+
+        a._thread.ask(cut(), timeout_s=10)
+    until(lambda: slow.get("y") == b"1")
+    assert dict(slow.scan("")) == dict(a.scan(""))
+
+
+async def _nothing(_session: object) -> None:
+    """Stands in for a copy that falls behind."""
+
+
 def test_copy_of_another_log_is_not_overwritten(instance: Instance, tmp_path: Path, nats: NatsServer) -> None:
     a = instance("a")
     put(a, "x", b"1")

@@ -7,7 +7,7 @@ from steering.state.turns import Turns
 
 
 def entry(kind: Literal["begin", "commit", "end"], turn: str = "a.1") -> Entry:
-    return Entry(kind=kind, turn=turn, writer=turn.partition(".")[0], lease_s=5.0 if kind == "begin" else 0.0)
+    return Entry(kind=kind, turn=turn, writer=turn.partition(".")[0], after=0, lease_s=5.0 if kind == "begin" else 0.0)
 
 
 def test_turn_lasts_until_its_commit() -> None:
