@@ -186,6 +186,15 @@ async def test_huge_bodies_are_refused_unread(steering: Steering) -> None:
         assert status == 413
 
 
+async def test_huge_report_is_refused_by_its_length(steering: Steering) -> None:
+    reader, writer = await asyncio.open_connection(steering.client.host, steering.client.port)
+    head = f"POST {REPORT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {10**9}\r\n\r\n"
+    writer.write(head.encode())
+    async with asyncio.timeout(10):
+        assert await reader.readline() == b"HTTP/1.1 413 Request Entity Too Large\r\n"
+    writer.close()
+
+
 async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
     for part in parts:
         yield part

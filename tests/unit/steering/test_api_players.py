@@ -344,3 +344,44 @@ async def test_public_url_counts_whatever_the_host(state: Any, package: Path) ->
         steering.publish(package)
         answer = await raw(steering, WITHOUT_HOST % b"Host: a\xffb\r\n")
     assert b'SERVER-URI="https://steering.example/steer/hls?' in answer
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/playback/none/master.m3u8", 404),
+        ("GET", "/v1/playback/none/manifest.mpd", 404),
+        ("GET", "/v1/explain?title=none", 404),
+        ("GET", "/r/none/seg-0-00001.m4s", 404),
+        ("GET", "/v1/playback/%00/master.m3u8", 404),
+    ],
+)
+async def test_unknown_title_is_named_as_such(fleet: Steering, method: str, path: str, status: int) -> None:
+    found, problem = await fleet.problem(method, path)
+    assert found == status
+    assert problem["title"] in ("No such title", "No published object has this path")
+
+
+async def test_mapped_address_is_the_ipv4_viewer_wherever_it_stands(fleet: Steering) -> None:
+    _, named = await fleet.playback(client="::ffff:127.0.0.9")
+    assert (named["client"], named["site"]) == ("127.0.0.9", "metro")
+    headers = {"X-Forwarded-For": "::ffff:127.0.0.9"}
+    async with fleet.client.post("/v1/playback", json={"title": "harbour"}, headers=headers) as response:
+        forwarded = await response.json()
+    assert (forwarded["client"], forwarded["client_from"], forwarded["site"]) == ("127.0.0.9", "forwarded", "metro")
+
+
+async def test_client_in_no_prefix_is_told_so(fleet: Steering) -> None:
+    for client in (ELSEWHERE, "2001:db8::1", "0.0.0.0", "255.255.255.255", "::"):
+        _, answer = await fleet.playback(client=client)
+        assert (answer["prefix"], answer["site"], ways(answer)) == ("", "", ["region-a", "origin"])
+        assert "serves any client, client in no prefix" in answer["pathways"][0]["why"]
+        assert answer["pathways"][1]["why"] == "last resort: the origin holds everything"
+
+
+async def test_steering_keeps_player_where_it_plays(fleet: Steering) -> None:
+    for spelled in ("_HLS_pathway=metro-{}", "_DASH_pathway=%22metro-{},origin%22", "_DASH_pathway=metro-{}"):
+        for box in "ab":
+            query = f"title=harbour&pathways=metro-a,metro-b,region-a,origin&{spelled.format(box)}"
+            answer = await fleet.get(f"/steer/hls?{query}")
+            assert answer["PATHWAY-PRIORITY"][0] == f"metro-{box}"

@@ -7,8 +7,9 @@ import msgspec
 from aiohttp import ClientResponse
 
 from oca.common.routes import NOTHING, RouteBatch, RouteGroup
+from steering.state.embedded import EmbeddedState
 from tests.unit.steering.api_client import JSON, Steering
-from tests.unit.steering.made_up import make_contents, make_report, revision
+from tests.unit.steering.made_up import make_contents, make_report, make_settings, make_site, revision
 from tests.unit.steering.routes_made_up import FAR, NEAR, Box
 
 
@@ -83,3 +84,22 @@ async def test_routes_of_another_and_nonsense_are_refused(steering: Steering) ->
         assert status == 400
     batch = msgspec.structs.replace(batch, announced=[RouteGroup(NEAR, ["nonsense"])], after=revision("x"))
     assert (await told(steering, Box("metro-a"), batch))["full_wanted"]
+
+
+async def test_claims_to_everything_and_to_another_isp_steer_nobody(state: EmbeddedState, package: Path) -> None:
+    greedy = make_site("greedy", appliances=("greedy-a",), prefixes=("45.9.0.0/16",), isp="Greedy")
+    honest = make_site("honest", appliances=("honest-a",), prefixes=("45.1.0.0/16",), isp="Honest")
+    async with Steering(state, make_settings(site=(greedy, honest))) as steering:
+        contents = make_contents(steering.publish(package))
+        for name, site in (("greedy-a", "greedy"), ("honest-a", "honest")):
+            async with await steering.report(make_report(name, site, contents=contents)):
+                pass
+        box = Box("greedy-a")
+        claims = ("0.0.0.0/0", "45.1.7.0/24", "45.0.0.0/8", "10.0.0.0/8", "::/0", "240.0.0.0/4")
+        await told(steering, box, box.batch(dict.fromkeys(claims, NEAR)))
+        _, theirs = await steering.playback(client="45.1.7.1")
+        assert (theirs["site"], theirs["pathways"][0]["pathway"]) == ("honest", "honest-a")
+        _, nobodys = await steering.playback(client="9.9.9.9")
+        assert (nobodys["prefix"], [way["pathway"] for way in nobodys["pathways"]]) == ("", ["origin", "origin-retry"])
+        kinds = {one["kind"] for one in (await steering.get("/v1/routes/audit"))["findings"]}
+        assert "set-aside" in kinds

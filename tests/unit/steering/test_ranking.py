@@ -309,6 +309,8 @@ def test_ranking_never_names_an_appliance_that_may_not_serve(
     chosen = [pathway.pathway for pathway in ranking.pathways if pathway.source_class != "fallback"]
     assert set(chosen) <= able
     assert len(chosen) == min(len(able), 4)
+    playing = there.rank(client, title, region=granted, playing="x0", declared=tuple(known))
+    assert {way.pathway for way in playing.pathways if way.source_class != "fallback"} == able
     shares = [known[name][1].share for name in chosen]
     if 0.0 in shares:  # a full box is behind all that have room
         assert max(shares[shares.index(0.0) :]) < 1
