@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from demo.children import spawn_tied
 from tests.unit.steering.made_up import make_contents, make_report, write_package
 
 ADDRESS = "127.0.105.1:8090"
@@ -41,6 +42,12 @@ listen = "{address}"
 path = "{folder}/state"
 [origin]
 url = "http://origin.example"
+[fleet]
+report_interval_s = 300
+[probes]
+interval_s = 0
+[turnup]
+wanted = false
 [[site]]
 id = "metro"
 prefixes = ["127.0.0.0/8"]
@@ -66,7 +73,7 @@ def fuzz(folder: Path, *, seconds: int, seed: int, address: str = ADDRESS) -> tu
     settings.write_text(STEERING.format(address=address, folder=folder))
     package = write_package(folder / "library" / "harbour")
     log = (folder / "steering.log").open("ab")
-    service = subprocess.Popen([COMMANDS / "oca-steering", "serve", "--config", settings], stdout=log, stderr=log)
+    service = spawn_tied([str(COMMANDS / "oca-steering"), "serve", "--config", str(settings)], stdout=log, stderr=log)
     try:
         _fill(address, settings, package)
         arguments = [
@@ -81,18 +88,20 @@ def fuzz(folder: Path, *, seconds: int, seed: int, address: str = ADDRESS) -> tu
                 "true",
             ),
         ]
-        said = subprocess.run(
-            [COMMANDS / "st", *arguments],
+        tester = spawn_tied(
+            [str(COMMANDS / "st"), *arguments],
             cwd=folder,
             env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.fuzz.api_hooks", "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=seconds + 120,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
+        try:
+            said = tester.communicate(timeout=seconds + 120)[0].decode(errors="replace")
+        finally:
+            tester.kill()
         if service.poll() is not None:
             return 1, f"oca-steering ended: {(folder / 'steering.log').read_text()[-4000:]}"
-        return said.returncode, said.stdout + said.stderr
+        return tester.returncode, said
     finally:
         service.terminate()
         service.wait(20)
@@ -116,7 +125,7 @@ def _fill(address: str, settings: Path, package: Path) -> None:
         time.sleep(0.1)
     contents = make_contents(dict(_revisions(address, titles)))
     for name, site in (("metro-a", "metro"), ("metro-b", "metro"), ("region-a", "region")):
-        body = msgspec.json.encode(make_report(name, site, contents=contents))
+        body = msgspec.json.encode(make_report(name, site, contents=contents, sent_at_ns=time.time_ns()))
         _ask(address, f"/v1/appliances/{name}/report", body)
 
 
