@@ -14,6 +14,7 @@ from steering.api_page import Page
 from steering.api_players import Players
 from steering.api_routes import Routes
 from steering.console.api import Console
+from steering.console.api_plans import Plans
 from steering.endpoints import declared, endpoint
 from steering.openapi import document
 from steering.trust.api_enrol import Enrolment
@@ -37,7 +38,7 @@ class ApiDocument:
 PARTS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("players and services", (Players,)),
     ("fleet and catalogue", (Views, Observers, Drains, Routes)),
-    ("console", (Console,)),
+    ("console", (Console, Plans)),
     ("appliances", (Appliances, Enrolment)),
     ("operators", (Operators,)),
     ("page and document", (Page, ApiDocument)),

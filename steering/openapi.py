@@ -19,6 +19,7 @@ _SCHEMAS = "#/components/schemas/{name}"
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 500}
 _PATH_PARTS: dict[str, str] = {
     "appliance": "An appliance's id, as in steering.toml.",
+    "site": "A site's id, as in steering.toml.",
     "title": "A title's id, as published.",
     "asset": "An asset: title/rendition. Its slash may be written as it is.",
     "path": "The path of a published object, without its leading slash; slashes may be written as they are.",

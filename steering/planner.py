@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from oca.common.messages import FillPlan
 from steering.catalogue import AssetSummary, read_titles
@@ -17,6 +18,7 @@ from steering.evidence import DAY_NS, evidence
 from steering.forecast import Floats, Forecast, Smoothing, Taste, kindred_prior, kinship, world_prior
 from steering.history.settings import history_folder
 from steering.masters import is_packed, packed
+from steering.outlook import Came, came, keep_night, night_of
 from steering.placement import Box
 from steering.plan import FILLED_AHEAD_NS, SitePlan, Terms, plan_digest, plan_site
 from steering.settings import Site, SteeringSettings
@@ -36,13 +38,15 @@ _encode = msgspec.msgpack.Encoder().encode
 class Night:
     """All that one night's planning goes by and came to.
 
-    ``allowed_bytes`` is what each site may still move; ``aside`` says what past demand it had to do without.
+    ``allowed_bytes`` is what each site may still move; ``aside`` says what past demand it had to do without,
+    ``came`` what was watched yesterday at each site, where that is known.
     """
 
     shelf: Shelf
     sites: dict[str, SitePlan]
     allowed_bytes: dict[str, float]
     aside: list[str]
+    came: dict[str, Came]
 
     @property
     def plans(self) -> dict[str, FillPlan]:
@@ -68,6 +72,8 @@ def make_plans(state: StateStore, settings: SteeringSettings, *, now_ns: int) ->
         for appliance, plan in night.plans.items():
             transaction.put(f"plan/{appliance}", _encode(plan))
             transaction.put(f"planned/{appliance}", packed(item.asset for item in plan.assets))
+        for site, made in night.sites.items():
+            keep_night(transaction, site, night_of(made, night.shelf, now_ns=now_ns), night.came.get(site))
         for site, allowed in night.allowed_bytes.items():
             transaction.put(f"allowed/{site}", str(int(allowed)).encode())
         transaction.put(_MADE_KEY, str(now_ns).encode())
@@ -88,8 +94,8 @@ def plan_night(state: StateStore, settings: SteeringSettings, sites: Sequence[Si
     """The plans as they would be made now, with what they go by."""
     shelf = shelve(read_titles(state))
     boxes = {site.id: found for site in sites if (found := _boxes(state, settings, site))}
-    expected, aside = _expected(state, settings, shelf, list(boxes), now_ns=now_ns)
-    night = Night(shelf, {}, {}, aside)
+    expected, yesterday, aside = _expected(state, settings, shelf, list(boxes), now_ns=now_ns)
+    night = Night(shelf, {}, {}, aside, {})
     for site in sites:
         if site.id not in boxes:
             continue
@@ -109,6 +115,8 @@ def plan_night(state: StateStore, settings: SteeringSettings, sites: Sequence[Si
             now_ns=now_ns,
         )
         night.sites[site.id] = made
+        if site.id in yesterday:
+            night.came[site.id] = came(made, *yesterday[site.id], day=now_ns // DAY_NS - 1)
         brought = float(((made.held & ~made.before) * shelf.stored_bytes)[made.before.any(axis=1)].sum())
         night.allowed_bytes[site.id] = max(0.0, allowed - brought)
     return night
@@ -139,8 +147,10 @@ def _held(state: StateReader, appliance: str) -> list[str]:
 
 def _expected(
     state: StateStore, settings: SteeringSettings, shelf: Shelf, sites: Sequence[str], *, now_ns: int
-) -> tuple[dict[str, Floats], list[str]]:
-    """Tomorrow's bytes by asset of each site, from the demand of all; and what of that demand is missing."""
+) -> tuple[dict[str, Floats], dict[str, tuple[NDArray[np.int32], Floats]], list[str]]:
+    """Tomorrow's bytes by asset of each site, from the demand of all; yesterday's, if that was a whole day; and what of
+    the demand is missing.
+    """
     from steering.history.past import read_past  # noqa: PLC0415 - the other commands start without its engines
 
     plan = settings.plan
@@ -170,7 +180,9 @@ def _expected(
         if likeness is not None:
             prior = kindred_prior(world, taste, likeness[numbers[site]], strength=smoothing.world_strength)
         found[site] = expected.of(numbers[site], prior)
-    return found, past.aside
+    is_whole = past.window.first < past.window.today
+    yesterday = {site: past.yesterday.of(numbers[site]) for site in sites} if is_whole else {}
+    return found, yesterday, past.aside
 
 
 def stored_plan(state: StateReader, appliance: str, published: Mapping[str, AssetSummary]) -> FillPlan | None:

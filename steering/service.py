@@ -33,6 +33,7 @@ from steering.background import Background
 from steering.catalogue import Catalogue
 from steering.connections import Connections, connections_limit
 from steering.console.api import Console
+from steering.console.api_plans import Plans
 from steering.decision import Decider
 from steering.decision_log import DecisionLog
 from steering.express import Express
@@ -158,7 +159,8 @@ class Service:
         enrolment = Enrolment(state, self.decider.site_of, authorisation, signatures)
         limits = Limits(settings.limits, trusted, self._counts, monotonic_s)
         drains = Drains(state, self.decider.site_of, operators.actor, self._orders.follow)
-        seen = (Observers(self._prober.observers), drains, Console(self.decider))
+        console = (Console(self.decider), Plans(settings, self._catalogue, state))
+        seen = (Observers(self._prober.observers), drains, *console)
         parts = (players, views, appliances, routes, enrolment, operators, *seen, Page(), ApiDocument())
         self.app = steering_app(parts, [limits.gate, operators.gate])
         self.express = Express(playback, limits)

@@ -43,7 +43,7 @@ AUDIT_S = 30.0
 """A walk over a million prefixes takes seconds."""
 TITLES_NAMED_MAX = 200
 ASSETS_NAMED_MAX = 50
-_FRESH = {"Cache-Control": "no-store"}
+FRESH = {"Cache-Control": "no-store"}
 Asked = TypeVar("Asked", bound=Struct)
 
 
@@ -60,45 +60,45 @@ class Console:
     async def overview(self, request: web.Request) -> web.Response:
         """The fleet at a glance: counts, load, and where its sites are."""
         del request
-        return json_response(await self._overview.value(), headers=_FRESH)
+        return json_response(await self._overview.value(), headers=FRESH)
 
     @endpoint("GET", "/v1/fleet/sites", gives=SitesPage, refuses=(400,), query=declared(SitesAsked))
     async def sites(self, request: web.Request) -> web.Response:
         """Sites with their boxes summed up, a page at a time."""
-        wanted = _asked(request, SitesAsked)
+        wanted = asked_of(request, SitesAsked)
         known = (await self._picture.value()).sites
         found = sites_matching(known, state=wanted.state, search=wanted.search, bounds=bounds_of(wanted.bounds))
         rows, after = page(found, lambda row: row.site, after=wanted.after, limit=wanted.limit)
-        return json_response(SitesPage(len(found), rows, after), headers=_FRESH)
+        return json_response(SitesPage(len(found), rows, after), headers=FRESH)
 
     @endpoint("GET", "/v1/fleet/boxes", gives=BoxesPage, refuses=(400,), query=declared(BoxesAsked))
     async def boxes(self, request: web.Request) -> web.Response:
         """Appliances, how each stands and why, worst first, a page at a time."""
-        wanted = _asked(request, BoxesAsked)
+        wanted = asked_of(request, BoxesAsked)
         known = (await self._picture.value()).boxes
         found = boxes_matching(known, state=wanted.state, site=wanted.site, search=wanted.search)
         stands, after = page(found, lambda box: box.appliance, after=wanted.after, limit=wanted.limit)
         rows = [BoxRow(box.state, appliance_view(self._decider, box.appliance, box.site)) for box in stands]
-        return json_response(BoxesPage(len(found), [_without_list(row) for row in rows], after), headers=_FRESH)
+        return json_response(BoxesPage(len(found), [_without_list(row) for row in rows], after), headers=FRESH)
 
     @endpoint("GET", "/v1/catalogue", gives=CataloguePage, refuses=(400,), query=declared(Paged))
     async def catalogue(self, request: web.Request) -> web.Response:
         """Titles and on how many boxes each lies, a page at a time."""
-        wanted = _asked(request, Paged)
-        return json_response(await asyncio.to_thread(self._catalogue_page, wanted), headers=_FRESH)
+        wanted = asked_of(request, Paged)
+        return json_response(await asyncio.to_thread(self._catalogue_page, wanted), headers=FRESH)
 
     @endpoint("GET", "/v1/catalogue/{title}", gives=CopiesView, refuses=(404,))
     async def copies(self, request: web.Request) -> web.Response:
         """One title: its assets, and on how many boxes each lies."""
         title = self._title(request.match_info["title"])
         found = await asyncio.to_thread(copies_view, title, self._decider.fleet.holders)
-        return json_response(found, headers=_FRESH)
+        return json_response(found, headers=FRESH)
 
     @endpoint("GET", "/v1/routes/findings", gives=FindingsPage, refuses=(400,), query=declared(Paged))
     async def findings(self, request: web.Request) -> web.Response:
         """What is wrong with routes that appliances hear, a page at a time; looked at every half a minute."""
-        wanted = _asked(request, Paged)
-        return json_response(_findings_page(await self._audit.value(), wanted), headers=_FRESH)
+        wanted = asked_of(request, Paged)
+        return json_response(_findings_page(await self._audit.value(), wanted), headers=FRESH)
 
     @endpoint("GET", "/v1/fleet/boxes/{appliance}/titles", gives=BoxTitles, refuses=(404,))
     async def titles(self, request: web.Request) -> web.Response:
@@ -109,7 +109,7 @@ class Console:
             if title is not None:
                 missing = self._missing(appliance, title)
                 held.append(BoxTitle(name, title.name, len(title.assets) - len(missing), len(title.assets)))
-        return json_response(BoxTitles(appliance, held), headers=_FRESH)
+        return json_response(BoxTitles(appliance, held), headers=FRESH)
 
     @endpoint("GET", "/v1/fleet/boxes/{appliance}/playback/{title}", gives=BoxPlayback, refuses=(404,))
     async def playback(self, request: web.Request) -> web.Response:
@@ -132,7 +132,7 @@ class Console:
             why=liveness.why,
             missing=self._missing(appliance, title)[:ASSETS_NAMED_MAX],
         )
-        return json_response(answer, headers=_FRESH)
+        return json_response(answer, headers=FRESH)
 
     def _look(self) -> Picture:
         decider = self._decider
@@ -183,7 +183,12 @@ class Console:
         return title
 
 
-def _asked(request: web.Request, kind: type[Asked]) -> Asked:
+def asked_of(request: web.Request, kind: type[Asked]) -> Asked:
+    """What a request asks for.
+
+    Raises:
+        Refusal: 400, naming the parameter that is wrong.
+    """
     try:
         return asked(request.query, kind)
     except msgspec.ValidationError as error:

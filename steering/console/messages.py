@@ -6,8 +6,10 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from oca.common.messages import PlannedAsset
 from steering.api_messages import ApplianceView, AssetView
 from steering.liveness import Standing
+from steering.outlook import Night
 from steering.route_audit import Finding
 
 State = Literal["serving", "degraded", "drained", "out"]
@@ -168,3 +170,42 @@ class BoxPlayback(Struct, frozen=True):
     standing: Standing
     why: str
     missing: list[str]
+
+
+class PlannedSite(Struct, frozen=True):
+    """A site with the night that was planned last; None: none was."""
+
+    site: str
+    name: str
+    night: Night | None
+
+
+class PlansPage(Struct, frozen=True):
+    """The nights of the whole fleet, the oldest first, and some sites; ``at``: local time of day of planning."""
+
+    made_at_ns: int
+    at: str
+    planned: int
+    nights: list[Night]
+    matching: int
+    sites: list[PlannedSite]
+    after: str
+
+
+class BoxPlan(Struct, frozen=True):
+    """What one box is to hold: how many assets, and the first of them, best first."""
+
+    appliance: str
+    made_at_ns: int
+    capacity_bytes: int
+    assets: int
+    bytes: int
+    first: list[PlannedAsset]
+
+
+class SitePlans(Struct, frozen=True):
+    """The nights of one site, the oldest first, and the plans of its first boxes that have one."""
+
+    site: str
+    nights: list[Night]
+    boxes: list[BoxPlan]

@@ -27,11 +27,12 @@ Ask = Callable[..., Columns]
 @dataclass(frozen=True, slots=True)
 class Past:
     """What was watched. ``sites`` are in rising order; ``watched`` is by site and asset of the shelf, each day's bytes
-    times its factor; ``aside`` says what is missing, a line each.
+    times its factor; ``yesterday`` is the last whole day's by itself; ``aside`` says what is missing, a line each.
     """
 
     sites: list[str]
     watched: Watched
+    yesterday: Watched
     window: Window
     debut_share: float
     aside: list[str]
@@ -80,11 +81,15 @@ def read_past(
         names = sorted({*totals["site"].tolist(), *sites})
         places = {"asset": np.array(list(shelf.place), object), "place": np.arange(len(shelf.place), dtype=np.int32)}
         numbers = {"site": np.array(names, object), "number": np.arange(len(names), dtype=np.int32)}
-        found = ask(queries.watched(), small={"days": days, "sites": numbers, "shelf": places})
+        small = {"sites": numbers, "shelf": places}
+        found = ask(queries.watched(), small={"days": days, **small})
+        last = {"day": np.array([window.today - 1], np.int32), "weight": np.ones(1)}
+        latest = ask(queries.watched(), small={"days": last, **small})
         new = _debut_share(ask, totals, shelf, window)
     shape = (len(names), len(shelf.place))
     watched = Watched.of_entries(found["number"], found["place"], found["bytes"], shape=shape)
-    return Past(names, watched, window, new, [*aside, *(why for why in faults.values() if why)])
+    yesterday = Watched.of_entries(latest["number"], latest["place"], latest["bytes"], shape=shape)
+    return Past(names, watched, yesterday, window, new, [*aside, *(why for why in faults.values() if why)])
 
 
 @contextmanager

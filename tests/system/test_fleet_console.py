@@ -23,7 +23,19 @@ pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 ADDRESS = "127.0.120.1:8090"
 COMMANDS = Path(sys.executable).parent
 PHONE = {"width": 360, "height": 740}
-VIEWS = ("fleet", "site/fra1", "catalogue", "title/harbour", "explain?title=harbour", "routes", "log")
+VIEWS = (
+    *(
+        "fleet",
+        "site/fra1",
+        "catalogue",
+        "title/harbour",
+        "plan",
+        "plan/fra1",
+        "explain?title=harbour",
+        "routes",
+        "log",
+    ),
+)
 PAINT_MS_MAX = 1000
 TRANSFER_BYTES_MAX = 200_000
 CITIES = {
@@ -117,6 +129,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     try:
         wait_until(lambda: _answers(made))
         made.report()
+        made.run("plan", "--now")
         yield made
     finally:
         made.stop()
@@ -245,6 +258,16 @@ async def test_console_is_used_by_keyboard_alone(browser: Browser, fleet: Fleet)
     await expect(sites).to_have_count(1)
     await expect(sites).to_contain_text(label.partition(":")[0])
     await page.context.close()
+
+
+async def test_console_tells_what_boxes_are_to_hold(browser: Browser, fleet: Fleet) -> None:
+    console = await opened(browser, fleet.url)
+    await console.go("plan")
+    await expect(console.page.locator(".tiles")).to_contain_text("Sites with a plan")
+    await console.page.get_by_role("link", name="fra1").click()
+    await expect(console.page.get_by_role("region", name="assets of fra1-a")).to_contain_text("harbour/manifests")
+    assert not console.complaints
+    await console.page.context.close()
 
 
 async def test_console_explains_where_a_viewer_is_sent(browser: Browser, fleet: Fleet) -> None:

@@ -11,6 +11,7 @@ const VIEWS = {
   site,
   catalogue: later("./catalogue.js", "catalogue"),
   title: later("./catalogue.js", "title"),
+  plan: later("./plan.js", "plan"),
   explain: later("./explain.js", "explain"),
   routes: later("./routes.js", "routes"),
   log: later("./log.js", "log"),

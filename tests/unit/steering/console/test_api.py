@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from oca.common.clock import monotonic_s
 from oca.common.messages import AssetProgress
 from steering.console import api
+from steering.state.embedded import EmbeddedState
 from tests.unit.steering.api_client import Steering
-from tests.unit.steering.made_up import make_contents, make_progress, make_report
+from tests.unit.steering.made_up import make_contents, make_progress, make_report, make_settings, make_site
 from tests.unit.steering.routes_made_up import NEAR, Box
 
 
@@ -115,3 +117,37 @@ async def test_findings_of_routes_come_in_pages(steering: Steering) -> None:
     assert page["kinds"] == {"set-aside": 1}
     assert page["findings"][0]["examples"] == ["10.0.0.0/8"]
     assert (await steering.get("/v1/routes/findings?search=region"))["findings"] == []
+
+
+async def test_console_stays_small_and_quick_at_20_000_boxes(state: EmbeddedState, package: Path) -> None:
+    sites = tuple(
+        make_site(
+            f"s{number}",
+            appliances=tuple(f"s{number}-{letter}" for letter in "abcd"),
+            latitude=number * 7919 % 120 - 60.0,
+            longitude=number * 104729 % 360 - 180.0,
+        )
+        for number in range(5000)
+    )
+    async with Steering(state, make_settings(site=sites)) as steering:
+        contents = make_contents(steering.publish(package))
+        for site in sites:
+            for entry in site.appliance:
+                report = make_report(entry.id, site.id, contents=contents)
+                steering.service.decider.fleet.observe(report, monotonic_s())
+        sizes = {}
+        for path in (
+            "/v1/fleet/overview",
+            "/v1/fleet/sites",
+            "/v1/fleet/boxes?state=serving",
+            "/v1/fleet/boxes?site=s77",
+            "/v1/catalogue",
+            "/v1/catalogue/harbour",
+            "/v1/explain?title=harbour&rejected=100",
+        ):
+            async with steering.client.get(path) as response:
+                assert response.status == 200, path
+                sizes[path] = len(await response.read())
+        row = (await steering.get("/v1/catalogue"))["rows"][0]
+    assert row["whole"] == 20_000
+    assert max(sizes.values()) < 100_000, sizes
