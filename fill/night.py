@@ -4,70 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from fill.diff import Skipped
-from oca.common.messages import FillProgress, SourceKind
+from oca.common.messages import FillProgress
+from oca.store.fill_record import FilledNight
 
 LISTED_MAX = 100
 NIGHTS_MAX = 60
-SERVED_SPAN_NS = 24 * 3600 * 10**9
-"""So long after a night what is served is held against what it filled."""
 
 
-class Night(Struct, frozen=True, kw_only=True):
-    """One night on one appliance: its fills from the opening of a window to its end, or those of a day.
+class Night(FilledNight, frozen=True, kw_only=True):
+    """A night with what its report lists and its reckoning needs.
 
     Attributes:
-        night: Local date on which it began.
-        fills: How many fills ran.
-        filling_s: How long they ran, all together.
-        assets_in, bytes_in: Committed, by the plan's sizes.
-        bytes_by_source: What came over the network, refetched bytes included.
-        assets_out, bytes_out: Evicted.
         refused: Assets that could not be had, with why; the first hundred of the last fill.
         left_out: Assets not worth fetching, with their numbers; the first hundred of the last fill.
-        state, reason: How the last fill ended.
-        served_bytes: What viewers got from the box since, over 24 hours at most.
-        served_until_ns: Up to when that is known; 0: not yet.
-        served_counter: The daemon's counter then, to count on from.
+        served_counter: The daemon's counter at ``served_until_ns``, to count on from.
     """
 
-    night: str
-    started_at_ns: int
-    ended_at_ns: int
-    fills: int = 0
-    filling_s: float = 0.0
-    assets_in: int = 0
-    bytes_in: int = 0
-    bytes_by_source: dict[SourceKind, int] = {}
-    assets_out: int = 0
-    bytes_out: int = 0
     refused: tuple[Skipped, ...] = ()
-    refused_total: int = 0
     left_out: tuple[Skipped, ...] = ()
-    left_out_total: int = 0
-    state: str = "running"
-    reason: str = ""
-    served_bytes: int = 0
-    served_until_ns: int = 0
     served_counter: int = -1
-
-    @property
-    def fetched_bytes(self) -> int:
-        """What came over the network."""
-        return sum(self.bytes_by_source.values())
-
-    @property
-    def efficiency(self) -> float | None:
-        """Bytes served ÷ bytes filled so far; None before anything is known of it."""
-        return self.served_bytes / self.bytes_in if self.served_until_ns and self.bytes_in else None
-
-    @property
-    def efficiency_is_final(self) -> bool:
-        """Whether the day after is over."""
-        return self.served_until_ns >= self.ended_at_ns + SERVED_SPAN_NS
 
 
 def with_fill(

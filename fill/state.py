@@ -18,10 +18,9 @@ from oca.common.errands import Errands, Outstanding
 from oca.common.errors import StoreError
 from oca.common.messages import FillProgress
 from oca.store import files
-from oca.store.fill_files import FOLDER, PAUSE_FILE, PROGRESS_FILE, read_kept
+from oca.store.fill_files import FOLDER, NIGHTS_FILE, PAUSE_FILE, PROGRESS_FILE, read_kept
 from oca.store.fill_record import Pause
 
-NIGHTS_FILE = "nights.json"
 ANSWER_S = 5.0
 Kept = TypeVar("Kept")
 Answer = TypeVar("Answer")

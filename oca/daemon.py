@@ -31,10 +31,10 @@ from oca.lifecycle import Lifecycle
 from oca.network.links import read_links
 from oca.report import kept_demand
 from oca.report.drain import Drain
-from oca.report.history import History, HistoryPage
 from oca.report.inventory import Inventory
 from oca.report.metrics import APPLIANCE, appliance_values
 from oca.report.observer import Observer
+from oca.report.past import Past
 from oca.report.reporter import Reporter
 from oca.report.route_watch import watch_routes
 from oca.report.snapshot import Snapshot
@@ -78,7 +78,7 @@ class Daemon:
         self._over, self._hurry = asyncio.Event(), asyncio.Event()
         self._stopping = False
         self._phase: Serving = "serving"
-        self._history = History()
+        self.past = Past(Path(settings.store.devices[0]), now_ns=self._started_at_ns)
         hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.addresses]
         self._scrubbing = Scrubbing(settings.store, inventory.blame)
         self._observer = Observer(
@@ -149,10 +149,6 @@ class Daemon:
     def routes(self, after: str, limit: int) -> RoutesPage:
         """What is heard by BGP."""
         return routes_page(self._routes, socket=self._settings.routes.bird_socket, after=after, limit=limit)
-
-    def history(self) -> HistoryPage:
-        """The last 48 hours."""
-        return self._history.page()
 
     def hot(self, limit: int) -> HotPage:
         """The assets that most was sent of in the last minute."""
@@ -305,7 +301,7 @@ class Daemon:
             if health.verdict != verdict:
                 _log.info("health changed", verdict=health.verdict, reasons=health.reasons)
             self._tell_if(changed or drained or health.verdict != verdict)
-            self._history.observe(self.snapshot, self.serving)
+            self.past.observe(self.snapshot, self.serving)
             notify_alive(service_line(self.serving, health, self._observer.snapshot.load))
             await asyncio.sleep(OBSERVE_INTERVAL_S)
 

@@ -21,7 +21,7 @@ from oca.admin.top import ROWS_SHOWN_MAX as HOT_SHOWN_MAX
 from oca.admin.top import HotPage
 from oca.common.problem import Refusal, json_response, problem_response, problems
 from oca.common.routing import mount
-from oca.report.history import HistoryPage
+from oca.report.past import Past
 from oca.report.serving import DRAIN_S_MAX
 from oca.report.snapshot import Snapshot
 
@@ -36,6 +36,7 @@ ENDPOINTS = {
     "GET /v1/assets": "assets held, by id; ?after=ID&limit=N",
     "GET /v1/routes": "what is heard by BGP, and what is wrong with it; ?after=PREFIX&limit=N",
     "GET /v1/history": "figures of the last 48 hours, every two minutes, and each change of health",
+    "GET /v1/nights": "what the fills of the last nights brought, from where, and what viewers got of it since",
     "GET /v1/hot": "assets that most was sent of in the last minute, most first; ?limit=N",
     "GET /v1/quality": "what viewers had of late, worst first; ?by=prefix|asset|both&limit=N",
     "POST /v1/drain": "send no new viewers here, who plays is moved or finishes; ?for_s=N serves again after that",
@@ -61,8 +62,9 @@ class Appliance(Protocol):
     def routes(self, after: str, limit: int) -> RoutesPage:
         """What is heard by BGP; may take a second where that is a full table."""
 
-    def history(self) -> HistoryPage:
-        """The last 48 hours."""
+    @property
+    def past(self) -> Past:
+        """The last 48 hours, and the nights of fills."""
 
     def hot(self, limit: int) -> HotPage:
         """The assets that most was sent of in the last minute."""
@@ -93,6 +95,7 @@ def admin_app(appliance: Appliance, registry: CollectorRegistry, host_names: Col
         web.get("/v1/routes", api.routes),
         web.get("/page/{name}", api.page),
         web.get("/v1/history", api.history),
+        web.get("/v1/nights", api.nights),
         web.get("/v1/hot", api.hot),
         web.get("/v1/quality", api.quality),
         web.post("/v1/drain", api.drain),
@@ -154,7 +157,10 @@ class _Api:
         return page_file(request.match_info["name"])
 
     async def history(self, _request: web.Request) -> web.Response:
-        return json_response(self._appliance.history())
+        return json_response(self._appliance.past.page())
+
+    async def nights(self, _request: web.Request) -> web.Response:
+        return json_response(await self._appliance.past.nights())
 
     async def hot(self, request: web.Request) -> web.Response:
         return json_response(self._appliance.hot(_limit(request, HOT_SHOWN, HOT_SHOWN_MAX)))

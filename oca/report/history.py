@@ -51,32 +51,42 @@ class HistoryPage(Message, frozen=True):
 
 
 class History:
-    """Observes once a second, keeps a sample every two minutes; bounded, in memory, since the daemon's start."""
+    """Observes once a second, keeps a sample every two minutes; bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: HistoryPage | None = None, *, now_ns: int = 0) -> None:
+        """Go on from what an earlier run knew, as far as that is of the last 48 hours before ``now_ns``."""
         self._samples: deque[tuple[float, ...]] = deque(maxlen=SAMPLES_MAX)
         self._changes: deque[HealthChange] = deque(maxlen=CHANGES_MAX)
         self._before: tuple[int, Mapping[str, int]] | None = None
+        if earlier is not None:
+            since_ns = now_ns - SPAN_NS
+            rows = zip(*(getattr(earlier, name) for name in _COLUMNS), strict=False)
+            self._samples.extend(row for row in rows if since_ns < row[0] * 10**9 <= now_ns)
+            self._changes.extend(change for change in earlier.changes if since_ns < change.at_ns <= now_ns)
 
-    def observe(self, snapshot: Snapshot, serving: Serving) -> None:
-        """Take note of how the box is."""
-        health = snapshot.health
+    def observe(self, snapshot: Snapshot, serving: Serving) -> bool:
+        """Take note of how the box is; whether there is more to show than before."""
+        health, known = snapshot.health, False
         last = self._changes[-1] if self._changes else None
         if last is None or (last.verdict, last.serving, last.reasons) != (health.verdict, serving, health.reasons):
             change = HealthChange(
                 at_ns=snapshot.at_ns, verdict=health.verdict, serving=serving, reasons=list(health.reasons)
             )
             self._changes.append(change)
+            known = True
         if self._before is None:
             self._before = snapshot.at_ns, dict(snapshot.counters)
-            return
-        if snapshot.at_ns - self._before[0] >= INTERVAL_NS:
+        elif snapshot.at_ns - self._before[0] >= INTERVAL_NS:
             self._samples.append(_sample(*self._before, snapshot))
             self._before = snapshot.at_ns, dict(snapshot.counters)
+            known = True
+        return known
 
     def page(self) -> HistoryPage:
         """All that is kept."""
-        columns: list[list[float]] = [list(column) for column in zip(*self._samples, strict=True)] or [[]] * 10
+        columns: list[list[float]] = [list(column) for column in zip(*self._samples, strict=True)] or [[]] * len(
+            _COLUMNS
+        )
         whole = [[int(value) for value in column] for column in columns]
         return HistoryPage(
             interval_s=INTERVAL_NS / 1e9,
@@ -92,6 +102,10 @@ class History:
             used_bytes=whole[9],
             changes=list(self._changes),
         )
+
+
+_COLUMNS = HistoryPage.__struct_fields__[1:-1]
+"""Of a sample, in its order."""
 
 
 def _sample(before_ns: int, before: Mapping[str, int], now: Snapshot) -> tuple[float, ...]:

@@ -10,10 +10,10 @@ import msgspec
 from oca.common.errors import StoreError
 from oca.common.messages import FillProgress
 from oca.store import files
-from oca.store.fill_record import FillRecord, Pause
+from oca.store.fill_record import FilledNight, FilledNights, FillRecord, NightShown, Pause
 
 FOLDER = "fill"
-PROGRESS_FILE, PAUSE_FILE = "progress.json", "pause.json"
+PROGRESS_FILE, PAUSE_FILE, NIGHTS_FILE = "progress.json", "pause.json", "nights.json"
 FILE_BYTES_MAX = 16 * 2**20
 Kept = TypeVar("Kept")
 
@@ -21,6 +21,16 @@ Kept = TypeVar("Kept")
 def fill_record(device: Path) -> FillRecord:
     """What the agent has written down on ``device``; what cannot be read counts as not written."""
     return FillRecord(_if_sound(device, PROGRESS_FILE, FillProgress), _if_sound(device, PAUSE_FILE, Pause))
+
+
+def filled_nights(device: Path) -> FilledNights:
+    """The nights that the agent has written down on ``device``."""
+    try:
+        found = read_kept(device / FOLDER / NIGHTS_FILE, list[FilledNight]) or []
+    except StoreError as error:
+        return FilledNights(nights=[], why=str(error))
+    shown = [NightShown(night=each, efficiency=each.efficiency, is_final=each.efficiency_is_final) for each in found]
+    return FilledNights(nights=shown)
 
 
 def read_kept(path: Path, kind: type[Kept]) -> Kept | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from oca.common.messages import FillProgress
+from oca.common.messages import FillProgress, Message, SourceKind
 
+SERVED_SPAN_NS = 24 * 3600 * 10**9
+"""So long after a night what is served is held against what it filled."""
 RUNNING_AGE_NS_MAX = 10 * 10**9
 """A fill that runs is written down every second; one that was not for so long has been killed."""
 
@@ -34,3 +36,68 @@ def is_running(progress: FillProgress | None, now_ns: int) -> bool:
     return (
         progress is not None and progress.state == "running" and now_ns - progress.updated_at_ns <= RUNNING_AGE_NS_MAX
     )
+
+
+class FilledNight(Struct, frozen=True, kw_only=True):
+    """One night on one appliance: its fills from the opening of a window to its end, or those of a day.
+
+    Attributes:
+        night: Local date on which it began.
+        fills: How many fills ran.
+        filling_s: How long they ran, all together.
+        assets_in, bytes_in: Committed, by the plan's sizes.
+        bytes_by_source: What came over the network, refetched bytes included.
+        assets_out, bytes_out: Evicted.
+        refused_total: Assets that could not be had in the last fill.
+        left_out_total: Assets not worth fetching in the last fill.
+        state, reason: How the last fill ended.
+        served_bytes: What viewers got from the box since, over 24 hours at most.
+        served_until_ns: Up to when that is known; 0: not yet.
+    """
+
+    night: str
+    started_at_ns: int
+    ended_at_ns: int
+    fills: int = 0
+    filling_s: float = 0.0
+    assets_in: int = 0
+    bytes_in: int = 0
+    bytes_by_source: dict[SourceKind, int] = {}
+    assets_out: int = 0
+    bytes_out: int = 0
+    refused_total: int = 0
+    left_out_total: int = 0
+    state: str = "running"
+    reason: str = ""
+    served_bytes: int = 0
+    served_until_ns: int = 0
+
+    @property
+    def fetched_bytes(self) -> int:
+        """What came over the network."""
+        return sum(self.bytes_by_source.values())
+
+    @property
+    def efficiency(self) -> float | None:
+        """Bytes served ÷ bytes filled so far; None before anything is known of it."""
+        return self.served_bytes / self.bytes_in if self.served_until_ns and self.bytes_in else None
+
+    @property
+    def efficiency_is_final(self) -> bool:
+        """Whether the day after is over."""
+        return self.served_until_ns >= self.ended_at_ns + SERVED_SPAN_NS
+
+
+class NightShown(Message, frozen=True):
+    """A night with its efficiency: bytes served ÷ bytes filled, None before anything is known of it."""
+
+    night: FilledNight
+    efficiency: float | None
+    is_final: bool
+
+
+class FilledNights(Message, frozen=True):
+    """The nights that are known, the oldest first; ``why`` says why there are none to be had."""
+
+    nights: list[NightShown]
+    why: str = ""

@@ -92,6 +92,12 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="session")
+def axe(player_files: Path) -> str:
+    """The source of axe-core."""
+    return (player_files / "axe-core" / "axe.min.js").read_text()
+
+
+@pytest.fixture(scope="session")
 def player_files() -> Path:
     """The folder of node packages, with dash.js in it."""
     with one_at_a_time(KEPT):

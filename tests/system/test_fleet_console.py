@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, expect
 
 from oca.common.clock import now_ns
 from oca.common.messages import Health, Load, StoreUse
+from tests.system.reading import PAINT_MS_MAX, TRANSFER_BYTES_MAX, findings, first_paint_ms, transferred_bytes
 from tests.system.test_serve import wait_until
 from tests.unit.steering.made_up import make_contents, make_report, write_package
 
@@ -24,20 +25,16 @@ ADDRESS = "127.0.120.1:8090"
 COMMANDS = Path(sys.executable).parent
 PHONE = {"width": 360, "height": 740}
 VIEWS = (
-    *(
-        "fleet",
-        "site/fra1",
-        "catalogue",
-        "title/harbour",
-        "plan",
-        "plan/fra1",
-        "explain?title=harbour",
-        "routes",
-        "log",
-    ),
+    "fleet",
+    "site/fra1",
+    "catalogue",
+    "title/harbour",
+    "plan",
+    "plan/fra1",
+    "explain?title=harbour",
+    "routes",
+    "log",
 )
-PAINT_MS_MAX = 1000
-TRANSFER_BYTES_MAX = 200_000
 CITIES = {
     "ber1": (52.5, 13.4),
     "fra1": (50.1, 8.7),
@@ -135,11 +132,6 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         made.stop()
 
 
-@pytest.fixture(scope="module")
-def axe(player_files: Path) -> str:
-    return (player_files / "axe-core" / "axe.min.js").read_text()
-
-
 class Opened:
     """The console in a tab, and what it asked for and complained of."""
 
@@ -166,15 +158,6 @@ async def opened(browser: Browser, url: str, **options: Any) -> Opened:
     return Opened(await context.new_page(), url)
 
 
-def serious(found: dict[str, Any]) -> list[str]:
-    """What axe holds to keep somebody from using the page, a line each."""
-    return [
-        f"{one['impact']} {one['id']}: {one['help']}: {one['nodes'][0]['html'][:200]}"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-    ]
-
-
 async def test_console_shows_what_is_out_and_why(browser: Browser, fleet: Fleet) -> None:
     console = await opened(browser, fleet.url)
     page = console.page
@@ -199,15 +182,8 @@ async def test_console_is_soon_there_and_small(browser: Browser, fleet: Fleet) -
         console = await opened(browser, fleet.url)
         await console.go("fleet")
         await expect(console.page.locator(".map .mark").first).to_be_visible()
-        paints.append(
-            await console.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-        )
-        sizes.append(
-            await console.page.evaluate(
-                "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
-                ".reduce((sum, one) => sum + one.transferSize, 0)"
-            )
-        )
+        paints.append(await first_paint_ms(console.page))
+        sizes.append(await transferred_bytes(console.page))
         await console.page.context.close()
     assert min(paints) < PAINT_MS_MAX, paints
     assert 10_000 < max(sizes) < TRANSFER_BYTES_MAX, sizes
@@ -216,13 +192,9 @@ async def test_console_is_soon_there_and_small(browser: Browser, fleet: Fleet) -
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_console_has_no_serious_finding_of_axe(browser: Browser, fleet: Fleet, axe: str, scheme: Any) -> None:
     console = await opened(browser, fleet.url, color_scheme=scheme)
-    rules = "{ runOnly: ['color-contrast'] }" if scheme == "dark" else "{}"  # the rest is the same in both
     for view in VIEWS:
         await console.go(view)
-        await console.page.evaluate(axe)
-        found = await console.page.evaluate(f"axe.run(document, {rules})")
-        assert found["passes"], view
-        assert serious(found) == [], view
+        assert await findings(console.page, axe, contrast_alone=scheme == "dark") == [], view
     assert not console.complaints
     await console.page.context.close()
 

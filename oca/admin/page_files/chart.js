@@ -2,6 +2,7 @@
 const NS = "http://www.w3.org/2000/svg";
 const WIDTH = 600;
 const HEIGHT = 100;
+const GAP_S = 400;
 
 export function chart(title, times, values, format) {
   const figure = document.createElement("figure");
@@ -19,7 +20,7 @@ export function chart(title, times, values, format) {
   svg.setAttribute("aria-label", `${title}: ${last} now, ${format(peak)} at most`);
   const path = line(times, values, peak);
   if (path) {
-    svg.append(shape("area", `${path.edge} L${path.to},${HEIGHT} L${path.from},${HEIGHT} Z`), shape("edge", path.edge));
+    svg.append(shape("area", path.area), shape("edge", path.edge));
   }
   const foot = document.createElement("p");
   const ends = [times.length ? clock(times[0]) : "", `peak ${format(peak)}`, times.length ? clock(times[times.length - 1]) : ""];
@@ -31,12 +32,16 @@ export function chart(title, times, values, format) {
 function line(times, values, peak) {
   if (times.length < 2) return null;
   const span = times[times.length - 1] - times[0] || 1;
-  const points = times.map((time, at) => {
-    const x = (WIDTH * (time - times[0])) / span;
-    const y = HEIGHT - (HEIGHT - 4) * (peak ? Math.max(0, values[at]) / peak : 0);
-    return `${x.toFixed(1)},${y.toFixed(1)}`;
+  const runs = [];
+  times.forEach((time, at) => {
+    const x = ((WIDTH * (time - times[0])) / span).toFixed(1);
+    const y = (HEIGHT - (HEIGHT - 4) * (peak ? Math.max(0, values[at]) / peak : 0)).toFixed(1);
+    if (!at || time - times[at - 1] > GAP_S) runs.push([]); // the daemon did not run, and nothing is known
+    runs[runs.length - 1].push([x, y]);
   });
-  return { edge: `M${points.join(" L")}`, from: 0, to: WIDTH };
+  const edges = runs.map((run) => `M${run.map((point) => point.join(",")).join(" L")}`);
+  const areas = runs.map((run, at) => `${edges[at]} L${run[run.length - 1][0]},${HEIGHT} L${run[0][0]},${HEIGHT} Z`);
+  return { edge: edges.join(" "), area: areas.join(" ") };
 }
 
 function shape(kind, drawn) {

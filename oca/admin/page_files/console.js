@@ -30,6 +30,7 @@ function list(id, lines) {
 }
 
 function rows(id, lines) {
+  byId(id).closest("table").hidden = !lines.length;
   byId(id).replaceChildren(...lines.map((cells) => {
     const row = document.createElement("tr");
     row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
@@ -90,6 +91,30 @@ function showHistory(history) {
   ]));
 }
 
+function showFill(fill, { nights, why }) {
+  const paused = fill?.paused ? `PAUSED${fill.paused_until_ns ? ` until ${clock(fill.paused_until_ns / 1e9)}` : ""}. ` : "";
+  const going = fill && fill.state !== "none" ? `${fill.state}: ${size(fill.bytes_done)} of ${size(fill.bytes_total)}, ${fill.assets_done} of ${fill.assets_total} assets` : "none yet";
+  byId("fill").textContent = `${paused}Last fill ${going}${fill?.why ? ` (${fill.why})` : ""}${why ? `. ${why}` : ""}`;
+  rows("nights", [...nights].reverse().map(({ night, efficiency, is_final: isFinal }) => [
+    night.night,
+    `${size(night.bytes_in)}, ${night.assets_in} assets`,
+    Object.entries(night.bytes_by_source).map(([kind, bytes]) => `${size(bytes)} ${kind}`).join(", ") || "nothing",
+    `${size(night.bytes_out)}, ${night.assets_out} assets`,
+    whole(night.refused_total),
+    `${Math.round(night.filling_s / 60)} min`,
+    size(night.served_bytes),
+    efficiency === null ? "not known yet" : `${efficiency.toFixed(1)}${isFinal ? "" : " so far"}`,
+    night.reason ? `${night.state}: ${night.reason}` : night.state,
+  ]));
+}
+
+function showRoutes(page) {
+  const kept = page.kept ? `, ${page.kept} kept of sessions that are down` : "";
+  byId("routes").textContent = page.socket ? `${page.routes} routes${kept}${page.why ? `; ${page.why}` : ""}` : "No routes are heard: [routes] bird_socket is not set.";
+  rows("sessions", page.sessions.map((one) => [one.name, one.established ? "established" : `DOWN: ${one.state}`, `AS ${one.neighbour_as}`, whole(one.routes), one.since]));
+  list("findings", page.findings.map((one) => `${one.prefixes} ${one.prefixes === 1 ? "prefix" : "prefixes"}: ${one.why} (${one.examples.join(", ")})`));
+}
+
 async function repeat(work, everyMs) {
   try {
     await work();
@@ -119,3 +144,8 @@ byId("drain").addEventListener("click", () => change(`/v1/drain?for_s=${byId("la
 byId("undrain").addEventListener("click", () => change("/v1/undrain"));
 repeat(look, STATUS_MS);
 repeat(async () => showHistory(await ask("/v1/history")), HISTORY_MS);
+repeat(async () => {
+  const [status, nights, routes] = await Promise.all([ask("/v1/status"), ask("/v1/nights"), ask("/v1/routes?limit=1")]);
+  showFill(status.fill, nights);
+  showRoutes(routes);
+}, HISTORY_MS);

@@ -1,6 +1,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
+from fill.night import Night
+from fill.state import FillState
 from oca.admin.api import ENDPOINTS, admin_app
 from oca.admin.quality import By, QualityPage, quality_page
 from oca.admin.routes import RoutesPage
@@ -18,7 +21,7 @@ from oca.common.messages import Health, Serving
 from oca.common.metrics_collector import FamilyCollector
 from oca.common.quality import Quality
 from oca.delivery.metrics import DELIVERY
-from oca.report.history import History, HistoryPage
+from oca.report.past import Past
 from oca.report.snapshot import Snapshot
 from oca.store.records import HeldPack
 
@@ -26,8 +29,9 @@ Client = TestClient[web.Request, web.Application]
 
 
 class FakeAppliance:
-    def __init__(self, snapshot: Snapshot, status: Status) -> None:
+    def __init__(self, snapshot: Snapshot, status: Status, device: Path) -> None:
         self.snapshot = snapshot
+        self.past = Past(device, now_ns=0)
         self._status = status
         self.state: Serving = "serving"
 
@@ -40,9 +44,6 @@ class FakeAppliance:
 
     def routes(self, after: str, limit: int) -> RoutesPage:
         return RoutesPage(socket=f"after {after}", why="", routes=limit)
-
-    def history(self) -> HistoryPage:
-        return History().page()
 
     def hot(self, limit: int) -> HotPage:
         return HotPage(window_s=60, assets=[HotAsset(asset="harbour/v", requests_per_s=1, bytes_per_s=2)][:limit])
@@ -66,9 +67,9 @@ class FakeAppliance:
 
 
 @pytest.fixture
-def appliance(make_snapshot: Callable[..., Snapshot], status: Status) -> FakeAppliance:
+def appliance(make_snapshot: Callable[..., Snapshot], status: Status, tmp_path: Path) -> FakeAppliance:
     packs = [HeldPack(f"film/{name}", "a" * 32, 10, 2, 0, 5) for name in ("audio", "video")]
-    return FakeAppliance(make_snapshot(*packs), status)
+    return FakeAppliance(make_snapshot(*packs), status, tmp_path)
 
 
 @pytest.fixture
@@ -231,6 +232,19 @@ async def test_api_shows_console_to_browsers(client: Client) -> None:
 async def test_api_shows_no_other_file(client: Client, name: str) -> None:
     async with client.get(f"/page/{name}") as answer:
         assert answer.status == 404
+
+
+async def test_nights_are_those_that_the_agent_wrote_down(client: Client, tmp_path: Path) -> None:
+    async with client.get("/v1/nights") as answer:
+        assert await answer.json() == {"nights": [], "why": ""}
+    night = Night(night="2026-11-25", started_at_ns=1, ended_at_ns=2, bytes_in=10, served_bytes=5, served_until_ns=3)
+    FillState(tmp_path).keep([night])
+    async with client.get("/v1/nights") as answer:
+        (told,) = (await answer.json())["nights"]
+    assert (told["efficiency"], told["is_final"], told["night"]["night"]) == (0.5, False, "2026-11-25")
+    (tmp_path / "fill" / "nights.json").write_text("[{}]")
+    async with client.get("/v1/nights") as answer:
+        assert "is not as the agent wrote it" in (await answer.json())["why"]
 
 
 async def test_history_has_columns_of_one_length(client: Client) -> None:

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fill.diff import Skipped
-from fill.night import LISTED_MAX, NIGHTS_MAX, SERVED_SPAN_NS, Night, kept, with_fill, with_served
+from fill.night import LISTED_MAX, NIGHTS_MAX, Night, kept, with_fill, with_served
 from oca.common.messages import FillProgress, SourceKind
+from oca.store.fill_record import SERVED_SPAN_NS
 
 SECOND_NS = 10**9
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from oca.common.messages import Health
-from oca.report.history import CHANGES_MAX, INTERVAL_NS, SAMPLES_MAX, History
+from oca.report.history import CHANGES_MAX, INTERVAL_NS, SAMPLES_MAX, SPAN_NS, History
 from oca.report.snapshot import Snapshot
 
 Make = Callable[..., Snapshot]
@@ -86,3 +86,33 @@ def test_history_is_bounded(make_snapshot: Make) -> None:
     page = history.page()
     assert (len(page.at_s), len(page.changes)) == (SAMPLES_MAX, CHANGES_MAX)
     assert page.at_s[-1] == (SAMPLES_MAX + CHANGES_MAX - 1) * 120
+
+
+def test_history_goes_on_from_an_earlier_run(make_snapshot: Make) -> None:
+    first = History()
+    after(make_snapshot, first, 0)
+    after(make_snapshot, first, INTERVAL_NS, delivery_sent_bytes=120_000)
+    second = History(first.page(), now_ns=3 * INTERVAL_NS)
+    assert second.page() == first.page()
+    after(make_snapshot, second, 3 * INTERVAL_NS)
+    after(make_snapshot, second, 4 * INTERVAL_NS)
+    assert second.page().at_s == [120, 480]
+    assert len(second.page().changes) == 1
+
+
+def test_history_takes_up_only_the_last_48_hours(make_snapshot: Make) -> None:
+    first = History()
+    for at_ns in (0, INTERVAL_NS, 2 * INTERVAL_NS):
+        after(make_snapshot, first, at_ns)
+    late = History(first.page(), now_ns=SPAN_NS + INTERVAL_NS)
+    assert (late.page().at_s, late.page().changes) == ([240], [])
+    ahead = History(first.page(), now_ns=INTERVAL_NS)
+    assert ahead.page().at_s == [120]
+
+
+def test_history_tells_when_there_is_more_to_show(make_snapshot: Make) -> None:
+    history = History()
+    assert history.observe(make_snapshot(at_ns=0, counters=COUNTERS), "serving")
+    assert not history.observe(make_snapshot(at_ns=10**9, counters=COUNTERS), "serving")
+    assert history.observe(make_snapshot(at_ns=2 * 10**9, counters=COUNTERS), "draining")
+    assert history.observe(make_snapshot(at_ns=INTERVAL_NS, counters=COUNTERS), "draining")

@@ -1,0 +1,79 @@
+"""What the box's console shows of the past: the last 48 hours, kept over restarts, and the nights of the fill agent.
+
+The hours are one small file on the first device, written whole or not at all; the nights are the agent's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from oca.common.errors import StoreError
+from oca.common.log import get_logger
+from oca.common.messages import Serving
+from oca.common.threads import in_thread
+from oca.report.history import History, HistoryPage
+from oca.report.snapshot import Snapshot
+from oca.store import files
+from oca.store.fill_files import filled_nights
+from oca.store.fill_record import FilledNights
+
+FILE = "history.json"
+FILE_BYTES_MAX = 4 * 2**20
+_log = get_logger("history")
+_pages = msgspec.json.Decoder(HistoryPage)
+_encode = msgspec.json.Encoder().encode
+
+
+class Past:
+    """Both, on one device. A device that fails costs the past, never the box; a kill what came since the last
+    write, two minutes at most.
+    """
+
+    def __init__(self, device: Path, *, now_ns: int) -> None:
+        """Take up what earlier runs of the daemon knew; blocks for the device."""
+        self._device = device
+        self._path = device / FILE
+        self._writing: asyncio.Future[None] | None = None
+        self._why = ""
+        self._history = History(self._read(), now_ns=now_ns)
+
+    def observe(self, snapshot: Snapshot, serving: Serving) -> None:
+        """Take note of how the box is, and keep it if there is more to show: in a thread, one write at a time."""
+        more = self._history.observe(snapshot, serving)
+        if more and (self._writing is None or self._writing.done()):
+            self._writing = in_thread(partial(self._write, self.page()), name="history")
+
+    def page(self) -> HistoryPage:
+        """All that is known."""
+        return self._history.page()
+
+    async def nights(self) -> FilledNights:
+        """The nights of fills."""
+        return await in_thread(partial(filled_nights, self._device), name="nights")
+
+    def _read(self) -> HistoryPage | None:
+        try:
+            descriptor = files.open_read(self._path)
+            if descriptor is None:
+                return None
+            try:
+                return _pages.decode(files.read_at(descriptor, self._path, FILE_BYTES_MAX, 0))
+            finally:
+                files.close(descriptor)
+        except (StoreError, msgspec.DecodeError) as error:
+            _log.warning("the last 48 hours cannot be read; they begin anew", file=str(self._path), why=str(error))
+            return None
+
+    def _write(self, page: HistoryPage) -> None:
+        try:
+            files.write_whole(self._path, _encode(page))
+        except StoreError as error:
+            if str(error) != self._why:
+                _log.warning("the last 48 hours cannot be kept over a restart", why=str(error))
+            self._why = str(error)
+        else:
+            self._why = ""
