@@ -7,17 +7,17 @@ import asyncio
 from aiohttp import web
 
 from oca.common.problem import Refusal, json_response
-from steering.catalogue import Catalogue
 from steering.console.api import FRESH, asked_of
 from steering.console.messages import BoxPlan, PlannedSite, PlansPage, SitePlans
 from steering.console.picture import page
 from steering.console.queries import Paged
 from steering.console.queries import declared as queries_of
+from steering.decision import Decider
 from steering.endpoints import endpoint
 from steering.kept import Kept
 from steering.outlook import Night, read_nights, summed
 from steering.planner import planned_at_ns, stored_plan
-from steering.settings import Site, SteeringSettings
+from steering.settings import Site
 from steering.state.store import StateReader
 
 NIGHTS_S = 30.0
@@ -28,11 +28,10 @@ ASSETS_MAX = 20
 class Plans:
     """Handlers over the plans in the state."""
 
-    def __init__(self, settings: SteeringSettings, catalogue: Catalogue, state: StateReader) -> None:
-        self._settings = settings
-        self._catalogue = catalogue
+    def __init__(self, decider: Decider, state: StateReader) -> None:
+        self._decider = decider
         self._state = state
-        self._sites = {site.id: site for site in settings.site}
+        self._sites = decider.sites
         self._nights = Kept(self._read, keep_s=NIGHTS_S)
 
     @endpoint("GET", "/v1/plans", gives=PlansPage, refuses=(400,), query=queries_of(Paged))
@@ -46,7 +45,7 @@ class Plans:
         shown, after = page(found, lambda site: site.id, after=wanted.after, limit=wanted.limit)
         answer = PlansPage(
             made_at_ns=planned_at_ns(self._state),
-            at=self._settings.plan.at,
+            at=self._decider.settings.plan.at,
             planned=len(last),
             nights=nights,
             matching=len(found),
@@ -73,7 +72,7 @@ class Plans:
         return SitePlans(site.id, read_nights(self._state, site.id), boxes)
 
     def _box(self, appliance: str) -> BoxPlan | None:
-        plan = stored_plan(self._state, appliance, self._catalogue.assets)
+        plan = stored_plan(self._state, appliance, self._decider.catalogue.assets)
         if plan is None:
             return None
         return BoxPlan(
