@@ -102,7 +102,7 @@ class Fleet:
 
     async def _reports(self, site: str) -> bool:
         rows = (await self.ask("/v1/fleet"))["appliances"]
-        return any(row["appliance"] == f"{site}-a" and row["up"] for row in rows)
+        return any(row["appliance"] == f"{site}-a" and row["standing"] in ("up", "turning-up") for row in rows)
 
     async def _run(self, program: str, *arguments: str, config: str) -> None:
         command = [str(COMMANDS / program), *arguments, "--config", str(self.config(config))]
