@@ -35,6 +35,7 @@ def _assert_bytes_are_the_origins(watched: Watched, studio: Studio) -> None:
         assert segment.digest == wanted, f"{segment.path} from {segment.host} is not the origin's"
 
 
+@pytest.mark.alone  # stalls are measured
 async def test_page_plays_film_from_nearest_appliance(whole: System, studio: Studio, page: Page) -> None:
     title = whole.films[0]
     nearest = (await whole.playback(title.title))["pathways"][0]["pathway"]
@@ -57,6 +58,7 @@ async def test_page_plays_film_from_nearest_appliance(whole: System, studio: Stu
     await expect(page.locator("#strip .cell.video").first).to_contain_text(nearest)
 
 
+@pytest.mark.alone  # stalls are measured
 async def test_page_plays_on_when_serving_appliance_is_killed(whole: System, studio: Studio, page: Page) -> None:
     title = whole.films[0]
     first, second = [way["pathway"] for way in (await whole.playback(title.title))["pathways"]][:2]

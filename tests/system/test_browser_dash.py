@@ -43,6 +43,7 @@ async def dash_page(player_files: Path) -> AsyncIterator[str]:
         yield str(server.make_url("/"))
 
 
+@pytest.mark.alone  # stalls are measured
 async def test_dashjs_follows_steering_to_next_appliance(whole: System, browser: Browser, dash_page: str) -> None:
     title = whole.films[0].title
     answer = await whole.playback(title)

@@ -71,7 +71,7 @@ async def checked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int |
     """A first run, which encodes the films and checks: its folder, its exit code, what it said, what it left alive."""
     folder = tmp_path_factory.mktemp("demo")
     demo = Demo(folder, "--check")
-    async with demo.running() as process, asyncio.timeout(150):
+    async with demo.running() as process, asyncio.timeout(250):
         said, _ = await process.communicate()
         return folder, process.returncode, said.decode(), [left.name() for left in demo.processes()]
 
