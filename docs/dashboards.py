@@ -114,7 +114,22 @@ DASHBOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
         "Fill and store",
         (
             _one("Store used", "percentunit", f"instance:oca_store_used:ratio{BOX}", "{{instance}}"),
-            _one("Taken in", "Bps", f"clamp_min(deriv(oca_store_used_bytes{BOX}[15m]), 0)", "{{instance}}"),
+            _one("Fetched by source", "Bps", _rate("oca_fill_fetched_bytes_total", "source"), "{{source}}"),
+            Panel(
+                "The fill that runs, or ran last",
+                "bytes",
+                (
+                    (f"oca_fill_wanted_bytes{BOX}", "{{instance}}, wanted"),
+                    (f"oca_fill_present_bytes{BOX}", "{{instance}}, there"),
+                ),
+            ),
+            _one(
+                "Fills that ended by outcome",
+                "short",
+                f"sum by (outcome) (increase(oca_fill_ends_total{BOX}[1d]))",
+                "{{outcome}}, a day",
+            ),
+            _one("Age of the last whole fill", "s", f"time() - (oca_fill_done_seconds{BOX} > 0)", "{{instance}}"),
             _one("Assets held", "short", f"oca_store_assets{BOX}", "{{instance}}"),
             _one("Given to peers", "Bps", f"rate(oca_delivery_fill_sent_bytes_total{BOX}[5m])", "{{instance}}"),
             _one("Plans made", "short", "increase(oca_steering_plans_made_total[1d])", "{{instance}}, a day"),

@@ -103,7 +103,7 @@ class OneFill:
 
     def keep(self, progress: FillProgress, *, urgent: bool) -> None:
         """Add a fill that has ended to its night; one that found nothing to do leaves no trace."""
-        self._show_kept(progress)
+        self._show_kept(progress, self._tracker.bytes_in)
         nothing = not (progress.assets_total or progress.assets_evicted or self._tracker.left_out)
         if nothing and (urgent or progress.state == "done"):
             return
@@ -150,7 +150,7 @@ class OneFill:
             async def keep() -> None:
                 while True:
                     seen = tracker.snapshot(clock.now_ns())
-                    await in_thread(partial(self._show_kept, seen), name="keep progress")
+                    await in_thread(partial(self._show_kept, seen, tracker.bytes_in), name="keep progress")
                     await asyncio.sleep(KEEP_INTERVAL_S)
 
             for work, name in ((self._governor.run(), "governor"), (show(), "show"), (report(), "report")):
@@ -162,11 +162,11 @@ class OneFill:
                 await tasks.close()
                 display.show(tracker.snapshot(clock.now_ns()))
 
-    def _show_kept(self, progress: FillProgress) -> None:
+    def _show_kept(self, progress: FillProgress, bytes_in: int) -> None:
         try:
-            self._state.show(progress)
+            self._state.show(progress, bytes_in=bytes_in)
             self._failing = ""
         except StoreError as error:
             if error.message != self._failing:
                 self._failing = error.message
-                _log.warning("'oca-fill status' cannot be kept up to date; the fill goes on", why=str(error))
+                _log.warning("what the fill does cannot be written down; it goes on", why=str(error))

@@ -18,8 +18,8 @@ from oca.common.errands import Errands, Outstanding
 from oca.common.errors import StoreError
 from oca.common.messages import FillProgress
 from oca.store import files
-from oca.store.fill_files import FOLDER, NIGHTS_FILE, PAUSE_FILE, PROGRESS_FILE, read_kept
-from oca.store.fill_record import Pause
+from oca.store.fill_files import FIGURES_FILE, FOLDER, NIGHTS_FILE, PAUSE_FILE, PROGRESS_FILE, read_kept
+from oca.store.fill_record import FillFigures, Pause, with_progress
 
 ANSWER_S = 5.0
 Kept = TypeVar("Kept")
@@ -36,6 +36,8 @@ class FillState:
         self._errands: Errands[str, Any] = Errands(name="fill-state")
         self._hangs = False
         self._shown_at_ns = 0
+        self._fill_at_ns = 0
+        self._before = FillFigures()
 
     def nights(self) -> list[Night]:
         """What is known of the last nights, the oldest first.
@@ -61,8 +63,20 @@ class FillState:
         """
         return self._read(PROGRESS_FILE, FillProgress)
 
-    def show(self, progress: FillProgress) -> None:
+    def figures(self) -> FillFigures:
+        """What all fills so far have brought.
+
+        Raises:
+            StoreError: They cannot be read.
+        """
+        return self._read(FIGURES_FILE, FillFigures) or FillFigures()
+
+    def show(self, progress: FillProgress, *, bytes_in: int) -> None:
         """Write down how the fill stands; from any thread, and one that comes late with what was before is not heeded.
+
+        Args:
+            progress: Of this fill.
+            bytes_in: Committed by it.
 
         Raises:
             StoreError: The device takes no writes.
@@ -71,6 +85,9 @@ class FillState:
             if progress.updated_at_ns >= self._shown_at_ns:
                 self._write(PROGRESS_FILE, progress)
                 self._shown_at_ns = progress.updated_at_ns
+                if self._fill_at_ns != progress.started_at_ns:
+                    self._before, self._fill_at_ns = self.figures(), progress.started_at_ns
+                self._write(FIGURES_FILE, with_progress(self._before, progress, bytes_in=bytes_in))
 
     def pause(self, now_ns: int) -> Pause | None:
         """The pause that holds at ``now_ns``.

@@ -17,6 +17,7 @@ from oca.report.device_watch import DeviceLook, DeviceWatch
 from oca.report.readings import DeviceReading
 from oca.report.snapshot import StoreReading
 from oca.store.device import held_in
+from oca.store.fill_record import FillFigures
 from oca.store.outage import Cause, DeviceError, Failures, Outage, bring_back, remedy_of, sentence, take_out
 from oca.store.outages import keep, read_records
 from oca.store.records import HeldPack
@@ -61,6 +62,7 @@ class Inventory:
         self._marks: dict[int, int] = {}
         self._packs: list[HeldPack] = []
         self._held = Held(())
+        self._figures = FillFigures()
         self._try_again()
         self._version = 0
         self._measure_at_s = 0.0
@@ -132,6 +134,8 @@ class Inventory:
             self._held = Held((pack.asset, pack.revision) for pack in self._packs)
             self._version += _differ(seen, self._told)
             self._told = seen
+        fill = seen[0].fill if 0 in seen else None
+        self._figures = (fill.figures if fill is not None else None) or self._figures
         table = self._table
         use = use_in(contents, device_bytes_max=table.device_bytes_max, reserve_ratio=table.reserve_ratio)
         return StoreReading(
@@ -142,7 +146,8 @@ class Inventory:
             devices=self.devices(),
             out=out,
             quarantined=sum(each.quarantined for each in contents),
-            fill=seen[0].fill if 0 in seen else None,
+            fill=fill,
+            figures=self._figures,
         )
 
     def _device(self, number: int, outage: Outage | None) -> DeviceReading:

@@ -7,6 +7,7 @@ from typing import get_args
 
 from oca.common.messages import Serving, Verdict
 from oca.common.metrics import Family
+from oca.report.fill_metrics import FILL, fill_values
 from oca.report.signs import Kind
 from oca.report.snapshot import Snapshot, SteeringLink
 
@@ -87,6 +88,7 @@ APPLIANCE: tuple[Family, ...] = (
         label="outcome",
         values=("taken", "failed"),
     ),
+    *FILL,
 )
 
 
@@ -113,4 +115,5 @@ def appliance_values(snapshot: Snapshot, serving: Serving, steering: SteeringLin
         "steering_connected": int(steering is not None and steering.connected is True),
         "reports:taken": steering.reports_taken if steering is not None else 0,
         "reports:failed": steering.reports_failed if steering is not None else 0,
+        **fill_values(store.fill.progress if store.fill is not None else None, store.figures, snapshot.at_ns),
     }

@@ -12,7 +12,7 @@ from oca.report.contents import Held
 from oca.report.health import explained
 from oca.report.readings import DeviceReading, LinkReading
 from oca.report.signs import Kind
-from oca.store.fill_record import FillRecord
+from oca.store.fill_record import FillFigures, FillRecord
 from oca.store.outage import Outage
 from oca.store.records import HeldPack
 
@@ -129,6 +129,8 @@ class StoreReading:
     quarantined: int = 0
     fill: FillRecord | None = None
     """How the fill agent stands; None while the first device cannot be read."""
+    figures: FillFigures = field(default_factory=FillFigures)
+    """What fills brought; those read last, while they cannot be read, for counters must not fall."""
 
 
 @dataclass(slots=True)

@@ -10,17 +10,22 @@ import msgspec
 from oca.common.errors import StoreError
 from oca.common.messages import FillProgress
 from oca.store import files
-from oca.store.fill_record import FilledNight, FilledNights, FillRecord, NightShown, Pause
+from oca.store.fill_record import FilledNight, FilledNights, FillFigures, FillRecord, NightShown, Pause
 
 FOLDER = "fill"
 PROGRESS_FILE, PAUSE_FILE, NIGHTS_FILE = "progress.json", "pause.json", "nights.json"
+FIGURES_FILE = "figures.json"
 FILE_BYTES_MAX = 16 * 2**20
 Kept = TypeVar("Kept")
 
 
 def fill_record(device: Path) -> FillRecord:
     """What the agent has written down on ``device``; what cannot be read counts as not written."""
-    return FillRecord(_if_sound(device, PROGRESS_FILE, FillProgress), _if_sound(device, PAUSE_FILE, Pause))
+    return FillRecord(
+        _if_sound(device, PROGRESS_FILE, FillProgress),
+        _if_sound(device, PAUSE_FILE, Pause),
+        _if_sound(device, FIGURES_FILE, FillFigures),
+    )
 
 
 def filled_nights(device: Path) -> FilledNights:

@@ -1,10 +1,10 @@
-"""What the fill agent keeps on a box's first device, as far as the box itself tells of it: a fill, a pause. Pure."""
+"""What the fill agent keeps on a box's first device, as far as the box itself tells of it. Pure."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
-from oca.common.messages import FillProgress, Message, SourceKind
+from oca.common.messages import Count, FillProgress, Message, Nanoseconds, SourceKind
 
 SERVED_SPAN_NS = 24 * 3600 * 10**9
 """So long after a night what is served is held against what it filled."""
@@ -24,11 +24,54 @@ class Pause(Struct, frozen=True):
         return not self.until_ns or now_ns < self.until_ns
 
 
+class FillFigures(Struct, frozen=True, kw_only=True):
+    """What fills have brought this box since the first one; each figure but the last only grows.
+
+    Attributes:
+        done, incomplete: Fills that ended with everything planned, and those that did not.
+        bytes_by_source: What came over the network, refetched bytes included.
+        assets_in, bytes_in: Committed.
+        assets_out, bytes_out: Evicted.
+        assets_failed: Assets that could not be had, counted at the end of each fill.
+        done_at_ns: When a fill last ended with everything planned; 0: never yet.
+    """
+
+    done: Count = 0
+    incomplete: Count = 0
+    bytes_by_source: dict[SourceKind, Count] = {}
+    assets_in: Count = 0
+    bytes_in: Count = 0
+    assets_out: Count = 0
+    bytes_out: Count = 0
+    assets_failed: Count = 0
+    done_at_ns: Nanoseconds = 0
+
+
+def with_progress(before: FillFigures, progress: FillProgress, *, bytes_in: int) -> FillFigures:
+    """The figures with a fill added that stands so; ``before`` is what they were when it began."""
+    sources = dict(before.bytes_by_source)
+    for kind, count in progress.bytes_by_source.items():
+        sources[kind] = sources.get(kind, 0) + count
+    done = progress.state == "done"
+    return FillFigures(
+        done=before.done + done,
+        incomplete=before.incomplete + (progress.state == "incomplete"),
+        bytes_by_source=sources,
+        assets_in=before.assets_in + progress.assets_done,
+        bytes_in=before.bytes_in + bytes_in,
+        assets_out=before.assets_out + progress.assets_evicted,
+        bytes_out=before.bytes_out + progress.bytes_evicted,
+        assets_failed=before.assets_failed + (progress.assets_failed if progress.state != "running" else 0),
+        done_at_ns=progress.updated_at_ns if done else before.done_at_ns,
+    )
+
+
 class FillRecord(Struct, frozen=True):
-    """The last fill, and the last pause; None where there was none."""
+    """The last fill, the last pause, and what all fills brought; None where there was none."""
 
     progress: FillProgress | None = None
     pause: Pause | None = None
+    figures: FillFigures | None = None
 
 
 def is_running(progress: FillProgress | None, now_ns: int) -> bool:

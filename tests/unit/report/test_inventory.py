@@ -14,6 +14,7 @@ from oca.common.messages import AssetManifest, ObjectDescription
 from oca.report import inventory as inventories
 from oca.report.inventory import Inventory
 from oca.store import files
+from oca.store.fill_record import FillFigures
 from oca.store.outage import bring_back, take_out
 from oca.store.outages import keep
 from oca.store.rebuild import rebuild
@@ -271,3 +272,13 @@ def test_inventory_keeps_on_when_every_device_is_out(devices: list[Path]) -> Non
     assert seen(inventory) == ([], {0: "operator", 1: "operator"})
     assert inventory.read().use.capacity_bytes == 0
     inventory.close()
+
+
+def test_inventory_keeps_figures_of_fills_while_they_cannot_be_read(tmp_path: Path) -> None:
+    inventory = Inventory(StoreTable(devices=(str(tmp_path),)))
+    assert inventory.read().figures == FillFigures()
+    files.make_folder(tmp_path / "fill")
+    (tmp_path / "fill/figures.json").write_text('{"done": 3}')
+    assert inventory.read().figures == FillFigures(done=3)
+    (tmp_path / "fill/figures.json").write_text("[1]")
+    assert inventory.read().figures == FillFigures(done=3)
