@@ -20,7 +20,7 @@ class Held(Struct, frozen=True):
     committed_at_ns: int
 
 
-class Fetch(Struct, frozen=True):
+class Fetch(Struct, frozen=True, gc=False):
     """An asset to fetch, and the assets that give way to it, first of all."""
 
     planned: PlannedAsset

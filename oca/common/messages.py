@@ -194,7 +194,7 @@ class ReportAnswer(Message, frozen=True):
 # ---- steering → fill agent: GET /v1/appliances/{id}/fill-plan, GET /v1/appliances/{id}/assets/{asset} ----
 
 
-class PlannedAsset(Message, frozen=True):
+class PlannedAsset(Message, frozen=True, gc=False):
     """One asset that the appliance should hold tonight; the plan lists them best first.
 
     ``popularity`` is expected viewer bytes per day ÷ size. ``release_at_ns`` is when viewers may first ask for it, 0
