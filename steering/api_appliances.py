@@ -226,7 +226,7 @@ class Appliances:
 
         def fit(name: str) -> bool:
             report = fleet.members[name].report
-            return report is not None and fleet.liveness(name, now_s).weight >= 1 and has_room(report.load)
+            return report is not None and report.health.weight >= 1 and has_room(report.load)
 
         sources = fill_sources(
             self._decider.sites,

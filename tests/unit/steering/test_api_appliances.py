@@ -24,6 +24,7 @@ from steering.feedback_settings import FeedbackTable
 from steering.planner import compute_plans, make_plans
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
+from steering.turnup_settings import TurnupTable
 from tests.unit.steering.api_client import JSON, TITLE, Steering
 from tests.unit.steering.made_up import (
     ORIGIN,
@@ -268,6 +269,18 @@ async def test_manifest_names_objects_and_sources_as_they_rank_now(steering: Ste
     assert [source["kind"] for source in sources] == ["tier", "origin"]
     status, _ = await steering.problem("GET", "/v1/appliances/metro-a/assets/harbour/none")
     assert status == 404
+
+
+async def test_manifest_names_peers_that_take_no_viewers_yet_or_any_more(state: EmbeddedState, package: Path) -> None:
+    """A cluster that is new, or being drained, must not fetch all of it from the origin."""
+    async with Steering(state, make_settings(turnup=TurnupTable())) as steering:
+        held = steering.publish(package)
+        for name, site, serving in (("metro-b", "metro", "serving"), ("region-a", "region", "draining")):
+            await steering.report(make_report(name, site, serving=serving, contents=make_contents(held)))
+        await steering.report(make_report("metro-a"))
+        assert steering.service.decider.liveness("metro-b").standing == "turning-up"
+        manifest = await steering.get("/v1/appliances/metro-a/assets/harbour/video-240p")
+        assert [source["kind"] for source in manifest["sources"]] == ["peer", "tier", "origin"]
 
 
 async def masters_of(steering: Steering, *appliances: str) -> list[bool]:
