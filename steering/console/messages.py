@@ -12,9 +12,9 @@ from steering.liveness import Standing
 from steering.outlook import Night
 from steering.route_audit import Finding
 
-State = Literal["serving", "degraded", "drained", "out"]
-"""Of a box: serves all its viewers, a share of them, none by somebody's will, none by a fault."""
-STATES: tuple[State, ...] = ("out", "degraded", "drained", "serving")
+State = Literal["serving", "degraded", "waiting", "drained", "out"]
+"""Of a box: serves all its viewers, a share of them, none yet, none by somebody's will, none by a fault."""
+STATES: tuple[State, ...] = ("out", "degraded", "waiting", "drained", "serving")
 """Worst first."""
 SiteState = Literal["serving", "partly", "out", "empty"]
 """Of a site: all boxes serve; some do not, or not all their viewers; none does; it has none."""

@@ -7,12 +7,18 @@ from typing import NamedTuple, TypeVar
 
 from oca.common.messages import Report
 from steering.console.messages import STATES, SiteRow, SiteState, State
-from steering.liveness import Liveness
+from steering.liveness import Liveness, Standing
 from steering.settings import Site
 
 Row = TypeVar("Row")
 Kind = TypeVar("Kind")
-_BY_WILL = ("draining", "drained")
+_STATES: dict[Standing, State] = {
+    "draining": "drained",
+    "drained": "drained",
+    "turning-up": "waiting",
+    "returning": "waiting",
+}
+"""Of standings that are no faults."""
 
 
 class BoxStand(NamedTuple):
@@ -75,7 +81,7 @@ def state_of(liveness: Liveness, report: Report | None) -> State:
     """The state of a box in one word."""
     if liveness.takes_viewers:
         return "degraded" if report is not None and report.health.verdict == "degraded" else "serving"
-    return "drained" if liveness.standing in _BY_WILL else "out"
+    return _STATES.get(liveness.standing, "out")
 
 
 def page(rows: Sequence[Row], key: Callable[[Row], str], *, after: str, limit: int) -> tuple[list[Row], str]:

@@ -29,7 +29,7 @@ SiteStates = Annotated[
     Literal["", "serving", "partly", "out", "empty"], Meta(description="In this state; empty: in any.")
 ]
 BoxStates = Annotated[
-    Literal["", "trouble", "out", "degraded", "drained", "serving"],
+    Literal["", "trouble", "out", "degraded", "waiting", "drained", "serving"],
     Meta(description="In this state; trouble: in any but serving; empty: in any."),
 ]
 

@@ -11,7 +11,8 @@ async function logIn(event) {
   try {
     const response = await fetch("/v1/login", { method: "POST", headers: { "Content-Type": "application/json" }, body });
     if (response.ok) {
-      location.reload();
+      if (location.pathname.startsWith("/page/")) location.assign("/console");
+      else location.reload();
       return;
     }
     const problem = await response.json();

@@ -227,13 +227,15 @@ class Operators:
         return json_response(answer, status=201, headers={"Cache-Control": "no-store"})
 
     def _admit(self, request: web.Request, wanted: Role) -> Operator:
-        if self._settings.login == "off" or (self._settings.login == "remote" and _is_local(request)):
+        secret = _shown(request)
+        found = login_of(self._state, secret, now_ns=now_ns()) if secret else None
+        if found is None and (
+            self._settings.login == "off" or (self._settings.login == "remote" and _is_local(request))
+        ):
             alters = request.method not in ("GET", "HEAD") or request.path.startswith(ADMIN_BELOW)
             if alters and (shown := second_hand(request)):
                 raise Refusal(403, f"{shown} says that a page or a proxy asks: log in", remedy="POST /v1/login")
             return Operator("local", "admin")
-        secret = _shown(request)
-        found = login_of(self._state, secret, now_ns=now_ns()) if secret else None
         if found is None:
             raise Refusal(
                 401,

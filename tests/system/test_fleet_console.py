@@ -15,14 +15,20 @@ from playwright.async_api import Browser, Page, expect
 
 from oca.common.clock import now_ns
 from oca.common.messages import Health, Load, StoreUse
+from steering.publish import Publication, publish
+from steering.state.embedded import EmbeddedState
+from steering.trust.roles import Role
+from steering.trust.users import put_user
 from tests.system.reading import PAINT_MS_MAX, TRANSFER_BYTES_MAX, findings, first_paint_ms, transferred_bytes
 from tests.system.test_serve import wait_until
 from tests.unit.steering.made_up import make_contents, make_report, write_package
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
+HARBOUR = Publication("harbour", "Harbour", "/harbour", "", (), 0, 0)
 ADDRESS = "127.0.120.1:8090"
 COMMANDS = Path(sys.executable).parent
+PASSWORD = "a long enough word"
 PHONE = {"width": 360, "height": 740}
 VIEWS = (
     "fleet",
@@ -65,16 +71,23 @@ class Fleet:
             f'[api]\nlisten = "{ADDRESS}"\n[state]\npath = "{folder}/state"\n[fleet]\nreport_interval_s = 300\n'
             f'[probes]\ninterval_s = 0\n[origin]\nurl = "http://origin.example"\n{sites}'
         )
-        package = write_package(folder / "harbour")
-        self.run("publish", str(package), "--title", "harbour")
+        state = EmbeddedState.open(folder / "state", bytes_max=2**26)
+        publish(write_package(folder / "harbour"), HARBOUR, state, progress=lambda done, total: None)
+        state.close()
         self._log = (folder / "steering.log").open("ab")
         self._process = subprocess.Popen(
             [COMMANDS / "oca-steering", "serve", "--config", self.settings], stdout=self._log, stderr=self._log
         )
 
-    def run(self, *arguments: str, typed: str = "") -> str:
+    def add_user(self, name: str, role: Role) -> None:
+        state = EmbeddedState.open(self.settings.parent / "state", bytes_max=2**26)
+        with state.write() as transaction:
+            put_user(transaction, name, role, PASSWORD, "salt", now_ns=now_ns())
+        state.close()
+
+    def run(self, *arguments: str) -> str:
         command = [str(COMMANDS / "oca-steering"), *arguments, "--config", str(self.settings)]
-        return subprocess.run(command, check=True, capture_output=True, text=True, input=typed).stdout
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     def ask(self, path: str, body: bytes | None = None) -> Any:
         request = urllib.request.Request(f"{self.url}{path}", body, {"Content-Type": "application/json"})
@@ -107,6 +120,10 @@ class Fleet:
                 )
                 self.ask(f"/v1/appliances/{name}/report", msgspec.json.encode(told))
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(20)
@@ -114,6 +131,7 @@ class Fleet:
 
 
 def _answers(fleet: Fleet) -> bool:
+    assert fleet.is_running, "it ended: is the address taken?"
     try:
         return bool(fleet.ask("/health")["titles"])
     except OSError:
@@ -156,6 +174,13 @@ class Opened:
 async def opened(browser: Browser, url: str, **options: Any) -> Opened:
     context = await browser.new_context(**options)
     return Opened(await context.new_page(), url)
+
+
+async def log_in(page: Page, name: str) -> None:
+    """Fill in the form that is shown."""
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Log in").click()
 
 
 async def test_console_shows_what_is_out_and_why(browser: Browser, fleet: Fleet) -> None:
@@ -242,6 +267,35 @@ async def test_console_tells_what_boxes_are_to_hold(browser: Browser, fleet: Fle
     await console.page.context.close()
 
 
+async def test_console_takes_box_out_and_lets_it_serve_again(browser: Browser, fleet: Fleet) -> None:
+    fleet.add_user("otto", "operate")
+    console = await opened(browser, fleet.url)
+    page = console.page
+    await console.go("fleet")
+    await page.get_by_role("link", name="Log in to change anything").click()
+    await log_in(page, "otto")
+    await expect(page.locator("#who")).to_have_text("otto (operate)")
+    await console.go("site/lis1")
+    await page.get_by_label("Why (for the log").fill("new fans")
+    await page.get_by_role("button", name="Drain lis1-a").focus()
+    await page.keyboard.press("Enter")
+    box = page.locator("article", has_text="lis1-a")
+    await expect(page.get_by_text("lis1-a gets no new viewers")).to_be_focused()
+    await expect(box).to_contain_text("new fans", timeout=20_000)
+    await expect(box).to_contain_text("taken out")
+    await console.go("log")
+    await expect(page.locator("tbody tr").first).to_contain_text("lis1-a")
+    await expect(page.locator("tbody tr").first).to_contain_text("otto")
+    await console.go("fleet")
+    await expect(page.get_by_role("region", name="Taken out from steering")).to_contain_text("new fans")
+    await console.go("site/lis1")
+    await page.get_by_role("button", name="Send viewers to lis1-a again").click()
+    await expect(box).to_contain_text("serving", timeout=20_000)
+    assert fleet.ask("/v1/drains")["drains"] == []
+    assert not console.complaints
+    await page.context.close()
+
+
 async def test_console_explains_where_a_viewer_is_sent(browser: Browser, fleet: Fleet) -> None:
     console = await opened(browser, fleet.url)
     page = console.page
@@ -258,16 +312,17 @@ async def test_console_explains_where_a_viewer_is_sent(browser: Browser, fleet: 
 
 
 async def test_console_asks_for_login_and_says_who_is_in(browser: Browser, fleet: Fleet) -> None:
-    fleet.run("users", "add", "vera", "--role", "read", "--password-stdin", typed="a long enough word\n")
+    fleet.add_user("vera", "read")
     # Whoever comes by way of a proxy is not on steering's own machine, and logs in.
     console = await opened(browser, fleet.url, extra_http_headers={"X-Forwarded-For": "203.0.113.9"})
     page = console.page
     await page.goto(f"{fleet.url}/console")
-    await page.get_by_label("Name").fill("vera")
-    await page.get_by_label("Password").fill("a long enough word")
-    await page.get_by_role("button", name="Log in").click()
+    await log_in(page, "vera")
     await expect(page.locator("#who")).to_have_text("vera (read)")
     await expect(page.locator(".tiles")).to_contain_text("26 of 30")
+    await page.goto(f"{fleet.url}/console#/site/lis1")
+    await expect(page.get_by_role("link", name="Try this box")).to_have_count(3)
+    await expect(page.get_by_role("button", name="Drain")).to_have_count(0)
     await page.get_by_role("button", name="Log out").click()
     await expect(page.get_by_label("Password")).to_be_visible()
     await page.context.close()

@@ -69,7 +69,14 @@ async function meet() {
   if (!who) return;
   const roles = ["read", "operate", "admin"];
   operator.may = (wanted) => roles.indexOf(who.role) >= roles.indexOf(wanted);
-  if (who.name === "local") return;
+  if (who.name === "local") {
+    // Whoever is on steering's own machine may look; a page may change nothing for somebody without a name.
+    operator.may = (wanted) => wanted === "read";
+    const login = element("a", "", "Log in to change anything");
+    login.href = "/page/login.html";
+    byId("who").replaceChildren(login);
+    return;
+  }
   byId("who").textContent = `${who.name} (${who.role})`;
   byId("leave").hidden = false;
   byId("leave").addEventListener("click", async () => {

@@ -4,8 +4,8 @@ import { element } from "../format.js";
 
 export { bytes, duration, element, rate } from "../format.js";
 
-const SHAPES = { serving: "●", degraded: "◐", partly: "◐", drained: "■", out: "▲", empty: "○" };
-const WORDS = { partly: "partly serving", drained: "taken out", empty: "no boxes" };
+const SHAPES = { serving: "●", degraded: "◐", partly: "◐", waiting: "◇", drained: "■", out: "▲", empty: "○" };
+const WORDS = { partly: "partly serving", waiting: "not yet serving", drained: "taken out", empty: "no boxes" };
 
 /** A state in words, with a shape and a colour that only repeat it. */
 export function state(name, more = "") {

@@ -2,6 +2,7 @@
 
 import { ask } from "../api.js";
 import { bytes, button, choice, count, element, field, form, input, link, Pages, pairs, rate, section, state, tiles } from "./dom.js";
+import { Drains, inForce } from "./drain.js";
 import { FleetMap } from "./map.js";
 
 const query = (fields) => new URLSearchParams(Object.entries(fields).filter(([, value]) => value)).toString();
@@ -57,13 +58,14 @@ export async function fleet(_path, asked) {
     sums.replaceChildren(summary(seen));
     map.show(seen.marks);
     unplaced.textContent = seen.unplaced ? `${count(seen.unplaced)} sites have no latitude and longitude in steering.toml, and are not on the map.` : "";
-    await trouble.refresh();
+    await Promise.all([trouble.refresh(), taken.refresh()]);
   };
   const unplaced = element("p", "soft");
+  const taken = inForce();
   await Promise.all([look(), sites.begin()]);
   return {
     title: "Fleet",
-    nodes: [sums, section("Map", map.node, unplaced), section("What is out, and why", trouble.node), section("All sites", filter, sites.node)],
+    nodes: [sums, section("Map", map.node, unplaced), section("What is out, and why", trouble.node, taken.node), section("All sites", filter, sites.node)],
     again: look,
   };
 }
@@ -74,6 +76,7 @@ function summary(seen) {
   return tiles([
     ["Boxes serving", `${of("serving")} of ${count(seen.boxes)}`],
     ["Degraded", of("degraded")],
+    ["Not yet serving", of("waiting")],
     ["Taken out", of("drained")],
     ["Out", of("out")],
     ["Sites", count(seen.sites)],
@@ -85,6 +88,8 @@ function summary(seen) {
 
 /** #/site/ID */
 export async function site([name], _asked, { may }) {
+  const drains = new Drains(may, () => look(true));
+  const whole = element("div", "doing");
   const list = element("div", "boxes");
   const about = element("div");
   let title = name;
@@ -92,13 +97,14 @@ export async function site([name], _asked, { may }) {
   const more = button("Show more boxes", () => go(after), "plain");
   const go = async (from) => {
     const page = await ask(`/v1/fleet/boxes?${query({ site: name, after: from })}`);
-    const cards = page.boxes.map((row) => card(row, may));
+    const cards = page.boxes.map((row) => card(row, drains.of("appliance", row.appliance.appliance)));
     if (from) list.append(...cards);
     else list.replaceChildren(...cards);
     after = page.after;
     more.hidden = !after;
   };
-  const look = async () => {
+  const look = async (changed = false) => {
+    await drains.look();
     const found = (await ask(`/v1/fleet/sites?${query({ search: name, limit: 200 })}`)).sites.find((each) => each.site === name);
     if (!found) throw new Error(`There is no site ${name}`);
     title = found.name;
@@ -111,10 +117,11 @@ export async function site([name], _asked, { may }) {
         ["Place", `${found.latitude}, ${found.longitude}`],
       ]),
     );
-    if (!list.contains(document.activeElement) && list.childElementCount <= 50) await go("");
+    if (changed || !whole.contains(document.activeElement)) whole.replaceChildren(drains.of("site", name));
+    if (changed || (!list.contains(document.activeElement) && list.childElementCount <= 50)) await go("");
   };
   await look();
-  return { title: `Site ${title}`, nodes: [section("About", about), section("Boxes", list, more)], again: look };
+  return { title: `Site ${title}`, nodes: [section("About", about), section("Boxes", drains.node, whole, list, more)], again: () => look() };
 }
 
 /** Why a box stands as it does, and what else it says of itself. */
@@ -122,7 +129,7 @@ function reasons(box) {
   return [box.why, ...box.reasons.filter((why) => !box.why.includes(why))].filter(Boolean);
 }
 
-function card({ state: name, appliance: box }) {
+function card({ state: name, appliance: box }, drain) {
   const holds = element("meter");
   Object.assign(holds, { max: Math.max(box.capacity_bytes, 1), value: box.used_bytes });
   holds.setAttribute("aria-label", "Store used");
@@ -138,7 +145,7 @@ function card({ state: name, appliance: box }) {
       ...(box.fill ? [["Fill", ...filling(box.fill)]] : []),
       ["Delivers at", box.delivery_urls.join(", ") || "not known"],
     ]),
-    element("div", "doing", link("Try this box", `/console/player?box=${box.appliance}`, "button plain")),
+    element("div", "doing", link("Try this box", `/console/player?box=${box.appliance}`, "button plain"), drain),
   );
 }
 

@@ -41,6 +41,9 @@ def seen(**liveness: Liveness) -> Any:
         (NEVER_REPORTED, None, "out"),
         (DRAINED, make_report(), "drained"),
         (Liveness("draining", 0.0, ""), make_report(), "drained"),
+        (Liveness("turning-up", 0.0, ""), make_report(), "waiting"),
+        (Liveness("returning", 0.0, ""), make_report(), "waiting"),
+        (Liveness("unreachable", 0.0, ""), make_report(), "out"),
     ],
 )
 def test_state_of_box_is_one_word(liveness: Liveness, report: Any, state: str) -> None:

@@ -79,6 +79,14 @@ class TestDefault:
         assert await status(steering, "POST", "/v1/operators/enrolments", data=b"{}", headers={}) == 415
         assert read_entries(steering.state, last=10) == []
 
+    async def test_page_on_this_machine_changes_things_for_whoever_logged_in(self, steering: Steering) -> None:
+        body, page = {"scope": "site", "name": "metro"}, {"Origin": "http://127.0.0.1"}
+        assert await status(steering, "POST", "/v1/drains", json=body, headers=page) == 403
+        add(steering.state, "anna", "operate")
+        shown = page | make_token(steering.state, "anna")
+        assert await status(steering, "POST", "/v1/drains", json=body, headers=shown) == 200
+        assert [entry.who for entry in read_entries(steering.state, last=1)] == ["anna"]
+
     async def test_stranger_is_shown_a_form(self, steering: Steering) -> None:
         for page in ("/", "/console", "/console/player"):
             async with steering.client.get(page, headers=VIEWER) as response:
