@@ -26,7 +26,7 @@ _PATH_PARTS: dict[str, str] = {
     "name": "A file of the page.",
 }
 _REFUSALS: dict[int, str] = {
-    400: "Something in the request is not as agreed; `field` says what.",
+    400: "Something in the request is not as agreed, `field` says what; or its first line is longer than 8190 bytes.",
     401: "Nobody known asks: no proof was shown, or it does not hold.",
     403: "Whoever asks may not, or the title's rights do not allow it.",
     404: "There is no such thing, or nobody can serve it now.",
@@ -182,6 +182,8 @@ def _refusals(each: Endpoint) -> list[int]:
         statuses |= {401, 403}
     if each.path.startswith(_APPLIANCES):
         statuses |= {401, 403, 413}
+    if each.query:
+        statuses |= {400}
     if each.takes is not None:
         statuses |= {400, 408, 413, 415}
     if not each.path.startswith(UNLIMITED):

@@ -23,7 +23,7 @@ from tests.system.watching import Watched, watch
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 STALL_MS_MAX = 1000
-PLAYED_BEFORE_S, PLAYED_AFTER_S = 4.0, 10.0
+PLAYED_BEFORE_S, PLAYED_AFTER_S = 4.0, 8.0
 TIMEOUT_S = 60
 LIMIT_BYTES_PER_S = 400_000
 """Of an overloaded appliance: below what is asked of it meanwhile."""

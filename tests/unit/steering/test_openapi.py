@@ -42,7 +42,7 @@ def test_operation_tells_what_was_declared() -> None:
         ("title", "query", True),
     ]
     assert found["responses"]["200"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Answer"}
-    assert (refusals(found), found["security"]) == ({"417", "500"}, [{}])
+    assert (refusals(found), found["security"]) == ({"400", "417", "500"}, [{}])
 
 
 def test_body_is_required_and_brings_its_refusals() -> None:
