@@ -53,7 +53,7 @@ lint: .venv/.dev-ready ## ruff and mypy --strict
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 
-bench: bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-steering bench-players ## every benchmark, with its ratios and bars
+bench: bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-plan bench-steering bench-players ## every benchmark, with its ratios and bars
 
 bench-delivery: .venv/.dev-ready debian-bench ## the delivery worker beside nginx in the same run
 	@$(BIN)/python -m benchmarks.delivery $(DELIVERY)
@@ -66,6 +66,9 @@ bench-cold: .venv/.dev-ready debian-bench ## viewers of what is in memory while 
 
 bench-forecast: .venv/.dev-ready ## tomorrow's demand forecast and placed, beside pull-through caches; FORECAST="--charts FILE --curve FILE"
 	@$(BIN)/python -m benchmarks.forecast $(FORECAST)
+
+bench-plan: .venv/.dev-ready ## a night's plans for 20,000 appliances and a million assets, the first and the next; PLAN="--clusters 60" for less
+	@$(BIN)/python -m benchmarks.plan $(PLAN)
 
 bench-store: .venv/.dev-ready ## start-up and memory with millions of objects, and the page cache beside a fill
 	@$(BIN)/python -m benchmarks.store $(STORE)
@@ -123,4 +126,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/spark.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-steering bench-players wheel deb lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-plan bench-steering bench-players wheel deb lock debian debian-bench clean

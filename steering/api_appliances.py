@@ -31,9 +31,10 @@ from steering.federation import Federation
 from steering.first_reports import FirstReports
 from steering.fleet import delivery_url_fault
 from steering.intake import Intake
+from steering.kept_plan import mark_urgent
 from steering.masters import is_master, may_bring
-from steering.plan import mark_urgent
-from steering.planner import compute_plans, planned_at_ns, plans_asset, stored_plan
+from steering.plan_store import PlanStore
+from steering.planner import compute_plans, planned_at_ns
 from steering.sources import fill_sources, has_room
 from steering.state.store import StateStore
 from steering.trust.serving_audit import ServingAudit
@@ -68,6 +69,7 @@ class Appliances:
         self._authorisation = authorisation
         self._first_reports = first_reports
         self._planning = asyncio.Lock()
+        self._plans = PlanStore(state)
 
     @endpoint("POST", "/v1/appliances/{appliance}/report", takes=Report, gives=ReportAnswer)
     async def report(self, request: web.Request) -> web.Response:
@@ -130,7 +132,7 @@ class Appliances:
     async def fill_plan(self, request: web.Request) -> web.Response:
         """The night's plan, or one made now if there is none yet."""
         appliance = self._authorisation.appliance_of(request)
-        plan = stored_plan(self._state, appliance, self._decider.catalogue.assets)
+        plan = self._plans.plan(self._decider.site_of[appliance], appliance, self._decider.catalogue)
         if plan is None:
             plan = await self._computed(appliance)
         ahead_s = self._decider.settings.plan.urgent_s
@@ -192,7 +194,9 @@ class Appliances:
     async def _computed(self, appliance: str) -> FillPlan:
         site = self._decider.sites[self._decider.site_of[appliance]]
         async with self._planning:
-            compute = partial(compute_plans, self._state, self._decider.settings, [site], now_ns=now_ns())
+            compute = partial(
+                compute_plans, self._state, self._decider.settings, [site], self._decider.catalogue, now_ns=now_ns()
+            )
             plans = await in_thread(compute, name="plan on request")
         plan = plans.get(appliance)
         if plan is None:
@@ -205,12 +209,12 @@ class Appliances:
 
     def _is_master(self, appliance: str, asset: str) -> bool:
         fleet, now_s = self._decider.fleet, monotonic_s()
-        planned_at = planned_at_ns(self._state)
+        planned_at, site = planned_at_ns(self._state), self._decider.site_of[appliance]
         others = (
             entry.id
-            for entry in self._decider.sites[self._decider.site_of[appliance]].appliance
+            for entry in self._decider.sites[site].appliance
             if fleet.liveness(entry.id, now_s).standing in _ABLE
-            and plans_asset(self._state, entry.id, asset)
+            and self._plans.holds(site, entry.id, asset)
             and may_bring(fleet.members[entry.id].fill, planned_at_ns=planned_at, now_ns=now_ns())
         )
         return is_master(appliance, asset, others, masters=self._decider.settings.plan.fill_masters)

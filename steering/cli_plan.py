@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +14,13 @@ from oca.common.command import ConfigOption, JsonOption, SetOption, print_error,
 from oca.common.errors import ConfigError
 from oca.common.messages import FillPlan
 from oca.common.units import format_bytes
-from steering.catalogue import read_titles
+from steering.catalogue import Catalogue, read_titles
 from steering.cli_tables import print_table
 from steering.demand import import_demand
 from steering.explain_plan import Explained, explain_asset
 from steering.plan import SitePlan
-from steering.planner import Night, make_plans, plan_night, stored_plan
+from steering.plan_store import PlanStore
+from steering.planner import Night, make_plans
 from steering.settings import Site, SteeringSettings, load_settings
 from steering.shelf import Shelf
 from steering.state.engine import open_state
@@ -46,25 +48,24 @@ def plan(
     try:
         if now:
             make_plans(state, settings, now_ns=now_ns())
-        night = plan_night(state, settings, sites, now_ns=now_ns())
-        shown = night.plans if dry_run else _kept(state, night)
+        shown = _shown(state, settings, sites, dry_run=dry_run, explain=explain)
     finally:
         state.close()
-    for why in night.aside:
+    for why in shown.aside:
         print_error(f"past demand is missing: {why}; planned without it")
     if explain:
-        _explain(night, explain, json=json)
+        _print_all_explained(explain, shown.explained, json=json)
         return
     if json:
-        summaries = [_summary(made, night.shelf) for made in night.sites.values()] if dry_run else None
-        print_json({"plans": list(shown.values())} | ({"sites": summaries} if summaries is not None else {}))
+        told = {"plans": list(shown.plans.values())}
+        print_json(told | ({"sites": list(shown.summaries.values())} if dry_run else {}))
         return
     for each in sites:
-        if dry_run and each.id in night.sites:
-            _print_summary(night.sites[each.id], night.shelf)
+        if each.id in shown.summaries:
+            _print_summary(shown.summaries[each.id])
         for entry in each.appliance:
-            if entry.id in shown:
-                _print_plan(shown[entry.id])
+            if entry.id in shown.plans:
+                _print_plan(shown.plans[entry.id])
             else:
                 print_error(f"{entry.id}: no plan, because it never reported its capacity; start oca serve on it")
 
@@ -96,19 +97,49 @@ def _sites(settings: SteeringSettings, wanted: str) -> Sequence[Site]:
     return found
 
 
-def _kept(state: StateStore, night: Night) -> dict[str, FillPlan]:
-    published = {asset.asset: asset for asset in night.shelf.assets}
-    return {appliance: stored_plan(state, appliance, published) or plan for appliance, plan in night.plans.items()}
+@dataclass(slots=True)
+class _Shown:
+    """What there is to show: plans by appliance, and of dry runs by site; ``aside`` of past demand that is missing."""
+
+    plans: dict[str, FillPlan] = field(default_factory=dict)
+    summaries: dict[str, dict[str, Any]] = field(default_factory=dict)
+    explained: list[Explained] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
 
 
-def _explain(night: Night, asset: str, *, json: bool) -> None:
-    if asset not in night.shelf.place:
-        raise ConfigError(f"--explain {asset}: no such asset is published", remedy="oca-steering plan lists assets")
-    if not night.sites:
+def _shown(
+    state: StateStore, settings: SteeringSettings, sites: Sequence[Site], *, dry_run: bool, explain: str
+) -> _Shown:
+    """What was asked for. Nothing is planned where kept plans are all that is wanted, and are there."""
+    catalogue, store, shown = Catalogue(state), PlanStore(state), _Shown()
+    if not dry_run and not explain:
+        for site in sites:
+            found = {entry.id: store.plan(site.id, entry.id, catalogue) for entry in site.appliance}
+            shown.plans |= {name: plan for name, plan in found.items() if plan is not None}
+        sites = [site for site in sites if any(entry.id not in shown.plans for entry in site.appliance)]
+    if not sites:
+        return shown
+    night = Night(state, settings, sites, now_ns=now_ns())
+    if explain and explain not in night.shelf.place:
+        raise ConfigError(f"--explain {explain}: no such asset is published", remedy="oca-steering plan lists assets")
+    if explain and not night.sites:
         raise ConfigError(
             "no appliance of these sites has reported its capacity", remedy="start oca serve on one, then ask again"
         )
-    explained = [explain_asset(night.shelf, made, asset) for made in night.sites.values()]
+    night.prepare()
+    shown.aside = night.aside
+    for site in night.sites:
+        made = night.plan(site)
+        if explain:
+            shown.explained.append(explain_asset(night.shelf, made.plan, explain))
+            continue
+        shown.plans = night.fill_plans(made, catalogue) | shown.plans
+        if dry_run:
+            shown.summaries[site.id] = _summary(made.plan, night.shelf)
+    return shown
+
+
+def _print_all_explained(asset: str, explained: Sequence[Explained], *, json: bool) -> None:
     if json:
         print_json({"asset": asset, "sites": explained})
         return
@@ -128,16 +159,15 @@ def _summary(made: SitePlan, shelf: Shelf) -> dict[str, Any]:
         "site": made.site,
         "expected_hit_ratio": round(made.hit_ratio, 4),
         "bytes_to_move": int(made.moved_bytes(shelf)),
-        "copies": int(made.held.sum()),
-        "assets": int(made.held.any(axis=0).sum()),
+        "copies": int(made.on.sum()),
+        "assets": int(made.on.any(axis=0).sum()),
         "just_missed": [shelf.assets[row].asset for row in made.just_missed(shelf)],
     }
 
 
-def _print_summary(made: SitePlan, shelf: Shelf) -> None:
-    told = _summary(made, shelf)
+def _print_summary(told: dict[str, Any]) -> None:
     print_line(
-        f"{made.site}: {told['expected_hit_ratio']:.1%} of tomorrow's bytes expected to be hits; "
+        f"{told['site']}: {told['expected_hit_ratio']:.1%} of tomorrow's bytes expected to be hits; "
         f"{format_bytes(told['bytes_to_move'])} to move; {told['assets']} assets in {told['copies']} copies"
     )
     print_line(f"  just missed: {', '.join(told['just_missed']) or 'nothing that anybody is expected to watch'}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from msgspec import Struct
 
-from steering.plan import SitePlan, why
+from steering.kept_plan import why
+from steering.plan import SitePlan
 from steering.shelf import Shelf
 
 
@@ -35,14 +36,17 @@ def explain_asset(shelf: Shelf, made: SitePlan, asset: str) -> Explained:
         asset: Its name.
     """
     row = shelf.place[asset]
-    density = made.expected / np.maximum(shelf.stored_bytes, 1.0)
-    held = made.anywhere
+    density = made.expected * made.land.able / np.maximum(shelf.stored_bytes, 1.0)
+    held, able = made.anywhere, made.land.able
+    found = np.flatnonzero(made.places == row)
+    boxes = [box.name for box, on in zip(made.boxes, made.on[:, found], strict=True) if on.any()]
     watched = density[held & ~shelf.manifests & (density > 0)]
     cut = float(watched.min()) if len(watched) else 0.0
-    reasons = [reason for reason, barred in made.barred.items() if barred[row]]
+    reasons = [reason for reason, barred in made.land.barred.items() if barred[row]]
     if held[row]:
-        reason = why(shelf, made, row)
-        if made.before[:, row].any() and density[row] < cut * (1 + 1e-9) and not shelf.manifests[row]:
+        summary, title = shelf.assets[row], shelf.titles[int(shelf.families.title[row])]
+        reason = why(summary, title, float(made.expected[row]), copies=len(boxes), boxes=len(made.boxes))
+        if made.had[:, found].any() and density[row] < cut * (1 + 1e-9) and not shelf.manifests[row]:
             reason += "; it was here, and nothing would pay for driving it out"
     elif reasons:
         reason = ", ".join(reasons)
@@ -54,12 +58,12 @@ def explain_asset(shelf: Shelf, made: SitePlan, asset: str) -> Explained:
         reason = "others are worth more for their space"
     return Explained(
         site=made.site,
-        boxes=[box.name for box, there in zip(made.boxes, made.held[:, row], strict=True) if there],
+        boxes=boxes,
         why=reason,
-        expected_bytes=int(made.expected[row]),
+        expected_bytes=int(made.expected[row]) if able[row] else 0,
         bytes=shelf.assets[row].bytes,
         worth=float(density[row]),
         cut=cut,
-        rank=int((density[made.able] > density[row]).sum()) + 1,
-        of=int(made.able.sum()),
+        rank=int((density[able] > density[row]).sum()) + 1,
+        of=int(able.sum()),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
 from collections.abc import Iterable
 
 from oca.common.digest import rendezvous_score
@@ -12,19 +10,6 @@ from oca.common.messages import FillProgress
 PROGRESS_AGE_NS_MAX = 60 * 10**9
 """A fill that runs tells every second; one that has not for so long was killed, or cannot reach steering. One that
 ended well has what its plan names, and the box's next report says so."""
-
-
-def packed(assets: Iterable[str]) -> bytes:
-    """A set of assets, eight bytes each, in which ``is_packed`` finds one without unpacking the rest."""
-    return array("Q", sorted(rendezvous_score(asset, "") for asset in assets)).tobytes()
-
-
-def is_packed(assets: bytes, asset: str) -> bool:
-    """Whether ``asset`` is in a packed set."""
-    scores = memoryview(assets).cast("Q")
-    score = rendezvous_score(asset, "")
-    place = bisect_left(scores, score)
-    return place < len(scores) and scores[place] == score
 
 
 def is_master(appliance: str, asset: str, others: Iterable[str], *, masters: int) -> bool:

@@ -77,8 +77,8 @@ class NightlyPlans:
 
     async def _plan(self) -> None:
         plans = await in_thread(partial(make_plans, self._state, self._settings, now_ns=now_ns()), name="plans")
-        self._counts.add("steering_plans_made", len(plans))
-        _log.info("plans made", appliances=len(plans))
+        self._counts.add("steering_plans_made", plans)
+        _log.info("plans made", appliances=plans)
 
 
 def claim(state: StateStore, instance: str, *, now_ns: int) -> bool:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from steering.forecast import Bools, Floats
+from steering.forecast import Floats
 from steering.plan import SitePlan
 from steering.shelf import Shelf
 from steering.state.store import StateReader, StateTransaction
@@ -60,11 +60,11 @@ def night_of(made: SitePlan, shelf: Shelf, *, now_ns: int) -> Night:
     return Night(
         day=(now_ns + _HALF_DAY_NS) // _DAY_NS,
         made_at_ns=now_ns,
-        expected_bytes=int(made.expected.sum()),
+        expected_bytes=int(made.expected[made.land.able].sum()),
         expected_held_bytes=int(made.expected[made.anywhere].sum()),
         moved_bytes=int(made.moved_bytes(shelf)),
         assets=int(made.anywhere.sum()),
-        copies=int(made.held.sum()),
+        copies=int(made.on.sum()),
     )
 
 
@@ -77,8 +77,8 @@ def came(made: SitePlan, assets: NDArray[np.int32], watched_bytes: Floats, *, da
         watched_bytes: Of each.
         day: Counted from 1970, UTC.
     """
-    held: Bools = np.any(made.before, axis=0)
-    return Came(day, int(watched_bytes.sum()), int(watched_bytes[held[assets]].sum()))
+    held = np.isin(assets, made.places[made.had.any(axis=0)])
+    return Came(day, int(watched_bytes.sum()), int(watched_bytes[held].sum()))
 
 
 def followed(nights: Sequence[Night], night: Night, came: Came | None) -> list[Night]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from steering.best_first import best_first
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -32,18 +34,27 @@ class Box:
     rate_bytes_per_s: float = np.inf
 
 
-def copies_wanted(expected_bytes: Floats, boxes: Sequence[Box], *, hot_share: float) -> Ints:
+def copies_wanted(
+    expected_bytes: Floats,
+    boxes: Sequence[Box],
+    *,
+    hot_share: float,
+    total_bytes: float | None = None,
+    among: int | None = None,
+) -> Ints:
     """How many boxes should hold each asset: two for the hottest, more where the peak would take too much of one box.
 
     Args:
-        expected_bytes: Tomorrow's, by asset.
+        expected_bytes: Tomorrow's, by asset; the most watched are among them.
         boxes: Of the cluster.
         hot_share: The most watched assets that together make up this part of the expected bytes survive any one box.
+        total_bytes: Expected in all; None: of these assets.
+        among: How many assets share that; None: these.
     """
-    total = float(expected_bytes.sum())
+    total = float(expected_bytes.sum()) if total_bytes is None else total_bytes
     # No asset with less than this part of an even share can be among the hottest: those above it already have enough.
-    leading = np.flatnonzero(expected_bytes >= (1 - hot_share) * total / max(len(expected_bytes), 1))
-    order = leading[np.argsort(-expected_bytes[leading], kind="stable")]
+    leading = np.flatnonzero(expected_bytes >= (1 - hot_share) * total / max(among or len(expected_bytes), 1))
+    order = leading[best_first(expected_bytes[leading])]
     before = np.cumsum(expected_bytes[order]) - expected_bytes[order]
     hot = np.zeros(len(expected_bytes), np.bool_)
     hot[order] = (before < hot_share * total) & (expected_bytes[order] > 0)
@@ -78,33 +89,47 @@ def place(
     """
     assets = np.flatnonzero(chosen)
     density = expected_bytes[assets] / np.maximum(size_bytes[assets], 1.0)
-    assets = assets[np.argsort(-density, kind="stable")]
+    assets = assets[best_first(density)]
     size, rate = size_bytes[assets], peak_rate(expected_bytes[assets])
     asked = copies[assets]
-    ranks = ranked(hashes[assets], boxes)
-    on = _settle(np.zeros((len(boxes), len(assets)), np.bool_), asked, size, rate / asked, ranks=ranks, boxes=boxes)
+    draws = drawn(hashes[assets], boxes)
+    on = _settle(np.zeros((len(boxes), len(assets)), np.bool_), asked, size, rate / asked, draws=draws, boxes=boxes)
     # A copy that must serve for others too would be asked for more than was reckoned: all that were wanted, or one.
     short = on.sum(axis=0) < asked
     on[:, short] = False
     served = np.where(short, rate, rate / asked)
-    on = _settle(on, np.where(short, 1, 0), size, served, ranks=ranks, boxes=boxes)
-    further = np.where(on.any(axis=0), len(boxes) - on.sum(axis=0), 0)
-    on = _settle(on, further, size, served, ranks=ranks, boxes=boxes)
+    on = _settle(on, np.where(short, 1, 0), size, served, draws=draws, boxes=boxes)
+    # Each box takes of what ranks it next until one does not fit, so that what stands far behind has no chance.
+    spare = sum(box.space_bytes for box in boxes) - float(on.sum(axis=0) @ size)
+    has_chance = np.cumsum(size) <= 2 * len(boxes) * spare
+    further = np.where(on.any(axis=0) & has_chance, len(boxes) - on.sum(axis=0), 0)
+    on = _settle(on, further, size, served, draws=draws, boxes=boxes)
     held = np.zeros((len(boxes), len(chosen)), np.bool_)
     held[:, assets] = on
     return held
 
 
-def _settle(on: Bools, wanted: Ints, size: Floats, rate: Floats, *, ranks: Ints, boxes: Sequence[Box]) -> Bools:
+def _settle(on: Bools, wanted: Ints, size: Floats, rate: Floats, *, draws: Floats, boxes: Sequence[Box]) -> Bools:
     """Put ``wanted`` more copies of each asset, best first, on the boxes that it ranks highest and that have room."""
     on, wanted = on.copy(), wanted.copy()
     room = np.array([box.space_bytes for box in boxes]) - on @ size
     pace = np.array([box.rate_bytes_per_s for box in boxes]) - on @ rate
+    sizes_least = float(size.min(initial=np.inf))
+    asking = np.flatnonzero(wanted > 0)
+    first = draws[asking].argmin(axis=1) if len(boxes) else asking
     for choice in range(len(boxes)):
+        if choice == 1:
+            left = wanted[asking] > 0
+            asking = asking[left]
+            ranks = np.argsort(draws[asking], axis=1, kind="stable")
+        chosen = ranks[:, choice] if choice else first
         for box in range(len(boxes)):
-            asking = np.flatnonzero((ranks[:, choice] == box) & (wanted > 0) & ~on[box])
-            fits = (np.cumsum(size[asking]) <= room[box]) & (np.cumsum(rate[asking]) <= pace[box])
-            taken = asking[fits]
+            if room[box] < sizes_least:
+                continue
+            mine = asking[chosen == box]
+            mine = mine[(wanted[mine] > 0) & ~on[box, mine]]
+            fits = (np.cumsum(size[mine]) <= room[box]) & (np.cumsum(rate[mine]) <= pace[box])
+            taken = mine[fits]
             on[box, taken] = True
             wanted[taken] -= 1
             room[box] -= size[taken].sum()
@@ -112,14 +137,16 @@ def _settle(on: Bools, wanted: Ints, size: Floats, rate: Floats, *, ranks: Ints,
     return on
 
 
-def ranked(hashes: Hashes, boxes: Sequence[Box]) -> Ints:
-    """The boxes for each asset, first choice first: (assets, boxes). A box is chosen as often as its space is large."""
+def drawn(hashes: Hashes, boxes: Sequence[Box]) -> Floats:
+    """What each box draws for each asset: (assets, boxes). The least is the first choice, and so on; a box is chosen as
+    often as its space is large.
+    """
     weights = np.array([max(box.space_bytes, 1.0) for box in boxes])
     seeds = np.array([box.hash for box in boxes], np.uint64)
     mixed = _mix(hashes[:, None] ^ _mix(seeds)[None])
-    drawn = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
-    order: Ints = np.argsort(-np.log(drawn) / weights, axis=1, kind="stable")
-    return order
+    even = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+    draws: Floats = -np.log(even) / weights
+    return draws
 
 
 def _mix(value: Hashes) -> Hashes:

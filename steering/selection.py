@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from steering.best_first import best_first
+
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
@@ -42,7 +45,7 @@ def choose(
     chosen = _fill(density + np.where(held, 1 / payback_days, 0.0), expected_bytes, size_bytes, capacity_bytes)
     free_bytes = max(0.0, capacity_bytes - float(size_bytes[held].sum()))
     wanted = np.flatnonzero(chosen & ~held)
-    wanted = wanted[np.argsort(-density[wanted], kind="stable")]
+    wanted = wanted[best_first(density[wanted])]
     brought = np.cumsum(size_bytes[wanted]) <= max(moves_max_bytes, free_bytes)
     if brought.all():
         return chosen
@@ -52,34 +55,38 @@ def choose(
     return taken | _fill(np.where(held, density, 0.0), np.where(held, expected_bytes, 0.0), size_bytes, room)
 
 
+def candidates(density: Floats, size_bytes: Floats, *, capacity_bytes: float, held: Bools) -> Ints:
+    """The assets that a choice can turn to, in rising order: those best for their room that fill it, a few more, and
+    what is held. More room never has fewer of them.
+
+    Args:
+        density: Expected bytes per stored byte, by asset; nothing is negative.
+        size_bytes: Room that each takes.
+        capacity_bytes: Room there is.
+        held: What is there already.
+    """
+    steps = density.view(np.int64) >> _MANTISSA_BITS_DROPPED
+    by_step = np.bincount(steps, weights=size_bytes)
+    above = np.cumsum(by_step[::-1])[::-1]
+    fills = np.flatnonzero(above > capacity_bytes)
+    least = max(int(fills[-1]) if len(fills) else 1, 1)
+    return np.flatnonzero((steps >= least) | held)
+
+
 def _fill(density: Floats, expected_bytes: Floats, size_bytes: Floats, capacity_bytes: float) -> Bools:
     """The best prefix that fits, and the most watched of the rest that fits beside it; only what is watched at all."""
     chosen = np.zeros(len(density), np.bool_)
-    worth = np.flatnonzero(density >= _cut(density, size_bytes, capacity_bytes))
-    order = worth[np.argsort(-density[worth], kind="stable")]
+    worth = np.flatnonzero(density > 0)
+    order = worth[best_first(density[worth])]
     ends = np.cumsum(size_bytes[order])
     count = int(np.searchsorted(ends, capacity_bytes, side="right"))
     chosen[order[:count]] = True
     room = capacity_bytes - (float(ends[count - 1]) if count else 0.0)
-    rest = np.flatnonzero((density > 0) & ~chosen & (size_bytes <= room))
+    rest = order[count:][size_bytes[order[count:]] <= room]
     if len(rest):
         chosen[rest[expected_bytes[rest].argmax()]] = True
     return chosen
 
 
-def _cut(density: Floats, size_bytes: Floats, capacity_bytes: float) -> float:
-    """A density that only more than the capacity reaches: what is below needs no sorting. Guessed from a sample."""
-    least = float(np.nextafter(0.0, 1.0))
-    if len(density) < 4 * _SAMPLE:
-        return least
-    sample = density[:: len(density) // _SAMPLE]
-    step = size_bytes[:: len(density) // _SAMPLE]
-    order = np.argsort(-sample, kind="stable")
-    place = int(np.searchsorted(np.cumsum(step[order]) * len(density) / len(sample), 1.5 * capacity_bytes))
-    if place >= len(order):
-        return least
-    cut = max(float(sample[order[place]]), least)
-    return cut if float(size_bytes[density >= cut].sum()) > capacity_bytes else least
-
-
-_SAMPLE = 4096
+_MANTISSA_BITS_DROPPED = 45
+"""Of 52: steps of a 128th in each power of two. Bits of floats that are not negative are in the order of the floats."""

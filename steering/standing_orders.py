@@ -14,7 +14,7 @@ from oca.common.log import get_logger
 from oca.common.threads import in_thread
 from steering.decision import Decider
 from steering.drains import Drain, by_appliance, end, over, read_drains
-from steering.planner import stored_plan
+from steering.plan_store import PlanStore
 from steering.probing.observations import Seen
 from steering.state.store import StateStore
 from steering.trust.audit import Actor, append
@@ -41,6 +41,7 @@ class StandingOrders:
         """
         self._decider = decider
         self._state = state
+        self._plans = PlanStore(state)
         self._last_probe = last_probe
         self._is_probed = is_probed
         self._settings = decider.settings.turnup
@@ -120,7 +121,7 @@ class StandingOrders:
         """Share of its plan that it holds, counted anew every two seconds at most: a plan may name 100,000 assets."""
         counted_at_s, ratio = self._held.get(appliance, (float("-inf"), None))
         if monotonic_s() - counted_at_s >= CONTENTS_S:
-            plan = stored_plan(self._state, appliance, self._decider.catalogue.assets)
+            plan = self._plans.plan(self._decider.site_of[appliance], appliance, self._decider.catalogue)
             ratio = held_ratio(plan, self._decider.fleet.holders.all_of(appliance)) if plan is not None else None
             self._held[appliance] = monotonic_s(), ratio
         return ratio

@@ -16,7 +16,8 @@ from steering.decision import Decider
 from steering.endpoints import endpoint
 from steering.kept import Kept
 from steering.outlook import Night, read_nights, summed
-from steering.planner import planned_at_ns, stored_plan
+from steering.plan_store import PlanStore
+from steering.planner import planned_at_ns
 from steering.settings import Site
 from steering.state.store import StateReader
 
@@ -32,6 +33,7 @@ class Plans:
         self._decider = decider
         self._state = state
         self._sites = decider.sites
+        self._kept = PlanStore(state)
         self._nights = Kept(self._read, keep_s=NIGHTS_S)
 
     @endpoint("GET", "/v1/plans", gives=PlansPage, refuses=(400,), query=queries_of(Paged))
@@ -68,11 +70,11 @@ class Plans:
         return {name: nights[-1] for name, nights in by_site.items()}, summed(by_site.values())
 
     def _plans_of(self, site: Site) -> SitePlans:
-        boxes = [found for entry in site.appliance[:BOXES_MAX] if (found := self._box(entry.id)) is not None]
+        boxes = [found for entry in site.appliance[:BOXES_MAX] if (found := self._box(site.id, entry.id)) is not None]
         return SitePlans(site.id, read_nights(self._state, site.id), boxes)
 
-    def _box(self, appliance: str) -> BoxPlan | None:
-        plan = stored_plan(self._state, appliance, self._decider.catalogue.assets)
+    def _box(self, site: str, appliance: str) -> BoxPlan | None:
+        plan = self._kept.plan(site, appliance, self._decider.catalogue)
         if plan is None:
             return None
         return BoxPlan(

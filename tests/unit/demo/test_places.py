@@ -12,8 +12,9 @@ from demo.ladder import AUDIO_BITS_PER_S, RUNGS
 from demo.places import HOT_SHARE, SITES, Places, parse_network
 from demo.titles import FILMS
 from oca.common.errors import ConfigError
+from steering.ground import Terms, ground
 from steering.placement import Box
-from steering.plan import Terms, plan_site
+from steering.plan import plan_site
 from steering.plan_settings import PlanTable
 from steering.shelf import name_hash, shelve
 from tests.unit.steering.made_up import make_summary, make_title
@@ -91,18 +92,18 @@ def _plans(titles: list[str], assets: dict[str, int]) -> dict[str, list[str]]:
         expected = np.zeros(len(shelf.assets))
         for item in day:
             expected[shelf.place[item.asset]] += item.bytes * (item.site == site.id)
+        terms = Terms(hot_share=table.hot_share)
         made = plan_site(
             site.id,
             [Box(each.id, name_hash(each.id), table.capacity_ratio * each.store_bytes(films)) for each in found],
             shelf,
             expected,
-            region="",
+            land=ground(shelf, "", terms, now_ns=1),
             held={},
-            terms=Terms(hot_share=table.hot_share),
-            capacities={each.id: each.store_bytes(films) for each in found},
-            now_ns=1,
+            terms=terms,
         )
-        planned |= {name: [item.asset for item in plan.assets] for name, plan in made.plans.items()}
+        for box, on in zip(made.boxes, made.on, strict=True):
+            planned[box.name] = [shelf.assets[place].asset for place in made.places[on]]
     return planned
 
 

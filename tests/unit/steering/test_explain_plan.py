@@ -18,7 +18,7 @@ DEMAND = {"a/0": 3e9, "b/0": 1e9, "big/0": 5e9, "later/0": 9e9, "off/0": 9e9, "r
 
 
 def explained(asset: str, held: tuple[str, ...] = (), space: float = GIB + SLACK) -> Explained:
-    made = plan(TITLES, DEMAND, spaces=[space], held={"box-0": held}, banned=("off",), payback_days=1.0)
+    made = plan(TITLES, DEMAND, spaces=[space], held={"box-0": held}, banned=("off",), payback_days=1.0).made
     return explain_asset(shelve(TITLES), made, asset)
 
 
@@ -41,7 +41,9 @@ def test_explain_names_what_decided(asset: str, why: str) -> None:
 def test_explain_says_that_it_stays_because_no_move_pays() -> None:
     found = explained("b/0", held=("b/0",), space=GIB + SLACK)
     assert found.boxes == []
-    kept = plan(TITLES, {"a/0": 1.5e9, "b/0": 1e9}, spaces=[GIB + SLACK], held={"box-0": ["b/0"]}, payback_days=1.0)
+    kept = plan(
+        TITLES, {"a/0": 1.5e9, "b/0": 1e9}, spaces=[GIB + SLACK], held={"box-0": ["b/0"]}, payback_days=1.0
+    ).made
     said = explain_asset(shelve(TITLES), kept, "b/0")
     assert said.why.endswith("it was here, and nothing would pay for driving it out")
     assert explain_asset(shelve(TITLES), kept, "a/0").why.startswith("worth its space, but")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from steering.masters import PROGRESS_AGE_NS_MAX, is_master, is_packed, may_bring, packed
+from steering.masters import PROGRESS_AGE_NS_MAX, is_master, may_bring
 from tests.unit.steering.made_up import make_progress
 
 CLUSTER = [f"m-{letter}" for letter in "abcd"]
@@ -44,11 +44,3 @@ def test_masters_are_those_whose_fill_runs_or_has_yet_to() -> None:
     assert not may_bring(ended, planned_at_ns=499, now_ns=0)
     assert may_bring(done, planned_at_ns=499, now_ns=1000 + PROGRESS_AGE_NS_MAX)  # its report may just not have come
     assert not may_bring(done, planned_at_ns=499, now_ns=1001 + PROGRESS_AGE_NS_MAX)
-
-
-def test_packed_sets_find_their_members_alone() -> None:
-    members = [f"t/{number}" for number in range(0, 2000, 2)]
-    kept = packed(members)
-    assert len(kept) == 8 * len(members)
-    assert [number for number in range(2000) if is_packed(kept, f"t/{number}")] == list(range(0, 2000, 2))
-    assert not is_packed(packed([]), "t/0")

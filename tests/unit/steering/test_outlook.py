@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 
+from steering.ground import Terms, ground
 from steering.outlook import NIGHTS_KEPT, Came, Night, came, followed, keep_night, night_of, read_nights, summed
 from steering.placement import Box
 from steering.plan import SitePlan
@@ -22,7 +23,8 @@ def test_night_tells_what_a_plan_expects() -> None:
     held[0, 0] = held[1, 0] = held[0, 1] = before[0, 0] = True
     expected = np.array([10.0, 20.0, 30.0, 40.0])
     boxes = [Box("a", 1, 1e9), Box("b", 2, 1e9)]
-    made = SitePlan("metro", boxes, {}, held, before, expected, held.sum(axis=0))
+    land = ground(shelf, "", Terms(), now_ns=20 * DAY_NS)
+    made = SitePlan("metro", boxes, np.arange(4), held, before, expected, expected, land)
     night = night_of(made, shelf, now_ns=20 * DAY_NS + 2 * HOUR_NS)
     assert (night.day, night.expected_bytes, night.expected_held_bytes) == (20, 100, 30)
     assert (night.assets, night.copies, night.moved_bytes) == (2, 3, int(shelf.stored_bytes[0] + shelf.stored_bytes[1]))

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steering.catalogue import Title
+from steering.ground import FILLED_AHEAD_NS, Terms, ground
+from steering.kept_plan import fill_plan, kept_plan, mark_urgent
 from steering.placement import PEAK_TO_MEAN, Box
-from steering.plan import FILLED_AHEAD_NS, SitePlan, Terms, mark_urgent, plan_site
-from steering.shelf import name_hash, shelve
+from steering.plan import SitePlan, plan_site
+from steering.shelf import Shelf, name_hash, shelve
 from tests.unit.steering.made_up import NOW_NS, make_summary, make_title, revision
 
 GIB = 2**30
@@ -26,6 +28,22 @@ def title(name: str, *sizes: int, manifests: int = 0, **changes: Any) -> Title:
     return make_title(name, **{"assets": assets, "released_at_ns": 0, "regions": [], **changes})
 
 
+class Planned:
+    """A site's plan, with all of the catalogue in its rows, and the plans of its boxes."""
+
+    def __init__(self, made: SitePlan, shelf: Shelf, titles: Sequence[Title]) -> None:
+        self.made = made
+        self.expected, self.hit_ratio, self.barred = made.expected, made.hit_ratio, made.land.barred
+        self.held = np.zeros((len(made.boxes), len(shelf.assets)), np.bool_)
+        self.held[:, made.places] = made.on
+        self.copies = self.held.sum(axis=0)
+        kept = kept_plan(made, shelf, {box.name: int(box.space_bytes) for box in made.boxes}, names="", now_ns=NOW_NS)
+        published = {asset.asset: asset for asset in shelf.assets}
+        by_name = {each.title: each for each in titles}
+        names = list(shelf.place)
+        self.plans = {box.name: fill_plan(kept, box.name, names, published, by_name) for box in made.boxes}
+
+
 def plan(
     titles: Sequence[Title],
     demand: Mapping[str, float],
@@ -35,23 +53,26 @@ def plan(
     held: Mapping[str, Sequence[str]] | None = None,
     rate: float = np.inf,
     **terms: Any,
-) -> SitePlan:
+) -> Planned:
     shelf = shelve(titles)
     boxes = [Box(f"box-{at}", name_hash(f"box-{at}"), space, rate) for at, space in enumerate(spaces)]
-    return plan_site(
+    asked = Terms(**terms)
+    made = plan_site(
         "site",
         boxes,
         shelf,
         np.array([demand.get(asset.asset, 0.0) for asset in shelf.assets]),
-        region=region,
-        held=held or {},
-        terms=Terms(**terms),
-        capacities={box.name: int(box.space_bytes) for box in boxes},
-        now_ns=NOW_NS,
+        land=ground(shelf, region, asked, now_ns=NOW_NS),
+        held={
+            box: np.array([shelf.place[asset] for asset in assets if asset in shelf.place], np.int64)
+            for box, assets in (held or {}).items()
+        },
+        terms=asked,
     )
+    return Planned(made, shelf, titles)
 
 
-def names(made: SitePlan, box: str = "box-0") -> list[str]:
+def names(made: Planned, box: str = "box-0") -> list[str]:
     return [item.asset for item in made.plans[box].assets]
 
 
@@ -109,7 +130,7 @@ def test_plan_keeps_what_it_held_unless_a_move_pays() -> None:
     assert names(plan(titles, {"a/0": GIB, "b/0": 1.4 * GIB}, spaces=[GIB + SLACK], held=held)) == ["a/0"]
     moved = plan(titles, {"a/0": GIB, "b/0": 1.6 * GIB}, spaces=[GIB + SLACK], held=held)
     assert names(moved) == ["b/0"]
-    assert moved.moved_bytes(shelve(titles)) == pytest.approx(GIB, rel=0.001)
+    assert moved.made.moved_bytes(shelve(titles)) == pytest.approx(GIB, rel=0.001)
     barred = plan(titles, {"a/0": GIB, "b/0": 9 * GIB}, spaces=[GIB + SLACK], held=held, moves_max_bytes=10)
     assert names(barred) == ["a/0"]
 
@@ -131,7 +152,7 @@ def test_plan_says_what_just_missed() -> None:
     titles = [title(f"t{number}", GIB) for number in range(4)]
     shelf = shelve(titles)
     made = plan(titles, {"t0/0": 3e9, "t1/0": 2e9, "t2/0": 1e9}, spaces=[GIB + SLACK])
-    assert [shelf.assets[row].asset for row in made.just_missed(shelf)] == ["t1/0", "t2/0"]
+    assert [shelf.assets[row].asset for row in made.made.just_missed(shelf)] == ["t1/0", "t2/0"]
     assert made.hit_ratio == pytest.approx(0.5)
 
 
@@ -149,7 +170,7 @@ def test_plan_says_why() -> None:
 def test_plan_of_empty_catalogue_is_empty() -> None:
     made = plan([], {})
     assert names(made) == []
-    assert (made.hit_ratio, made.just_missed(shelve([]))) == (0, [])
+    assert (made.hit_ratio, made.made.just_missed(shelve([]))) == (0, [])
 
 
 def test_plan_has_same_digest_for_same_wishes() -> None:

@@ -5,19 +5,21 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from steering.catalogue import write_title
+from oca.common.messages import FillPlan
+from steering.catalogue import Catalogue, write_title
 from steering.demand import fold
 from steering.history.log import listed
 from steering.history.settings import HistoryTable
 from steering.plan_settings import PlanTable
+from steering.plan_store import PlanStore
 from steering.planner import (
     compute_plans,
     last_planning,
     make_plans,
     next_planning,
     planned_at_ns,
-    stored_plan,
 )
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
@@ -43,14 +45,28 @@ def planned(state: EmbeddedState) -> Callable[..., EmbeddedState]:
     return make
 
 
+def stored(state: EmbeddedState, appliance: str = "metro-a", site: str = "metro") -> FillPlan | None:
+    return PlanStore(state).plan(site, appliance, Catalogue(state))
+
+
+def made(state: EmbeddedState, settings: SteeringSettings, now_ns: int) -> FillPlan:
+    make_plans(state, settings, now_ns=now_ns)
+    plan = stored(state)
+    assert plan is not None
+    return plan
+
+
 def assets(state: EmbeddedState, appliance: str = "metro-a", settings: SteeringSettings | None = None) -> list[str]:
     settings = settings or make_settings()
-    plans = compute_plans(state, settings, settings.site, now_ns=NOW_NS)
+    plans = compute_plans(state, settings, settings.site, Catalogue(state), now_ns=NOW_NS)
     return [item.asset for item in plans[appliance].assets]
 
 
 def test_plans_cover_appliances_whose_capacity_is_known(planned: Callable[..., EmbeddedState]) -> None:
-    assert set(make_plans(planned(), make_settings(), now_ns=NOW_NS)) == {"metro-a", "region-a"}
+    state = planned()
+    assert make_plans(state, make_settings(), now_ns=NOW_NS) == 2
+    assert stored(state, "metro-b") is None
+    assert stored(state, "region-a", "region") is not None
 
 
 def test_plan_follows_demand_of_the_site(planned: Callable[..., EmbeddedState]) -> None:
@@ -66,14 +82,14 @@ def test_plan_of_site_without_history_follows_the_fleet(planned: Callable[..., E
 def test_planning_moves_no_more_than_nights_have_saved(planned: Callable[..., EmbeddedState]) -> None:
     state = planned(capacity=30_000, harbour__video_1080p=(9, 900_000))
     settings = make_settings(plan=PlanTable(nightly_ratio=0.01, payback_days=0.1))
-    first = make_plans(state, settings, now_ns=NOW_NS)["metro-a"]
+    first = made(state, settings, NOW_NS)
     assert [item.asset for item in first.assets] == [HIGH]
     with state.write() as transaction:
         batch = make_batch(1, epoch="boot", at_ns=NOW_NS, harbour__video_240p=(10**6, 10**12))
         fold(transaction, "metro-a", "metro", batch, now_ns=NOW_NS, known={LOW, HIGH})
     spare = make_settings(plan=PlanTable(nightly_ratio=1.0, payback_days=0.1))
     assert LOW in assets(state, settings=spare)
-    again = make_plans(state, settings, now_ns=NOW_NS + DAY_NS)["metro-a"]
+    again = made(state, settings, NOW_NS + DAY_NS)
     assert [item.asset for item in again.assets] == [HIGH]
 
 
@@ -83,21 +99,49 @@ def test_plan_leaves_out_what_does_not_fit(planned: Callable[..., EmbeddedState]
 
 def test_stored_plan_names_what_is_published_now(planned: Callable[..., EmbeddedState]) -> None:
     state = planned()
-    made = make_plans(state, make_settings(), now_ns=NOW_NS)["metro-a"]
-    published = {asset.asset: asset for asset in make_title().assets}
-    assert stored_plan(state, "metro-a", published) == made
-    assert stored_plan(state, "metro-b", published) is None
+    before = made(state, make_settings(), NOW_NS)
+    assert [item.asset for item in before.assets] == [MANIFESTS, AUDIO, HIGH, LOW]
     assert planned_at_ns(state) == NOW_NS
     title = make_title()
-    newer = {asset.asset: asset for asset in title.assets if asset.asset != AUDIO}
-    newer[LOW] = type(newer[LOW])(
-        **{**{f: getattr(newer[LOW], f) for f in newer[LOW].__struct_fields__}, "revision": revision("new")}
-    )
-    plan = stored_plan(state, "metro-a", newer)
+    newer = [replace(asset, revision=revision("new")) for asset in title.assets if asset.asset == LOW]
+    kept = [asset for asset in title.assets if asset.asset not in (LOW, AUDIO)]
+    with state.write() as transaction:
+        write_title(transaction, make_title(assets=[*newer, *kept]), [])
+    plan = stored(state)
     assert plan is not None
-    assert plan.plan != made.plan
+    assert plan.plan != before.plan
     assert {item.asset: item.revision for item in plan.assets}[LOW] == revision("new")
     assert AUDIO not in [item.asset for item in plan.assets]
+
+
+def test_plans_share_their_names_and_forget_those_of_earlier_nights(planned: Callable[..., EmbeddedState]) -> None:
+    state = planned()
+    for night in range(2):
+        make_plans(state, make_settings(), now_ns=NOW_NS + night * DAY_NS)
+        names = [key for key, _ in state.scan("plan-names/")]
+        assert len(names) == 1
+    with state.write() as transaction:
+        write_title(transaction, make_title("quay"), [])
+    make_plans(state, make_settings(), now_ns=NOW_NS + 2 * DAY_NS)
+    assert [key for key, _ in state.scan("plan-names/")] != names
+    store = PlanStore(state)
+    assert store.holds("metro", "metro-a", LOW)
+    assert not store.holds("metro", "metro-b", LOW)
+    assert not store.holds("metro", "metro-a", "harbour/none")
+    assert not store.holds("nowhere", "metro-a", LOW)
+
+
+def test_plan_of_another_release_or_without_its_names_is_none(planned: Callable[..., EmbeddedState]) -> None:
+    state = planned()
+    make_plans(state, make_settings(), now_ns=NOW_NS)
+    with state.write() as transaction:
+        transaction.put("plan/region", b"\xc1")
+    assert stored(state, "region-a", "region") is None
+    assert assets(state, "region-a")
+    with state.write() as transaction:
+        for key, _ in list(transaction.scan("plan-names/")):
+            transaction.delete(key)
+    assert stored(state) is None
 
 
 def test_planning_forgets_demand_past_its_time(planned: Callable[..., EmbeddedState]) -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.selection import choose
+from steering.selection import candidates, choose
 
 assets = st.lists(st.tuples(st.integers(0, 1000), st.integers(1, 100), st.booleans()), min_size=1, max_size=30)
 
@@ -63,9 +63,9 @@ def test_choose_fills_the_gap_with_the_most_watched_that_fits() -> None:
     assert chosen.tolist() == [True, False, True, False]
 
 
-@pytest.mark.parametrize("kind", ["even", "skewed", "few watched", "unlucky sample"])
+@pytest.mark.parametrize("kind", ["even", "skewed", "few watched", "two levels"])
 @pytest.mark.parametrize("ratio", [0.001, 0.1, 0.9, 2.0])
-def test_choose_of_many_is_that_of_a_full_sort(kind: str, ratio: float) -> None:
+def test_choice_among_candidates_is_that_of_a_full_sort(kind: str, ratio: float) -> None:
     chance = np.random.default_rng(3)
     size = chance.integers(1, 1000, 30_000).astype(float)
     expected = (
@@ -74,18 +74,35 @@ def test_choose_of_many_is_that_of_a_full_sort(kind: str, ratio: float) -> None:
             "even": chance.integers(1, 50, len(size)),
             "skewed": chance.lognormal(0, 3, len(size)),
             "few watched": (chance.random(len(size)) < 0.001) * 5.0,
-            "unlucky sample": np.where(np.arange(len(size)) % (len(size) // 4096) == 0, 9.0, 1.0),
+            "two levels": np.where(np.arange(len(size)) % (len(size) // 4096) == 0, 9.0, 1.0),
         }[kind]
     )
     capacity = ratio * size.sum()
-    chosen = choose(expected, size, capacity_bytes=capacity)
     density = expected / size
+    near = candidates(density, size, capacity_bytes=capacity, held=np.zeros(len(size), np.bool_))
+    chosen = np.zeros(len(size), np.bool_)
+    chosen[near] = choose(expected[near], size[near], capacity_bytes=capacity)
     watched = np.flatnonzero(density > 0)
     order = watched[np.argsort(-density[watched], kind="stable")]
     prefix = order[: np.searchsorted(np.cumsum(size[order]), capacity, side="right")]
     assert chosen[prefix].all()
     assert chosen.sum() <= len(prefix) + 1
     assert size[chosen].sum() <= capacity
+
+
+@given(assets, st.integers(0, 2000), st.integers(0, 2000))
+def test_candidates_of_more_room_are_never_fewer_and_have_what_is_held(
+    made: list[tuple[int, int, bool]], capacity: int, more: int
+) -> None:
+    expected, size, held = arrays(made)
+    few, many = (
+        candidates(expected / size, size, capacity_bytes=room, held=held) for room in (capacity, capacity + more)
+    )
+    assert set(few) <= set(many)
+    assert set(np.flatnonzero(held)) <= set(few)
+    assert (expected[np.setdiff1d(many, np.flatnonzero(held))] > 0).all()
+    left_out = np.setdiff1d(np.flatnonzero(expected > 0), few)
+    assert not len(left_out) or size[few].sum() > capacity
 
 
 def test_choose_leaves_out_what_nobody_is_expected_to_watch() -> None:

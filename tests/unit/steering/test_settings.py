@@ -10,7 +10,7 @@ from msgspec.structs import replace
 import steering.service as service_module
 from oca.common.errors import ConfigError, SteeringError
 from oca.common.settings import render_default
-from steering.catalogue import write_title
+from steering.catalogue import Catalogue, write_title
 from steering.demand import fold
 from steering.history.log import listed
 from steering.planner import compute_plans, make_plans
@@ -161,7 +161,7 @@ def planned(state: EmbeddedState) -> Callable[..., list[str]]:
 
     def plan(appliance: str = "metro-a", **values: Any) -> list[str]:
         settings = with_settings("plan", **values)
-        made = compute_plans(state, settings, settings.site, now_ns=NOW_NS)[appliance]
+        made = compute_plans(state, settings, settings.site, Catalogue(state), now_ns=NOW_NS)[appliance]
         return [item.asset for item in made.assets if item.popularity > 0 and item.asset in (LOW, HIGH)]
 
     return plan

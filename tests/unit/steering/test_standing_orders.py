@@ -9,17 +9,17 @@ import msgspec
 import pytest
 
 import steering.standing_orders as orders_module
-from oca.common.clock import monotonic_s
-from oca.common.messages import FillPlan, PlannedAsset
+from oca.common.clock import monotonic_s, now_ns
 from oca.common.units import format_instant
 from steering.operators_orders import change_turnup, drain, undrain
+from steering.planner import make_plans
 from steering.probing.observations import Seen
 from steering.standing_orders import StandingOrders
 from steering.state.embedded import EmbeddedState
 from steering.trust.audit import Actor, read_entries
 from steering.turnup_settings import TurnupTable
 from tests.unit.steering.api_client import Steering
-from tests.unit.steering.made_up import NOW_NS, make_contents, make_report, make_settings, revision
+from tests.unit.steering.made_up import NOW_NS, make_contents, make_report, make_settings
 
 ADA = Actor("ada", "192.0.2.1")
 
@@ -117,17 +117,9 @@ async def test_orders_let_a_new_box_in_once_it_has_passed(
         "turning up: its delivery port has not been probed yet; "
         "it holds nothing that is published, and no plan for it is made yet"
     )
-    plan = FillPlan(
-        plan=revision("plan"),
-        appliance="metro-a",
-        made_at_ns=0,
-        capacity_bytes=1,
-        assets=[
-            PlannedAsset(asset=asset, revision=at, bytes=1, popularity=0, why="") for asset, at in revisions.items()
-        ],
-    )
     with world.state.write() as transaction:
-        transaction.put("plan/metro-a", msgspec.msgpack.encode(plan))
+        transaction.put("capacity/metro-a", b"1000000")
+    make_plans(world.state, world.decider.settings, now_ns=now_ns())
     world.probes["metro-a"] = Seen(0, "", True)
     await orders.look()
     assert world.standing()[1] == "turning up: it holds 0% of its plan, at least 50% is wanted: let its fill run"

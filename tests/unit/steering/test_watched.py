@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,13 @@ def test_watched_has_the_sums_of_its_dense_form(entries: list[tuple[int, int, in
         columns, values = made.of(cluster)
         assert (np.diff(columns) > 0).all()
         assert (full[cluster, columns] == values).all()
+
+
+@given(ENTRIES)
+def test_watched_of_many_is_that_of_few(entries: list[tuple[int, int, int]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("steering.watched._DENSE_ENTRIES_MAX", 0)
+        assert (watched(entries).dense() == dense(entries)).all()
 
 
 @given(ENTRIES)
