@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import Literal, NamedTuple
 
 from oca.common.prefix import WIDEST, parse_prefix, read_prefix
 from oca.common.problem import Refusal
 from steering.prefixes import PrefixMap
+from steering.recent import Recent
 
 _MAPPED = bytes(10) + b"\xff\xff"
 ADDRESS_CHARACTERS_MAX = 64
 HOPS_MAX = 16
+ADDRESSES_KEPT = 1024
 
 
 class Address(NamedTuple):
@@ -71,12 +74,17 @@ class Trust:
 
     def __init__(self, prefixes: Iterable[str]) -> None:
         self._trusted: PrefixMap[bool] = PrefixMap()
+        self._known: Recent[Address, bool] = Recent(ADDRESSES_KEPT)
         for text in prefixes:
             self._trusted.put(read_prefix(text), True)
 
     def covers(self, address: Address) -> bool:
         """Whether ``address`` is in one of the prefixes."""
-        return bool(self._trusted.covering(address.version, address.number))
+        known = self._known.get(address)
+        if known is None:
+            known = bool(self._trusted.covering(address.version, address.number))
+            self._known.put(address, known)
+        return known
 
 
 def client_of(peer: str, forwarded: Sequence[str], parameter: str, trusted: Trust, *, vouched: bool = False) -> Client:
@@ -93,7 +101,7 @@ def client_of(peer: str, forwarded: Sequence[str], parameter: str, trusted: Trus
     Raises:
         Refusal: 400, a believed ``parameter`` is no address.
     """
-    connection = parse_address(peer) or Address("0.0.0.0", 4, 0)
+    connection = _connection(peer)
     speaker, trusted_throughout = _speaker(connection, forwarded, trusted)
     if parameter and (trusted_throughout or vouched):
         named = parse_subnet(parameter)
@@ -106,6 +114,12 @@ def client_of(peer: str, forwarded: Sequence[str], parameter: str, trusted: Trus
             )
         return Client(named, "parameter" if trusted_throughout else "service")
     return Client(speaker, "connection" if speaker == connection else "forwarded")
+
+
+@lru_cache(ADDRESSES_KEPT)
+def _connection(peer: str) -> Address:
+    """The other end of a connection, over which many requests come."""
+    return parse_address(peer) or Address("0.0.0.0", 4, 0)
 
 
 def _speaker(connection: Address, forwarded: Sequence[str], trusted: Trust) -> tuple[Address, bool]:

@@ -129,16 +129,17 @@ def rank(
         Rejected(fit.candidate.appliance, f"{appliances_max} better ones are enough")
         for fit in (chosen + set_back)[appliances_max:]
     ]
-    pathways = [_pathway(fit, number, ask, token_of(fit.candidate.keys)) for number, fit in enumerate(offered)]
+    places: dict[str, str] = {}
+    pathways = [_pathway(fit, number, ask, token_of(fit.candidate.keys), places) for number, fit in enumerate(offered)]
     if cdn_url:
         pathways.insert(cdn_at, Pathway(CDN_PATHWAY, cdn_url, "fallback", "", None, _CDN, None))
     pathways += _last_resort(origin_url, pathways)
     return Ranking(tuple(pathways), tuple(rejected))
 
 
-def _pathway(fit: Fit, number: int, ask: _Ask, token_path: str) -> Pathway:
+def _pathway(fit: Fit, number: int, ask: _Ask, token_path: str, places: dict[str, str]) -> Pathway:
     box, site = fit.candidate, fit.ranked.site
-    reasons = _Reasons(number, fit, len(ask.edition.whole), ask.viewer)
+    reasons = _Reasons(number, fit, len(ask.edition.whole), ask.viewer, places)
     away = fit.ranked.distance_km
     return Pathway(box.appliance, box.url, site.class_, site.id, away, reasons, fit.holds, token_path)
 
@@ -248,12 +249,16 @@ def _holding(order: Order, look: Look) -> Order:
 
 
 class _Reasons(NamedTuple):
-    """Why an appliance stands where it does; put into words only where they are told."""
+    """Why an appliance stands where it does; put into words only where they are told.
+
+    ``places`` are shared by the pathways of a ranking: what was said of a site already.
+    """
 
     before: int
     fit: Fit
     wanted: int
     viewer: Viewer
+    places: dict[str, str]
 
     def text(self) -> str:
         """In words."""
@@ -265,7 +270,11 @@ class _Reasons(NamedTuple):
         told = f"; {slowed.why}" if slowed is not None else ""
         left = candidate.share * self.viewer.left_of(candidate.appliance)
         room = "" if left >= 1 else f"; {full}takes {left:.0%} of its viewers"
-        return f"{place}: {_place(self.fit.ranked, self.viewer)}; {share}; {candidate.liveness.why}{told}{room}"
+        site = self.fit.ranked.site.id
+        where = self.places.get(site)
+        if where is None:
+            where = self.places[site] = _place(self.fit.ranked, self.viewer)
+        return f"{place}: {where}; {share}; {candidate.liveness.why}{told}{room}"
 
 
 class Said(NamedTuple):
