@@ -81,8 +81,14 @@ class LoopThread:
             future.cancel()
 
     def close(self) -> None:
-        """End what runs there, and the thread."""
-        self.ask(self._tasks.close(), timeout_s=5.0)
+        """End what runs there, and the thread. Work that swallows its cancellation is cancelled again, then left."""
+        for _ in range(3):
+            try:
+                self.ask(self._tasks.close(), timeout_s=2.0)
+                break
+            except TimeoutError:
+                continue
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5.0)
-        self.loop.close()
+        self._thread.join(2.0)
+        if not self._thread.is_alive():
+            self.loop.close()

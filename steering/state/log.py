@@ -1,7 +1,7 @@
 """The shared log: follows it into this instance's copy, and writes to it in turns.
 
-Each commit is one entry, so it happens whole or not at all, at every instance in the same order. An entry is accepted
-only right behind the one that its writer saw last; that is what makes one writer at a time of many instances.
+Each commit is one entry, so it happens whole or not at all, at every instance in the same order. An entry holds only
+right behind the one that its writer saw last (``turns``); that is what makes one writer at a time of many instances.
 """
 
 from __future__ import annotations
@@ -35,11 +35,10 @@ _log = get_logger("state")
 
 
 class Hold:
-    """A turn of this instance: its name, and the number of its last entry."""
+    """A turn of this instance."""
 
-    def __init__(self, turn: str, number: int) -> None:
+    def __init__(self, turn: str) -> None:
         self.turn = turn
-        self.number = number
         self.renewing = Tasks()
 
 
@@ -58,6 +57,8 @@ class SharedLog:
         self._session: Session | None = None
         self._log = ""
         self._turns = Turns()
+        self._read = 0
+        """The number of the last entry that was read, whether it holds or not."""
         self._count = 0
         self._moved = asyncio.Event()
         self._catching_up = asyncio.Lock()
@@ -125,39 +126,47 @@ class SharedLog:
             await snapshots.load(session, self._mirror, self._name, log=log, beyond=position.number)
         if self._log != log or self._turns.number < self._mirror.position().number:
             self._turns.restart(self._mirror.position().number)
+            self._read = self._turns.number
         self._log = log
 
     async def _catch_up(self, session: Session) -> None:
         """Take in all that is in the log now."""
         async with self._catching_up:
-            while True:
-                seen: list[tuple[int, Entry]] = []
-                changes: list[Changes] = []
-                number, held, last = self._turns.number, 0, 0
-                while len(seen) < ENTRIES_AT_ONCE and held < 16 * CHUNK_BYTES:
-                    message = await session.after(self._streams[0], self._subject, number)
-                    if message is None:
-                        break
-                    entry = read_entry(message.data)
-                    if entry.after != number:
-                        raise EngineAwayError(
-                            f"the shared log was cut short before this instance had read all of it (entry {number} is "
-                            f"followed by {message.seq}, which was written behind {entry.after})",
-                            remedy="it takes a snapshot now",
-                        )
-                    number = message.seq
-                    seen.append((number, entry))
-                    if entry.kind == "commit":
-                        body = entry.body or await self._joined(session, entry.parts)
-                        held, last = held + len(body), number
-                        changes.append(unpack(body))
-                if changes:
-                    self._mirror.take(self._log, last, changes)
-                for number, entry in seen:
-                    self._turns.seen(number, entry, monotonic_s())
-                if not seen:
-                    return
+            while await self._take_some(session):
                 self._moved.set()
+
+    async def _take_some(self, session: Session) -> bool:
+        """Take in the next entries, their commits in one transaction of the copy; whether there were any."""
+        ahead = self._turns.ahead()
+        read, held, seen, changes = self._read, 0, list[tuple[int, Entry]](), list[Changes]()
+        while held < 16 * CHUNK_BYTES and len(seen) < ENTRIES_AT_ONCE:
+            message = await session.after(self._streams[0], self._subject, read)
+            if message is None:
+                break
+            entry = read_entry(message.data)
+            judged = ahead.judge(entry)
+            if judged == "gap":
+                raise EngineAwayError(
+                    f"the shared log was cut short before this instance had read all of it: entry {message.seq} was "
+                    f"written behind {entry.after}, the last one here is {ahead.number}",
+                    remedy="it takes a snapshot now",
+                )
+            read = message.seq
+            if judged == "void":
+                continue
+            ahead.seen(read, entry, 0.0)
+            seen.append((read, entry))
+            if entry.kind == "commit":
+                body = entry.body or await self._joined(session, entry.parts)
+                held += len(body)
+                changes.append(unpack(body))
+        if changes:
+            last = max(number for number, entry in seen if entry.kind == "commit")
+            self._mirror.take(self._log, last, changes)
+        for number, entry in seen:
+            self._turns.seen(number, entry, monotonic_s())
+        is_new, self._read = read > self._read, read
+        return is_new
 
     async def _joined(self, session: Session, parts: list[int]) -> bytes:
         pieces = []
@@ -200,13 +209,13 @@ class SharedLog:
             try:
                 session = self._live()
                 with suppress(WrongPlaceError):
-                    await self._append(session, entry, f"{turn}.{tries}", after=self._turns.number)
+                    await self._append(session, entry, f"{turn}.{tries}", opens=True)
                 await self._catch_up(session)
             except EngineAwayError:
                 if monotonic_s() > until_s or self._is_away_for(WRITE_S_MAX):
                     raise
                 await self._move(LOOK_S / 2)
-        hold = Hold(turn, self._turns.number)
+        hold = Hold(turn)
         hold.renewing.start(self._renew(hold, entry), name="turn")
         return hold
 
@@ -220,15 +229,12 @@ class SharedLog:
         if len(body) > CHUNK_BYTES:
             numbers = [await self._insist(piece, f"{hold.turn}.part.{place}") for place, piece in enumerate(cut(body))]
             body = b""
-        until_s = monotonic_s() + WRITE_S_MAX
         await hold.renewing.close()
         entry = Entry(kind="commit", turn=hold.turn, writer=self._writer, after=0, body=body, parts=numbers)
-        while not await self._try_commit(hold, entry, until_s=until_s):
+        until_s, tries = monotonic_s() + WRITE_S_MAX, 0
+        while not await self._try_commit(hold, entry, f"{hold.turn}.commit.{tries}", until_s=until_s):
+            tries += 1
             await self._move(LOOK_S / 2)
-        session = self._session
-        if session is not None:
-            with suppress(EngineAwayError):  # it holds; the copy follows when the engine is back
-                await self._catch_up(session)
 
     async def end(self, hold: Hold) -> None:
         """End the turn without a change. Should that not be heard, it ends by itself."""
@@ -237,22 +243,28 @@ class SharedLog:
         session = self._session
         if session is not None:
             with suppress(EngineAwayError, WrongPlaceError):
-                await self._append(session, entry, f"{hold.turn}.end", after=hold.number)
+                await self._append(session, entry, f"{hold.turn}.end")
                 await self._catch_up(session)
 
-    async def _append(self, session: Session, entry: Entry, once: str, *, after: int) -> int:
-        """Write an entry right behind the one of the number ``after``; its own."""
-        return await session.append(self._subject, encode(replace(entry, after=after)), once=once, after=after)
+    async def _append(self, session: Session, entry: Entry, once: str, *, opens: bool = False) -> None:
+        """Write an entry right behind the last one that was read; whether it holds, reading it tells.
 
-    async def _try_commit(self, hold: Hold, entry: Entry, *, until_s: float) -> bool:
-        """Write the commit; whether it holds. If not, it may be tried again."""
+        Raises:
+            WrongPlaceError: Another came before it; or the turn is over that it belongs to, unless it ``opens`` it.
+            EngineAwayError: Whether it was written is not known.
+        """
+        if not opens and not self._turns.is_open(entry.turn):
+            raise WrongPlaceError("the turn is over", remedy="try again")
+        body = encode(replace(entry, after=self._turns.number))
+        await session.append(self._subject, body, once=once, after=self._read)
+
+    async def _try_commit(self, hold: Hold, entry: Entry, once: str, *, until_s: float) -> bool:
+        """Write the commit; whether it is seen to hold. If not, it may be tried again: at most one of them holds."""
         try:
-            try:
-                await self._append(self._live(), entry, f"{hold.turn}.commit.{hold.number}", after=hold.number)
-            except WrongPlaceError:  # by another writer, or by an answer of our own that was lost
-                await self._catch_up(self._live())
-            else:
-                return True
+            session = self._live()
+            with suppress(WrongPlaceError):
+                await self._append(session, entry, once)
+            await self._catch_up(session)
         except EngineAwayError:
             if monotonic_s() > until_s:
                 raise
@@ -264,7 +276,6 @@ class SharedLog:
                 "this instance was away from the shared state for longer than its turn lasts, and another wrote",
                 remedy="try again",
             )
-        hold.number = self._turns.number
         return False
 
     async def _insist(self, body: bytes, once: str) -> int:
@@ -284,7 +295,7 @@ class SharedLog:
             session = self._session
             if session is not None:
                 with suppress(EngineAwayError, WrongPlaceError):
-                    hold.number = await self._append(session, entry, f"{hold.turn}.renew.{count}", after=hold.number)
+                    await self._append(session, entry, f"{hold.turn}.renew.{count}")
 
     def _is_away_for(self, limit_s: float) -> bool:
         """A new leader is there within the limit; what takes longer will take longer still."""

@@ -5,7 +5,9 @@ Whichever instance finds the log long enough writes its copy, in parts and at la
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
@@ -19,6 +21,7 @@ LOG_BYTES_MIN = 64 * 2**20
 LOG_ENTRIES_MAX = 50_000
 """A log shorter than both, or than the last snapshot, is read sooner than it is rewritten."""
 CLAIM_S = 600.0
+CLAIM_PAUSE_S = 1.0
 _log = get_logger("state")
 
 
@@ -93,8 +96,8 @@ async def _claimed(session: Session, name: str, writer: str) -> bool:
     if last is not None and now is not None and (now - last.time).total_seconds() < CLAIM_S:
         return False
     number = last.seq if last is not None else 0
-    try:
+    with suppress(WrongPlaceError):
         await session.append(subject, writer.encode(), once=f"{writer}.claim.{number}", after=number)
-    except WrongPlaceError:
-        return False
-    return True
+    await asyncio.sleep(CLAIM_PAUSE_S)  # two may have been let through: the last one counts
+    claim = await session.last(f"{name}-snapshots", subject)
+    return claim is not None and claim.data == writer.encode()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from steering.state.entries import Entry
 from steering.state.turns import Turns
 
@@ -37,3 +39,16 @@ def test_turn_that_was_taken_over_is_not_open_any_more() -> None:
     assert (turns.is_open("a.1"), turns.is_open("b.1")) == (False, True)
     turns.restart(9)
     assert (turns.number, turns.is_open("b.1"), turns.holder()) == (9, False, "")
+
+
+def test_entry_holds_only_behind_the_last_one_that_holds() -> None:
+    turns = Turns()
+    turns.seen(6, entry("begin"), 100.0)
+    assert turns.judge(replace(entry("commit"), after=6)) == "holds"
+    assert turns.judge(replace(entry("begin", "b.1"), after=5)) == "void"
+    assert turns.judge(replace(entry("commit", "b.1"), after=6)) == "void"
+    assert turns.judge(replace(entry("begin", "b.1"), after=6)) == "holds"
+    assert turns.judge(replace(entry("begin", "b.1"), after=8)) == "gap"
+    ahead = turns.ahead()
+    ahead.seen(7, replace(entry("commit"), after=6), 0.0)
+    assert (turns.number, turns.is_open("a.1"), turns.is_committed("a.1")) == (6, True, False)
