@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from oca.common.messages import Message, Serving, Verdict
 from oca.report.rates import bound_below, buckets
@@ -13,6 +14,7 @@ INTERVAL_NS = 120 * 10**9
 SPAN_NS = 48 * 3600 * 10**9
 SAMPLES_MAX = SPAN_NS // INTERVAL_NS
 CHANGES_MAX = 200
+_FIGURES = re.compile(r" \(not at this moment[^)]*\)|(?<= )[0-9.]+( (ms|s|min|h))?")
 _SUMS = {
     "responses": "delivery_responses:",
     "content": "delivery_misses:content",
@@ -68,7 +70,8 @@ class History:
         """Take note of how the box is; whether there is more to show than before."""
         health, known = snapshot.health, False
         last = self._changes[-1] if self._changes else None
-        if last is None or (last.verdict, last.serving, last.reasons) != (health.verdict, serving, health.reasons):
+        now = (health.verdict, serving, _steady(health.reasons))
+        if last is None or (last.verdict, last.serving, _steady(last.reasons)) != now:
             change = HealthChange(
                 at_ns=snapshot.at_ns, verdict=health.verdict, serving=serving, reasons=list(health.reasons)
             )
@@ -106,6 +109,11 @@ class History:
 
 _COLUMNS = HistoryPage.__struct_fields__[1:-1]
 """Of a sample, in its order."""
+
+
+def _steady(reasons: Iterable[str]) -> list[str]:
+    """Without what counts up or down: a reason whose figures move is the same reason."""
+    return [_FIGURES.sub("", reason) for reason in reasons]
 
 
 def _sample(before_ns: int, before: Mapping[str, int], now: Snapshot) -> tuple[float, ...]:

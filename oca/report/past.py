@@ -23,6 +23,8 @@ from oca.store.fill_record import FilledNights
 
 FILE = "history.json"
 FILE_BYTES_MAX = 4 * 2**20
+WRITE_NS = 10 * 10**9
+"""Health may change every second for a while; what comes meanwhile is written together."""
 _log = get_logger("history")
 _pages = msgspec.json.Decoder(HistoryPage)
 _encode = msgspec.json.Encoder().encode
@@ -38,13 +40,16 @@ class Past:
         self._device = device
         self._path = device / FILE
         self._writing: asyncio.Future[None] | None = None
+        self._due, self._written_at_ns = False, -WRITE_NS
         self._why = ""
         self._history = History(self._read(), now_ns=now_ns)
 
     def observe(self, snapshot: Snapshot, serving: Serving) -> None:
         """Take note of how the box is, and keep it if there is more to show: in a thread, one write at a time."""
-        more = self._history.observe(snapshot, serving)
-        if more and (self._writing is None or self._writing.done()):
+        self._due |= self._history.observe(snapshot, serving)
+        is_time = snapshot.at_ns - self._written_at_ns >= WRITE_NS
+        if self._due and is_time and (self._writing is None or self._writing.done()):
+            self._due, self._written_at_ns = False, snapshot.at_ns
             self._writing = in_thread(partial(self._write, self.page()), name="history")
 
     def page(self) -> HistoryPage:

@@ -81,7 +81,7 @@ def test_history_notes_each_change_of_health_and_service(make_snapshot: Make) ->
 def test_history_is_bounded(make_snapshot: Make) -> None:
     history = History()
     for number in range(SAMPLES_MAX + CHANGES_MAX):
-        health = Health(verdict="degraded", reasons=[str(number)])
+        health = Health(verdict="degraded", reasons=["abc"[number % 3]])
         history.observe(make_snapshot(at_ns=number * INTERVAL_NS, health=health), "serving")
     page = history.page()
     assert (len(page.at_s), len(page.changes)) == (SAMPLES_MAX, CHANGES_MAX)
@@ -116,3 +116,25 @@ def test_history_tells_when_there_is_more_to_show(make_snapshot: Make) -> None:
     assert not history.observe(make_snapshot(at_ns=10**9, counters=COUNTERS), "serving")
     assert history.observe(make_snapshot(at_ns=2 * 10**9, counters=COUNTERS), "draining")
     assert history.observe(make_snapshot(at_ns=INTERVAL_NS, counters=COUNTERS), "draining")
+
+
+def test_history_takes_a_reason_whose_figures_move_for_one(make_snapshot: Make) -> None:
+    history = History()
+    for second, reason in enumerate(
+        (
+            "CPU 97 %, limit 95 % (not at this moment; counts until it was well for 1.9 s more)",
+            "CPU 96 %, limit 95 % (not at this moment; counts until it was well for 848 ms more)",
+            "CPU 99 %, limit 95 %",
+            "memory 99 %, limit 95 %",
+            "nvme0 hangs",
+            "nvme1 hangs",
+        )
+    ):
+        health = Health(verdict="degraded", reasons=[reason])
+        history.observe(make_snapshot(at_ns=second * 10**9, counters=COUNTERS, health=health), "serving")
+    assert [change.reasons[0].split()[0] for change in history.page().changes] == [
+        "CPU",
+        "memory",
+        "nvme0",
+        "nvme1",
+    ]

@@ -7,7 +7,7 @@ import pytest
 
 from oca.report import past
 from oca.report.history import INTERVAL_NS
-from oca.report.past import FILE, Past
+from oca.report.past import FILE, WRITE_NS, Past
 from oca.report.snapshot import Snapshot
 from oca.store import files
 
@@ -62,3 +62,19 @@ async def test_history_cut_while_it_is_written_is_the_one_before(
     with pytest.raises(KeyboardInterrupt):
         history._write(history.page())
     assert Past(tmp_path, now_ns=INTERVAL_NS).page().at_s == [120]
+
+
+async def test_history_is_written_every_ten_seconds_at_most(tmp_path: Path, make_snapshot: Make) -> None:
+    history = Past(tmp_path, now_ns=0)
+    await observed(history, make_snapshot, WRITE_NS)
+    history.observe(make_snapshot(at_ns=WRITE_NS + 10**9), "draining")
+    first = history._writing
+    assert first is not None
+    assert first.done()
+    await observed(history, make_snapshot, 2 * WRITE_NS)
+    assert history._writing is not first
+    assert [change.serving for change in Past(tmp_path, now_ns=2 * WRITE_NS).page().changes] == [
+        "serving",
+        "draining",
+        "serving",
+    ]
