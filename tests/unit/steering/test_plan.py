@@ -131,6 +131,8 @@ def test_plan_keeps_what_it_held_unless_a_move_pays() -> None:
     moved = plan(titles, {"a/0": GIB, "b/0": 1.6 * GIB}, spaces=[GIB + SLACK], held=held)
     assert names(moved) == ["b/0"]
     assert moved.made.moved_bytes(shelve(titles)) == pytest.approx(GIB, rel=0.001)
+    assert moved.made.replaced_bytes(shelve(titles)) == moved.made.moved_bytes(shelve(titles))
+    assert plan(titles, {"a/0": GIB}).made.replaced_bytes(shelve(titles)) == 0
     barred = plan(titles, {"a/0": GIB, "b/0": 9 * GIB}, spaces=[GIB + SLACK], held=held, moves_max_bytes=10)
     assert names(barred) == ["a/0"]
 

@@ -23,6 +23,7 @@ def test_shelf_ranks_each_kind_of_a_ladder_by_bit_rate() -> None:
     assert shelf.manifests.sum() == 1
     assert shelf.stored_bytes[shelf.place["b/manifests"]] == 7 + 4096 + 64 + 3 * 160
     assert shelf.released_at_ns.tolist() == [1, 5, 5, 5, 5]
+    assert shelf.title_released_at_ns.tolist() == [1, 5]
     assert shelf.may_lie_in("FR", until_ns=9).tolist() == [True, False, False, False, False]
     assert shelf.may_lie_in("DE", until_ns=4).tolist() == [True, False, False, False, False]
     assert shelf.named(["b/low", "a"]).sum() == 2
