@@ -231,8 +231,10 @@ def _elsewhere(ask: _Ask, after: int) -> list[Fit]:
     rest = ask.order[after:]
     neighbours = (_holding(rest, ask.look) if ask.explain else rest)[:NEIGHBOURS]
     start = rendezvous_score("elsewhere", ask.viewer.network) % len(neighbours) if neighbours else 0
-    found = []
+    found: list[Fit] = []
     for tier in (*neighbours[start:], *neighbours[:start]):
+        if len(found) == ask.appliances_max // 2:
+            break  # no more are offered
         able = [fit for fit in fits_in(ask.edition, tier, ask.look, [], explain=False) if ask.takes(fit)]
         if able:
             found.append(min(able, key=lambda fit: (fit.lacks, room_place(ask.viewer.network, fit.candidate))))
