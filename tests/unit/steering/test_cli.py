@@ -132,7 +132,7 @@ def test_import_names_wrong_line(run: Run, tmp_path: Path) -> None:
 def test_explain_says_when_nobody_answers(run: Run) -> None:
     code, _, err = run("explain", "--title", "harbour")
     assert code == 1
-    assert "http://127.0.0.1:1/v1/explain cannot be reached" in err
+    assert "http://127.0.0.1:1 cannot be reached" in err
     assert "start oca-steering serve" in err
 
 
