@@ -41,7 +41,6 @@ from oca.report.serving import DRAIN_S_MAX
 from oca.settings import HEADING, PREFIX, ApplianceSettings, load_admin, load_settings
 from oca.signing import read_keys_file
 from oca.store.presence import absent_devices
-from oca.store.warm import warm_indexes
 
 app = new_app("oca", __version__, "Serve video segments from this appliance's store.")
 
@@ -85,7 +84,6 @@ def serve(config: RequiredConfigOption, sets: SetOption = None) -> None:
     inheritance = Inheritance.claim(os.environ)
     try:
         settings = load()
-        warm_indexes([Path(device) for device in settings.store.devices])
         from oca.program import serve as run_daemon  # noqa: PLC0415 - the other commands start without its parts
 
         run_daemon(settings, load, inheritance)

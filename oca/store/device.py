@@ -11,7 +11,7 @@ from oca.common.errors import StoreError, StoreFullError
 from oca.common.log import get_logger
 from oca.store import files, pack
 from oca.store.entries import PackEntry, encode_entry
-from oca.store.index import DATA, MAP_BYTES, Index, create_index
+from oca.store.index import MAP_BYTES, Index, create_index
 from oca.store.records import HeldPack
 
 WRITE_PROBE = "write-probe"
@@ -187,11 +187,6 @@ class Device:
             files.remove(self.pack_path(number))
         files.sync_folder(self.packs)
         self.index.bury(numbers)
-
-
-def index_file(folder: Path) -> Path:
-    """Where the index of the device in ``folder`` lies."""
-    return folder / _INDEX / DATA
 
 
 def held_on(devices: Iterable[Device]) -> list[HeldPack]:

@@ -33,7 +33,7 @@ _ENGINE = 0
 """LMDB 0.9's file format: the binding carries two that cannot read each other, and may change its default."""
 _FULL_BYTES = 64 * 1024
 _NUMBER = struct.Struct(">I")
-DATA = "data.mdb"
+_DATA = "data.mdb"
 _DAMAGE = (
     *(lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError, lmdb.NotFoundError),
     lmdb.BadTxnError,  # what a cursor says after it met a page that is none
@@ -83,7 +83,7 @@ class Index:
 
     def replaced(self) -> bool:
         """Whether another file has been put in the place of the one that is open."""
-        return files.inode(self.folder / DATA) not in (0, self._inode)
+        return files.inode(self.folder / _DATA) not in (0, self._inode)
 
     def require_sound(self) -> None:
         """Read the file before LMDB uses its map of it, where a page that cannot be read is SIGBUS.
@@ -93,7 +93,7 @@ class Index:
         Raises:
             StoreError: It is damaged, or cannot be read.
         """
-        data = self.folder / DATA
+        data = self.folder / _DATA
         with self._explained(), files.explained(data, "open"), self._environment.begin() as transaction:
             why = damage(data, transaction.id())
         if why:
@@ -221,7 +221,7 @@ class Index:
                 raise
         self.writable = writable
         self._begin = self._environment.begin
-        self._inode = files.inode(self.folder / DATA)
+        self._inode = files.inode(self.folder / _DATA)
 
     def _check_format(self, *, writable: bool) -> None:
         with self._environment.begin(self._about, write=writable) as transaction:
@@ -301,7 +301,7 @@ class PathClaimedError(StoreError):
 
 def create_index(folder: Path) -> None:
     """Make an empty index in ``folder``, which appears whole or not at all, whoever else makes one now."""
-    if (folder / DATA).exists():
+    if (folder / _DATA).exists():
         return
     made = folder.with_name(f"{folder.name}.{os.getpid()}")
     files.make_folder(made)
@@ -310,5 +310,5 @@ def create_index(folder: Path) -> None:
         files.move(made, folder)
     except StoreError:
         files.remove_folder(made)
-        if not (folder / DATA).exists():
+        if not (folder / _DATA).exists():
             raise
