@@ -3,14 +3,17 @@ from __future__ import annotations
 import pytest
 
 from oca.common.messages import Health
+from steering.absences import Absences
 from steering.liveness import (
     CLOCK_DIFFERENCE_S_MAX,
+    Beside,
     Liveness,
     clock_fault,
     first_reports_limit_s,
     first_reports_wait_s,
     judge,
     report_age_limit_s,
+    returning,
 )
 from tests.unit.steering.made_up import NOW_NS, make_report
 
@@ -72,3 +75,22 @@ def test_first_reports_are_waited_for_one_interval(interval_s: float, grace_s: f
 @pytest.mark.parametrize(("unheard", "age_s", "wait_s"), [(2, 0, 2.5), (1, 1, 1.5), (1, 2.5, 0), (1, 99, 0), (0, 0, 0)])
 def test_first_reports_are_waited_for_until_all_came_or_time_is_over(unheard: int, age_s: float, wait_s: float) -> None:
     assert first_reports_wait_s(unheard, age_s, 2.5) == wait_s
+
+
+@pytest.mark.parametrize(
+    ("beside", "standing", "why"),
+    [
+        (Beside(drained="ada drained it"), "drained", "ada drained it"),
+        (Beside(unreachable="probes fail"), "unreachable", "probes fail"),
+        (Beside(returning="was away"), "returning", "was away; report 1.0 s old"),
+        (Beside(turning_up="no plan"), "turning-up", "turning up: no plan"),
+    ],
+)
+def test_verdict_heeds_what_is_known_beside_the_report(beside: Beside, standing: str, why: str) -> None:
+    verdict = judge(make_report(), 1, LIMIT_S, beside)
+    assert (verdict.standing, verdict.why, verdict.takes_viewers) == (standing, why, False)
+
+
+def test_verdict_tells_how_long_a_box_has_yet_to_stay() -> None:
+    assert returning(Absences(1, 0, 0), 0) == ""
+    assert returning(Absences(2, 0, 60), 30).startswith("was away 2 times within a day")
