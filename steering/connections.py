@@ -7,6 +7,7 @@ answer, and it writes a traceback for each request that is no HTTP.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
@@ -103,7 +104,7 @@ class Connection(web.RequestHandler):
     the connection to itself.
     """
 
-    __slots__ = ("_answered_at_s", "_connections", "_express", "_held", "_peer", "_taken", "_waits")
+    __slots__ = ("_answered_at_s", "_connections", "_express", "_held", "_peer", "_stalls", "_taken", "_waits")
 
     def __init__(self, server: web.Server, connections: Connections) -> None:
         super().__init__(
@@ -120,7 +121,8 @@ class Connection(web.RequestHandler):
         self._answered_at_s = 0.0
         self._taken = False
         self._peer = ""
-        self._waits: asyncio.TimerHandle | None = None
+        self._waits: asyncio.TimerHandle | None = None  # for a request
+        self._stalls: asyncio.TimerHandle | None = None  # for what we wrote to be taken; whatever else is waited for
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take it, or end it at once where there are too many."""
@@ -138,6 +140,7 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Let go."""
         self._wait_no_more()
+        self._watch_no_more()
         if self._taken:
             self._connections.leave(self._peer)
         super().connection_lost(exc)
@@ -182,7 +185,7 @@ class Connection(web.RequestHandler):
         if idle_s < IDLE_S_MAX:
             self._wait(IDLE_S_MAX - idle_s, self._end_idle)
         elif self.transport is not None:
-            self.transport.close()
+            self.transport.close()  # once what waits is taken, which the watch over it bounds
 
     def pause_writing(self) -> None:
         """The client does not take its answer as fast as we write it."""
@@ -193,9 +196,7 @@ class Connection(web.RequestHandler):
     def resume_writing(self) -> None:
         """It takes it again."""
         super().resume_writing()
-        self._wait_no_more()
-        if self._express is not None:
-            self._wait(IDLE_S_MAX, self._end_idle)
+        self._watch_no_more()
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Log our own faults: a client's are answered with 400, and a line for each would let it fill the disk."""
@@ -207,7 +208,14 @@ class Connection(web.RequestHandler):
         self.force_close()
 
     def _watch_stall(self, transport: asyncio.Transport) -> None:
-        self._wait(STALLED_S_MAX, self._end_stalled, transport, transport.get_write_buffer_size())
+        waiting_bytes = transport.get_write_buffer_size()
+        loop = asyncio.get_running_loop()
+        self._stalls = loop.call_later(STALLED_S_MAX, self._end_stalled, transport, waiting_bytes)
+
+    def _watch_no_more(self) -> None:
+        if self._stalls is not None:
+            self._stalls.cancel()
+            self._stalls = None
 
     def _end_stalled(self, transport: asyncio.Transport, waiting_bytes: int) -> None:
         if transport.get_write_buffer_size() < waiting_bytes:
@@ -216,9 +224,9 @@ class Connection(web.RequestHandler):
         self._connections.closed("stalled")
         transport.abort()
 
-    def _wait(self, seconds: float, then: Any, *arguments: Any) -> None:
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         self._wait_no_more()
-        self._waits = asyncio.get_running_loop().call_later(seconds, then, *arguments)
+        self._waits = asyncio.get_running_loop().call_later(seconds, then)
 
     def _wait_no_more(self) -> None:
         if self._waits is not None:

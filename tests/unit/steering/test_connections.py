@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from steering import connections as connections_module
 from steering.address import Trust
 from steering.connections import Connections, connections_limit
+from steering.express import Express
 from steering.metrics import STEERING, Counts
 from steering.trust.crowd import Crowd
 
@@ -53,13 +54,15 @@ async def _answer(request: web.Request) -> web.Response:
 
 
 @asynccontextmanager
-async def serving(connections_max: int = 100, crowd: Crowd | None = None) -> AsyncIterator[Served]:
+async def serving(
+    connections_max: int = 100, crowd: Crowd | None = None, express: Express | None = None
+) -> AsyncIterator[Served]:
     app = web.Application()
     app.router.add_get("/{path:.*}", _answer)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     counts = Counts()
-    connections = Connections(cast(web.Server, runner.server), counts, connections_max, crowd)
+    connections = Connections(cast(web.Server, runner.server), counts, connections_max, crowd, express)
     listener = await asyncio.get_running_loop().create_server(connections, "127.0.0.1", 0)
     served = Served(listener.sockets[0].getsockname()[1], counts)
     try:
@@ -106,6 +109,43 @@ async def test_connection_that_takes_no_answer_is_ended(monkeypatch: pytest.Monk
         await served.until(lambda: served.closed("stalled") == 1)
         await served.until(lambda: served.counts.values["steering_connections"] == 0)
         assert len(await read(reader)) < LARGE_BYTES
+
+
+class LargeAnswers(Express):
+    """Answers every request with more than the kernel takes at once."""
+
+    def __init__(self) -> None:
+        """It decides nothing."""
+
+    def answer(self, data: bytes, peer: str) -> tuple[bytes, int]:
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {LARGE_BYTES}\r\n\r\n".encode()
+        return head + b"x" * LARGE_BYTES, len(REQUEST)
+
+
+@pytest.mark.parametrize("asked", [1, 2], ids=["and rests", "and asks for more"])
+@pytest.mark.parametrize("idle_s_max", [75.0, 0.01])
+async def test_connection_that_takes_no_plain_answer_is_ended(
+    asked: int, idle_s_max: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections_module, "STALLED_S_MAX", 0.1)
+    monkeypatch.setattr(connections_module, "FIRST_REQUEST_S_MAX", 5.0)
+    monkeypatch.setattr(connections_module, "IDLE_S_MAX", idle_s_max)
+    async with serving(express=LargeAnswers()) as served:
+        reader = await served.connect(REQUEST * asked, limit=1024)
+        await served.until(lambda: served.closed("stalled") == 1)
+        await served.until(lambda: served.counts.values["steering_connections"] == 0)
+        assert len(await read(reader)) < LARGE_BYTES
+
+
+async def test_connection_that_takes_a_plain_answer_late_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections_module, "STALLED_S_MAX", 0.5)
+    async with serving(express=LargeAnswers()) as served:
+        reader = await served.connect(REQUEST * 2, limit=2**16)
+        for end in (b"x" * 1000, b"here"):  # the second by aiohttp, behind all of the first
+            while end not in await asyncio.wait_for(reader.read(2**20), 10):
+                pass
+        await asyncio.sleep(0.6)
+        assert (served.closed("stalled"), reader.at_eof()) == (0, False)
 
 
 async def test_connection_that_takes_its_answer_slowly_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
