@@ -44,4 +44,4 @@ def history(config: ConfigOption = None, sets: SetOption = None, *, json: JsonOp
     elif not days:
         print_line("no hour is over yet for which an appliance told of demand")
     for why in aside:
-        print_error(f"set aside: {why}; plans go on without it")
+        print_error(f"left out: {why}; plans go on without it")

@@ -28,7 +28,7 @@ class Day(Struct, frozen=True):
 
 
 def days_of(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> tuple[list[Day], list[str]]:
-    """The days that there are, in their order; and what is damaged, a line each."""
+    """The days that there are, in their order; and what cannot be used, a line each."""
     where = history_folder(settings)
     if where is None:
         return [], []
@@ -37,8 +37,9 @@ def days_of(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> tu
     first = now_ns // log.DAY_NS - settings.history.keep_days
     with state.reading() as snapshot:
         listed, aside = log.listed(snapshot, first=first), log.aside(snapshot, first=first)
-    faults = {each.key: log.fault(each, folder) for each in listed}
-    sound = [each for each in listed if not faults[each.key]]
+    faults = [fault for each in listed if (fault := log.fault(each, folder))]
+    unusable = {fault.of.key for fault in faults}
+    sound = [each for each in listed if each.key not in unusable]
     with (
         tempfile.TemporaryDirectory(prefix=files.SCRATCH, dir=folder) as scratch,
         open_engine(settings.history, Path(scratch)) as engine,
@@ -50,4 +51,4 @@ def days_of(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> tu
         parts = [each for each in sound if each.day == day]
         counts = {name: int(found[name][rows[day]]) for name in ("rows", "sites", "assets", "requests", "bytes")}
         days.append(Day(log.day_text(day), len(parts), sum(each.part.bytes for each in parts), **counts))
-    return days, [*aside, *(why for why in faults.values() if why)]
+    return days, [*aside, *(fault.why for fault in faults)]

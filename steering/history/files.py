@@ -35,6 +35,12 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
+def has_days(folder: Path) -> bool:
+    """Whether there is the folder of any day; an empty mount point has none."""
+    with explained(folder, "read"):
+        return any(folder.glob("day=*"))
+
+
 def sync(path: Path) -> None:
     """Have a file that was written, and its name, on the disk."""
     with explained(path, "made durable"):
@@ -83,7 +89,8 @@ def remove_unlisted(folder: Path, listed: set[Path], *, before_s: float) -> int:
         for scratch in folder.glob(f"{SCRATCH}*"):
             if scratch.stat().st_mtime < before_s:
                 shutil.rmtree(scratch, ignore_errors=True)
+        awaited = {path.parent for path in listed}
         for day in folder.glob("day=*"):
-            if not any(day.iterdir()):
+            if day not in awaited and not any(day.iterdir()):
                 day.rmdir()
     return removed

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from oca.common.errors import SteeringError
 from steering.demand import HOUR_NS, Hour, hours_of
 from steering.history import files, queries
 from steering.history.engine import Columns, DuckDb
@@ -90,29 +91,55 @@ def aside(state: StateReader, *, first: int = 0) -> list[str]:
     return [_decode_aside(value).why for _, value in found]
 
 
-def fault(each: Listed, folder: Path) -> str:
-    """Why a file cannot be trusted; empty: it is as it was written."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a file cannot be used: it is damaged, or it cannot be read now and may be whole."""
+
+    of: Listed
+    why: str
+    is_damaged: bool
+
+
+def fault(each: Listed, folder: Path) -> Fault | None:
+    """What is wrong with a file; None: it is as it was written."""
     path = each.path(folder)
     try:
         size = path.stat().st_size
         if size != each.part.bytes:
-            return f"{path} has {size} bytes, wanted {each.part.bytes}"
+            return Fault(each, f"{path} has {size} bytes, wanted {each.part.bytes}", is_damaged=True)
         if files.digest(path) != each.part.digest:
-            return f"{path} is not as it was written: its digest is another"
+            return Fault(each, f"{path} is not as it was written: its digest is another", is_damaged=True)
     except OSError as error:
-        return f"{path} cannot be read: {(error.strerror or str(error)).lower()}"
-    return ""
+        return Fault(each, f"{path} cannot be read: {(error.strerror or str(error)).lower()}", is_damaged=False)
+    return None
 
 
-def set_aside(state: StateStore, folder: Path, *, first: int) -> list[str]:
-    """Prove the files of that day and later, and take those that are damaged out of the log; why, a line each."""
-    damaged = [(each, why) for each in listed(state, first=first) if (why := fault(each, folder))]
-    for each, why in damaged:
+def refuse_absent(state: StateReader, folder: Path) -> None:
+    """See that the folder is the one with the files, before anything is written to it or made in its place.
+
+    Raises:
+        SteeringError: The state names files, and the folder has no day at all.
+    """
+    if (count := len(listed(state))) and not files.has_days(folder):
+        raise SteeringError(
+            f"{folder} has no day of the history, and the state names {count} files there",
+            remedy="mount its disk, or bring the files back; if they are lost, make a folder 'day=lost' in it",
+        )
+
+
+def set_aside(state: StateStore, folder: Path, *, first: int) -> list[Fault]:
+    """Prove the files of that day and later, and take those that are damaged out of the log.
+
+    Returns:
+        What is wrong. A file that cannot be read stays in the log: its disk may only be away.
+    """
+    faults = [found for each in listed(state, first=first) if (found := fault(each, folder))]
+    for each in (found for found in faults if found.is_damaged):
         with state.write() as transaction:
-            transaction.delete(each.key)
-            transaction.put(each.key.replace("history/", "history-aside/", 1), _encode(Aside(why)))
-        files.set_aside(each.path(folder))
-    return [why for _, why in damaged]
+            transaction.delete(each.of.key)
+            transaction.put(each.of.key.replace("history/", "history-aside/", 1), _encode(Aside(each.why)))
+        files.set_aside(each.of.path(folder))
+    return faults
 
 
 def flush(state: StateStore, folder: Path, local: DuckDb, *, now_ns: int, rows_max: int = ROWS_PER_FLUSH_MAX) -> int:
@@ -184,7 +211,7 @@ def sweep(state: StateReader, folder: Path, *, now_ns: int) -> int:
     kept = {each.path(folder) for each in listed(state)}
     for key, _ in state.scan("history-aside/"):
         _, day, name = key.split("/")
-        kept.add(folder / f"day={day}" / (name + files.ASIDE))
+        kept |= {folder / f"day={day}" / name, folder / f"day={day}" / (name + files.ASIDE)}  # renamed or not yet
     return files.remove_unlisted(folder, kept, before_s=now_ns / 1e9 - UNLISTED_S)
 
 

@@ -70,8 +70,9 @@ def read_past(
         aside = log.aside(snapshot, first=oldest)
         recent = [hour for kind in ("demand", "imported") for hour in hours_of(snapshot, kind)]
     place = Path(folder or tempfile.gettempdir())
-    faults = {each.key: log.fault(each, place) for each in listed}
-    sound = [each for each in listed if not faults[each.key]]
+    faults = [fault for each in listed if (fault := log.fault(each, place))]
+    unusable = {fault.of.key for fault in faults}
+    sound = [each for each in listed if each.key not in unusable]
     begun = min([each.day for each in sound] + [hour.day for hour in recent], default=None)
     window = Window.until(now_ns, history_days=history_days, begun=begun)
     paths = [each.path(place) for each in sound]
@@ -89,7 +90,7 @@ def read_past(
     shape = (len(names), len(shelf.place))
     watched = Watched.of_entries(found["number"], found["place"], found["bytes"], shape=shape)
     yesterday = Watched.of_entries(latest["number"], latest["place"], latest["bytes"], shape=shape)
-    return Past(names, watched, yesterday, window, new, [*aside, *(why for why in faults.values() if why)])
+    return Past(names, watched, yesterday, window, new, [*aside, *(fault.why for fault in faults)])
 
 
 @contextmanager

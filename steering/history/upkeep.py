@@ -19,19 +19,22 @@ def keep_up(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> li
     """Do all of it. What is damaged is named in the log, and by ``oca-steering history``.
 
     Returns:
-        What is set aside of the days that plans look back, a line each.
+        What is set aside or cannot be read of the days that plans look back, a line each.
 
     Raises:
-        SteeringError: The folder cannot be written, or the state.
+        SteeringError: The folder cannot be written, or the state; or it is not the one with the files.
     """
     where = history_folder(settings)
     if where is None:
         return []
     folder = Path(where)
+    log.refuse_absent(state, folder)
     files.make_folder(folder)
-    first = now_ns // log.DAY_NS - settings.history.keep_days
-    for why in log.set_aside(state, folder, first=first):
-        _log.error("a file of the history is set aside; plans go on without it", why=why)
+    today = now_ns // log.DAY_NS
+    faults = log.set_aside(state, folder, first=today - settings.history.keep_days)
+    for each in faults:
+        what = "is set aside" if each.is_damaged else "cannot be read now"
+        _log.error(f"a file of the history {what}; plans go on without it", why=each.why)
     with tempfile.TemporaryDirectory(prefix=files.SCRATCH, dir=folder) as scratch:
         local = DuckDb(Path(scratch), memory_bytes_max=settings.history.memory_bytes_max)
         while log.flush(state, folder, local, now_ns=now_ns):
@@ -40,4 +43,6 @@ def keep_up(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> li
     removed = log.sweep(state, folder, now_ns=now_ns)
     if days or removed:
         _log.info("history kept up", days_compacted=days, files_removed=removed)
-    return log.aside(state, first=now_ns // log.DAY_NS - settings.plan.history_days)
+    oldest = today - settings.plan.history_days
+    unread = [each.why for each in faults if not each.is_damaged and each.of.day >= oldest]
+    return [*log.aside(state, first=oldest), *unread]

@@ -41,7 +41,7 @@ def test_history_shows_days_and_what_is_damaged(config: Path, tmp_path: Path) ->
     out, err = ask(config)
     assert [line.split() for line in out.splitlines()][1][:4] == ["2024-10-02", "1", *out.splitlines()[1].split()[2:4]]
     assert "2.0 KiB" in out
-    assert "set aside: " in err
+    assert "left out: " in err
     assert "has 1 bytes, wanted" in err
     told_json = json.loads(ask(config, "--json")[0])
     assert [(day["day"], day["sites"], day["assets"], day["requests"]) for day in told_json["days"]] == [

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oca.common.errors import SteeringError
-from steering.history import log
+from steering.history import files, log
 from steering.history.log import aside, compact, drop_before, fault, flush, listed, set_aside, sweep
 from steering.state.embedded import EmbeddedState
 from steering.state.store import StateTransaction
@@ -164,7 +165,6 @@ def test_sweep_removes_what_the_state_does_not_name_once_it_is_old(
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        (lambda path: path.unlink(), "cannot be read: no such file or directory"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "bytes, wanted"),
         (lambda path: path.write_bytes(path.read_bytes()[:-9] + b"123456789"), "its digest is another"),
     ],
@@ -178,11 +178,11 @@ def test_damaged_file_is_named_and_set_aside(
     broken = listed(state)[1].path(tmp_path)
     assert callable(damage)
     damage(broken)
-    said = set_aside(state, tmp_path, first=0)
-    assert len(said) == 1
-    assert said[0].startswith(str(broken))
-    assert why in said[0]
-    assert aside(state) == said
+    (found,) = set_aside(state, tmp_path, first=0)
+    assert found.is_damaged
+    assert found.why.startswith(str(broken))
+    assert why in found.why
+    assert aside(state) == [found.why]
     assert aside(state, first=TODAY - 1) == []
     assert bytes_by_day(state, tmp_path) == {3: 7}
     assert not broken.exists()
@@ -194,6 +194,78 @@ def test_damaged_file_is_named_and_set_aside(
     assert listed(state) == []
     sweep(state, tmp_path, now_ns=NOW_NS + YEAR_S * 10**11)
     assert list(tmp_path.glob("day=*")) == []
+
+
+def unlink(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.rename(path.with_suffix(".elsewhere"))
+
+
+def refuse_to_stat(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.stat
+
+    def stat(asked: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if asked == path:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(asked, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+
+
+def fail_to_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def digest(asked: Path) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(files, "digest", digest)
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (unlink, "no such file or directory"),
+        (refuse_to_stat, "permission denied"),
+        (fail_to_read, "input/output error"),
+    ],
+)
+def test_file_that_cannot_be_read_stays_in_the_log(
+    state: EmbeddedState,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    harm: Callable[[Path, pytest.MonkeyPatch], None],
+    why: str,
+) -> None:
+    Told(state).demand(30, t__a=(1, 100))
+    flushed(state, tmp_path)
+    path = listed(state)[0].path(tmp_path)
+    with monkeypatch.context() as patches:
+        harm(path, patches)
+        assert [(found.why, found.is_damaged) for found in set_aside(state, tmp_path, first=0)] == [
+            (f"{path} cannot be read: {why}", False)
+        ]
+    if not path.exists():
+        path.with_suffix(".elsewhere").rename(path)
+    assert aside(state) == []
+    assert set_aside(state, tmp_path, first=0) == []
+    assert sweep(state, tmp_path, now_ns=NOW_NS + YEAR_S * 10**11) == 0
+    assert bytes_by_day(state, tmp_path) == {2: 100}
+
+
+def test_sweep_keeps_what_is_set_aside_and_not_yet_renamed(
+    state: EmbeddedState, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told.demand(30, t__a=(1, 100))
+    flushed(state, tmp_path)
+    path = listed(state)[0].path(tmp_path)
+    path.write_bytes(b"other")
+    monkeypatch.setattr(files, "set_aside", killed_before)
+    with pytest.raises(SteeringError, match="killed"):
+        set_aside(state, tmp_path, first=0)
+    assert listed(state) == []
+    assert sweep(state, tmp_path, now_ns=NOW_NS + YEAR_S * 10**11) == 0
+    assert path.read_bytes() == b"other"
+
+
+def killed_before(path: Path) -> None:
+    killed()
 
 
 def test_flush_of_many_rows_keeps_texts_and_numbers(state: EmbeddedState, told: Told, tmp_path: Path) -> None:
@@ -208,5 +280,5 @@ def test_flush_of_many_rows_keeps_texts_and_numbers(state: EmbeddedState, told: 
         "requests": [2**40],
         "bytes": [2**50],
     }
-    assert fault(listed(state)[0], tmp_path) == ""
+    assert fault(listed(state)[0], tmp_path) is None
     assert log.day_text(TODAY) == "2024-10-04"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,8 @@ async def test_history_is_kept_up_beside_answering(
     listed(state)[0].path(tmp_path / "history").unlink()
     await history.look()
     assert [fault.startswith("history: ") for fault in history.faults()] == [True]
+    await history.look()
+    assert [fault.startswith("history: ") for fault in history.faults()] == [True], "its empty day is no disk away"
 
 
 def test_history_of_a_shared_state_has_no_files_unless_a_folder_is_named(state: EmbeddedState, tmp_path: Path) -> None:
@@ -58,6 +61,41 @@ def test_history_of_a_shared_state_has_no_files_unless_a_folder_is_named(state: 
     assert days_of(state, shared, now_ns=NOW_NS) == ([], [])
     assert listed(state) == []
     assert daily_bytes(state)["metro"]
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["empty mount point", "no folder"])
+def test_upkeep_waits_while_the_disk_of_the_history_is_away(
+    state: EmbeddedState, tmp_path: Path, is_there: bool
+) -> None:
+    folder, told = tmp_path / "history", Told(state)
+    for hours_ago in (31, 55):
+        told.demand(hours_ago, t__a=(1, 100))
+    keep_up(state, settings_of(folder), now_ns=NOW_NS)
+    folder.rename(tmp_path / "away")
+    if is_there:
+        folder.mkdir()
+    told.demand(29, t__a=(1, 11))
+    with pytest.raises(SteeringError, match=r"has no day of the history, and the state names 2 files .*; mount its"):
+        keep_up(state, settings_of(folder), now_ns=NOW_NS)
+    assert folder.exists() == is_there
+    if is_there:
+        assert list(folder.iterdir()) == []
+        folder.rmdir()
+    (tmp_path / "away").rename(folder)
+    assert keep_up(state, settings_of(folder), now_ns=NOW_NS + 10**9 * 7200) == []
+    assert bytes_by_day(state, folder) == {2: 111, 3: 100}
+
+
+def test_upkeep_goes_on_without_files_that_are_given_up(state: EmbeddedState, tmp_path: Path) -> None:
+    folder, told = tmp_path / "history", Told(state)
+    told.demand(31, t__a=(1, 100))
+    keep_up(state, settings_of(folder), now_ns=NOW_NS)
+    shutil.rmtree(folder)
+    (folder / "day=lost").mkdir(parents=True)
+    told.demand(55, t__a=(1, 11))
+    assert ["no such file" in why for why in keep_up(state, settings_of(folder), now_ns=NOW_NS)] == [True]
+    days, said = days_of(state, settings_of(folder), now_ns=NOW_NS)
+    assert ([each.bytes for each in days], len(said)) == ([11], 1)
 
 
 def test_upkeep_says_where_it_cannot_write(state: EmbeddedState, tmp_path: Path) -> None:
