@@ -99,10 +99,16 @@ class DecisionLog:
             file.write(lines)
 
     def _open_next(self) -> None:
-        """Begin the next file; what an earlier run left half written stays as it is."""
+        """Begin the next file, or none; what an earlier run left half written stays as it is."""
         self._number += 1
-        self._path.write_bytes(self._begin)
+        new = self._path
         for path in self._folder.iterdir():
             found = _NAME.fullmatch(path.name)
             if found is not None and int(found[1]) <= self._number - self._settings.files_max:
                 path.unlink(missing_ok=True)
+        try:
+            new.write_bytes(self._begin)
+        except OSError:
+            self._number -= 1
+            new.unlink(missing_ok=True)  # it has not its first line, without which no replay reads it
+            raise

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,29 @@ async def test_log_begins_another_file_and_drops_the_oldest(tmp_path: Path) -> N
     log.add(SEEN)
     await log.write_next()
     assert records(tmp_path)[-1] == [BEGUN, SEEN]
+
+
+async def test_log_begins_no_file_without_its_first_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = make_log(tmp_path, file_bytes_max=2**16)
+    for _ in range(400):
+        log.add(SEEN)
+    await log.write_next()
+
+    def fill_up(path: Path, data: bytes) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_bytes", fill_up)
+        for _ in range(2):
+            log.add(SEEN)
+            with pytest.raises(SteeringError, match="No space left on device; check the space"):
+                await log.write_next()
+    log.add(replace(SEEN, title="mill"))
+    await log.write_next()
+    assert names(tmp_path) == ["decisions-00000001.jsonl", "decisions-00000002.jsonl"]
+    assert [len(each) for each in records(tmp_path)] == [401, 2]
+    assert records(tmp_path)[1] == [BEGUN, replace(SEEN, title="mill")]
 
 
 async def test_log_is_bounded_and_tells_what_it_loses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
