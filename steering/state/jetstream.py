@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import datetime
@@ -23,6 +24,8 @@ from oca.common.errors import SteeringError
 
 CONNECT_S = 2
 ASK_S = 1.5
+FAULTS_KEPT = 8
+"""Of a connection, the latest: it may live for months, and only what came before it stood is told."""
 CLOSE_S = 1.0
 PING_S = 5
 _WRONG_PLACE = 10071
@@ -102,7 +105,7 @@ class Session:
         """
         client = Client()
         session = cls(client, server)
-        said: list[Exception] = []
+        said: deque[Exception] = deque(maxlen=FAULTS_KEPT)
 
         async def closed() -> None:
             session.has_ended = True

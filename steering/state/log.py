@@ -28,6 +28,8 @@ LEASE_S = 5.0
 RENEW_S = LEASE_S / 3
 WRITE_S_MAX = 12.0
 """How long a write tries: longer than the cluster takes for a new leader."""
+TURN_S_MAX = 900.0
+"""How long a turn is prolonged: a writer that hangs within its transaction then lets the others write."""
 LOOK_S = 0.5
 """How often it is looked without being told: an engine that is cut off is known after so long and an answer's time."""
 ENTRIES_AT_ONCE = 64
@@ -49,8 +51,7 @@ class SharedLog:
         """``writer`` names this run of this process, as no other is called; a command says itself how it went."""
         self._is_service = is_service
         self._mirror = mirror
-        self._name = name
-        self._writer = writer
+        self._name, self._writer = name, writer
         self._replicas = replicas
         self._streams = f"{name}-state", f"{name}-snapshots"
         self._subject, self._parts = f"{name}.log", f"{name}.part"
@@ -60,8 +61,7 @@ class SharedLog:
         self._read = 0
         """The number of the last entry that was read, whether it holds or not."""
         self._count = 0
-        self._moved = asyncio.Event()
-        self._catching_up = asyncio.Lock()
+        self._moved, self._catching_up = asyncio.Event(), asyncio.Lock()
         self._beside = Tasks()
         self._link = Link(connected=False, since_s=monotonic_s(), why="not connected yet")
 
@@ -220,11 +220,18 @@ class SharedLog:
         return hold
 
     async def commit(self, hold: Hold, changes: Mapping[str, bytes | None]) -> None:
-        """Make the changes happen, and end the turn.
+        """Make the changes happen, and end the turn, also where they did not.
 
         Raises:
             SteeringError: They did not; or, with the engine away, whether they did is not known.
         """
+        try:
+            await self._commit(hold, changes)
+        except BaseException:
+            await self.end(hold)
+            raise
+
+    async def _commit(self, hold: Hold, changes: Mapping[str, bytes | None]) -> None:
         body, numbers = pack(changes), []
         if len(body) > CHUNK_BYTES:
             numbers = [await self._insist(piece, f"{hold.turn}.part.{place}") for place, piece in enumerate(cut(body))]
@@ -240,8 +247,7 @@ class SharedLog:
         """End the turn without a change. Should that not be heard, it ends by itself."""
         await hold.renewing.close()
         entry = Entry(kind="end", turn=hold.turn, writer=self._writer, after=0)
-        session = self._session
-        if session is not None:
+        if (session := self._session) is not None:
             with suppress(EngineAwayError, WrongPlaceError):
                 await self._append(session, entry, f"{hold.turn}.end")
                 await self._catch_up(session)
@@ -273,7 +279,7 @@ class SharedLog:
             return True
         if not self._turns.is_open(hold.turn):
             raise SteeringError(
-                "this instance was away from the shared state for longer than its turn lasts, and another wrote",
+                "this instance was away, or writing, for longer than its turn lasts, and another wrote",
                 remedy="try again",
             )
         return False
@@ -290,10 +296,9 @@ class SharedLog:
                 await self._move(LOOK_S / 2)
 
     async def _renew(self, hold: Hold, entry: Entry) -> None:
-        for count in range(1, 1_000_000):
+        for count in range(1, round(TURN_S_MAX / RENEW_S)):
             await asyncio.sleep(RENEW_S)
-            session = self._session
-            if session is not None:
+            if (session := self._session) is not None:
                 with suppress(EngineAwayError, WrongPlaceError):
                     await self._append(session, entry, f"{hold.turn}.renew.{count}")
 

@@ -1,21 +1,32 @@
-"""The log under fire: demand is counted once, to the byte, whichever instance takes it, whoever is killed meanwhile."""
+"""The log under fire: demand is counted once, to the byte, whichever instance takes it, whoever is killed meanwhile;
+and turns that go wrong end all the same.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import secrets
 import signal
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from oca.common.errors import SteeringError
 from oca.common.messages import AssetDemand, DemandBatch
+from oca.common.tasks import Tasks
 from steering.demand import fold
 from steering.state import log as log_module
+from steering.state.entries import CHUNK_BYTES
+from steering.state.jetstream import EngineAwayError, Message, Session, WrongPlaceError
+from steering.state.log import SharedLog
+from steering.state.mirror import Mirror
 from steering.state.shared import Identity, SharedState
 from tests.unit.steering.made_up import NOW_NS, daily_bytes, revision
 from tests.unit.steering.state.conftest import name_of, nats_table
@@ -23,6 +34,8 @@ from tests.unit.steering.state.nats_server import NatsServer
 
 KILLS = 12
 BYTES = 7
+LARGE = {"key": secrets.token_bytes(2 * CHUNK_BYTES)}
+"""Goes in parts."""
 
 
 def batch_of(box: str, sequence: int) -> DemandBatch:
@@ -98,3 +111,95 @@ def test_demand_is_counted_exactly_once_through_kills_of_instances_and_engine(na
         assert surely.items() <= mine.items()
         assert len(mine) <= len(surely) + 1  # one may have been killed before it could say so
         assert set(mine.values()) == {BYTES}
+
+
+class Engine:
+    """One stream, made up so that it can fail at will."""
+
+    server, has_ended = "made up", False
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+        self.away = self.takes_no_parts = False
+
+    async def append(self, subject: str, body: bytes, *, once: str, after: int | None = None) -> int:
+        if self.away or (self.takes_no_parts and subject.endswith(".part")):
+            raise EngineAwayError(f"{once} was not heard", remedy="-")
+        last = max((number for number, (name, _) in enumerate(self.messages, 1) if name == subject), default=0)
+        if after not in (None, last):
+            raise WrongPlaceError(f"{once} came late", remedy="-")
+        self.messages.append((subject, body))
+        return len(self.messages)
+
+    async def after(self, _stream: str, subject: str, number: int) -> Message | None:
+        if self.away:
+            raise EngineAwayError("away", remedy="-")
+        beyond = enumerate(self.messages[number:], number + 1)
+        return next((Message(at, datetime.now(UTC), body) for at, (name, body) in beyond if name == subject), None)
+
+
+@asynccontextmanager
+async def instances(engine: Engine, folder: Path) -> AsyncIterator[list[SharedLog]]:
+    """Two that follow it."""
+    session, tasks, logs = cast("Session", engine), Tasks(), []
+
+    async def follow(log: SharedLog) -> None:
+        while True:
+            if not engine.away:
+                await log._catch_up(session)
+            await asyncio.sleep(0.01)
+
+    for name in "ab":
+        mirror = Mirror.open(folder / name, bytes_max=2**26)
+        logs.append(SharedLog(mirror, name="oca", writer=name, replicas=1, is_service=False))
+        logs[-1]._log = "made"
+        logs[-1]._arrive(session)
+        tasks.start(follow(logs[-1]), name=name)
+    yield logs
+    await tasks.close()
+    for log in logs:
+        log._mirror.close()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WRITE_S_MAX", 1.0), ("LEASE_S", 0.3), ("RENEW_S", 0.1)):
+        monkeypatch.setattr(log_module, name, value)
+
+
+@pytest.mark.usefixtures("quick")
+async def test_commit_that_fails_while_the_engine_is_away_lets_others_write_afterwards(tmp_path: Path) -> None:
+    engine = Engine()
+    async with instances(engine, tmp_path) as (a, b):
+        hold = await a.begin()
+        engine.away = True
+        with pytest.raises(EngineAwayError, match="part"):
+            await a.commit(hold, LARGE)
+        engine.away = False
+        await b.end(await b.begin())
+
+
+@pytest.mark.usefixtures("quick")
+async def test_commit_that_fails_ends_its_turn_at_once_where_it_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "LEASE_S", 60.0)
+    engine = Engine()
+    async with instances(engine, tmp_path) as (a, b):
+        engine.takes_no_parts = True
+        with pytest.raises(EngineAwayError, match="part"):
+            await a.commit(await a.begin(), LARGE)
+        await b.end(await b.begin())
+
+
+@pytest.mark.usefixtures("quick")
+async def test_turn_of_a_writer_that_hangs_is_not_prolonged_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "TURN_S_MAX", 0.5)
+    async with instances(Engine(), tmp_path) as (a, b):
+        hold = await a.begin()
+        await b.commit(await b.begin(), {"key": b"1"})
+        with pytest.raises(SteeringError, match="for longer than its turn lasts, and another wrote"):
+            await a.commit(hold, {"key": b"2"})
+        assert b._mirror.get("key") == b"1"
