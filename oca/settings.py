@@ -21,6 +21,7 @@ from oca.network.route_settings import RoutesTable
 from oca.report.health_settings import HealthTable
 
 PREFIX = "OCA"
+INSTALLED = Path("/etc/oca/appliance.toml")
 HEADING = """Settings of an appliance: oca serve --config appliance.toml
 Each key is shown with its default. Any key can also be set by the environment, as OCA_TABLE__KEY, or by
 --set table.key=value. 'oca config check FILE' checks a file, 'oca config explain KEY' tells about one key.
@@ -88,7 +89,12 @@ def load_settings(path: Path | None, sets: Sequence[str] = ()) -> ApplianceSetti
     Raises:
         ConfigError: Naming file, key, value and limit.
     """
-    return settings.load(ApplianceSettings, path, environment=os.environ, prefix=PREFIX, sets=sets)
+    return settings.load(ApplianceSettings, _named(path), environment=os.environ, prefix=PREFIX, sets=sets)
+
+
+def _named(path: Path | None) -> Path | None:
+    """The installed file where none is named, if there is one: a command is then about the box that it runs on."""
+    return path or (INSTALLED if INSTALLED.exists() else None)
 
 
 class _AdminSettings(Table, frozen=True):
@@ -104,6 +110,6 @@ def load_admin(path: Path | None, sets: Sequence[str] = ()) -> AdminTable:
         ConfigError: Naming file, key, value and limit.
     """
     found = settings.load(
-        _AdminSettings, path, environment=os.environ, prefix=PREFIX, sets=sets, only_known_tables=True
+        _AdminSettings, _named(path), environment=os.environ, prefix=PREFIX, sets=sets, only_known_tables=True
     )
     return found.admin

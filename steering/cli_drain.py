@@ -134,7 +134,10 @@ def _named(settings: SteeringSettings, appliance: str, site: str) -> tuple[Scope
     else:
         known, scope, name = {entry.id for each in settings.site for entry in each.appliance}, "appliance", appliance
     if name not in known:
-        raise ConfigError(f"there is no {scope} {name!r}", remedy="'oca-steering fleet' lists them")
+        raise ConfigError(
+            f"there is no {scope} {name!r} in these settings",
+            remedy="look at [[site]] in the settings file" if known else "give --config with the service's settings",
+        )
     return ("site" if site else "appliance"), name
 
 

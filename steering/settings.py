@@ -26,6 +26,8 @@ from steering.trust.settings import EnrolmentTable, LimitsTable, OperatorsTable
 from steering.turnup_settings import TurnupTable
 
 PREFIX = "OCASTEERING"
+INSTALLED = Path("/etc/oca-steering/steering.toml")
+"""What commands go by that are given no file: with the defaults they would change another state, and say so."""
 HEADING = """Settings of steering: oca-steering serve --config steering.toml
 Each key is shown with its default. Any key outside [[site]] can also be set by the environment, as
 OCASTEERING_TABLE__KEY, or by --set table.key=value. 'oca-steering config check FILE' checks a file."""
@@ -272,12 +274,13 @@ class SteeringSettings(Table, frozen=True):
 
 
 def load_settings(path: Path | None, sets: Sequence[str] = ()) -> SteeringSettings:
-    """The settings from ``path``, the environment and ``sets``.
+    """The settings from ``path`` (or the installed file, if there is one), the environment and ``sets``.
 
     Raises:
         ConfigError: Naming file, key, value and limit.
     """
-    return load(SteeringSettings, path, environment=os.environ, prefix=PREFIX, sets=sets)
+    found = path or (INSTALLED if INSTALLED.exists() else None)
+    return load(SteeringSettings, found, environment=os.environ, prefix=PREFIX, sets=sets)
 
 
 def taken_up(_key: str) -> str:

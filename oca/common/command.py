@@ -23,7 +23,8 @@ EXIT_INTERRUPTED = 130
 DEBUG_VARIABLE = "OCA_DEBUG"
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Settings file (TOML); without it, the defaults.")
+    Path | None,
+    typer.Option("--config", "-c", help="Settings file (TOML); without it, the installed one, or else the defaults."),
 ]
 RequiredConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML).")]
 SetOption = Annotated[

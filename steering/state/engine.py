@@ -7,7 +7,9 @@ import secrets
 from pathlib import Path
 
 from oca.common.command import print_error
+from oca.common.errors import ConfigError
 from steering.state.embedded import EmbeddedState
+from steering.state.mirror import POSITION_KEY
 from steering.state.peers import Alone, Peers
 from steering.state.settings import StateTable
 from steering.state.shared import Identity, SharedState
@@ -36,7 +38,14 @@ def open_instance(table: StateTable, *, is_service: bool = True) -> tuple[StateS
         who = Identity(_instance(table), secrets.token_hex(6), is_service)
         shared = SharedState.open(table, who, secrets.SystemRandom().random)
         return shared, shared.peers
-    return EmbeddedState.open(Path(table.path), bytes_max=table.bytes_max), Alone(_instance(table))
+    state = EmbeddedState.open(Path(table.path), bytes_max=table.bytes_max)
+    if state.get(POSITION_KEY) is not None:
+        state.close()
+        raise ConfigError(
+            f"state.path = {table.path!r} is an instance's copy of a shared state: what is written here, nobody learns",
+            remedy='give --config with the settings of that instance, which say [state] engine = "nats"',
+        )
+    return state, Alone(_instance(table))
 
 
 def _instance(table: StateTable) -> str:

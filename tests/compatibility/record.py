@@ -52,7 +52,7 @@ async def _record(folder: Path) -> None:
             await world.command("oca-fill", "run", "--now")
             await world.until_held()
             await world.watch()
-            await world.until_demand_is_told()
+            await world.until_demand_is(world.film_bytes)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -64,6 +66,11 @@ class World:
         """What is to be served, by path."""
         files = sorted(path for path in self.library.rglob("*") if path.is_file())
         return {f"/{path.relative_to(self.library)}": path.read_bytes() for path in files}
+
+    @property
+    def film_bytes(self) -> int:
+        """Bytes of all that is to be served."""
+        return sum(map(len, self.bodies.values()))
 
     @asynccontextmanager
     async def origin(self) -> AsyncIterator[list[str]]:
@@ -133,31 +140,22 @@ class World:
 
         await self._until(up)
 
-    def demand(self) -> dict[str, bytes]:
-        """What steering keeps of the viewers' demand, by key."""
+    async def until_demand_is(self, total_bytes: int) -> None:
+        """Until steering has taken in so much demand in all, since the beginning."""
+
+        async def taken() -> bool:
+            history = json.loads(await self.command("oca-steering", "history", "--json"))
+            return self.demand_in_state() + sum(day["bytes"] for day in history["days"]) == total_bytes
+
+        await self._until(taken)
+
+    def demand_in_state(self) -> int:
+        """Bytes that viewers had, of which the state tells; hours that are over may lie in files."""
         state = EmbeddedState.open(self.folder / "steering" / "state", bytes_max=STATE_BYTES_MAX)
         try:
-            return dict(state.scan("demand/"))
+            return sum(int(msgspec.msgpack.decode(pair)[1]) for _, pair in state.scan("demand/"))
         finally:
             state.close()
-
-    async def until_demand_is_told(self) -> None:
-        """Until steering has demand of the film."""
-
-        async def told() -> bool:
-            return any("harbour" in key for key in self.demand())
-
-        await self._until(told)
-
-    async def until_demand_changes(self, told: dict[str, bytes]) -> None:
-        """Until steering has more demand than ``told``, and still has all of that."""
-
-        async def changed() -> bool:
-            now = self.demand()
-            assert now.keys() >= told.keys()
-            return now != told
-
-        await self._until(changed)
 
     async def get(self, path: str) -> Any:
         """Steering's answer."""
