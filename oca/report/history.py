@@ -79,8 +79,9 @@ class History:
             known = True
         if self._before is None:
             self._before = snapshot.at_ns, dict(snapshot.counters)
-        elif snapshot.at_ns - self._before[0] >= INTERVAL_NS:
-            self._samples.append(_sample(*self._before, snapshot))
+        elif not 0 <= (passed_ns := snapshot.at_ns - self._before[0]) < INTERVAL_NS:
+            if passed_ns > 0:  # else the clock was set back: what was before it cannot be set against time
+                self._samples.append(_sample(*self._before, snapshot))
             self._before = snapshot.at_ns, dict(snapshot.counters)
             known = True
         return known

@@ -47,7 +47,7 @@ class Past:
     def observe(self, snapshot: Snapshot, serving: Serving) -> None:
         """Take note of how the box is, and keep it if there is more to show: in a thread, one write at a time."""
         self._due |= self._history.observe(snapshot, serving)
-        is_time = snapshot.at_ns - self._written_at_ns >= WRITE_NS
+        is_time = not 0 <= snapshot.at_ns - self._written_at_ns < WRITE_NS  # a clock may be set back
         if self._due and is_time and (self._writing is None or self._writing.done()):
             self._due, self._written_at_ns = False, snapshot.at_ns
             self._writing = in_thread(partial(self._write, self.page()), name="history")

@@ -42,7 +42,7 @@ class Fleet:
         self.config("steering").write_text(
             f'[api]\nlisten = "{STEERING}"\n[state]\npath = "{folder / "state"}"\nbytes_max = 67108864\n'
             f'[history]\npath = "{folder / "history"}"\n[origin]\nurl = "{origin}"\n[signing]\nmode = "required"\n'
-            "[probes]\ninterval_s = 0.5\ntimeout_s = 0.5\nretry_s = 0.2\n"
+            "[fleet]\nreturn_s = 0\n[probes]\ninterval_s = 0.5\ntimeout_s = 0.5\nretry_s = 0.2\n"
             f'[[site]]\nid = "metro"\nprefixes = ["127.0.0.0/8"]\n{boxes}'
         )
         for number, name in enumerate(NAMES, start=1):

@@ -27,6 +27,14 @@ def after(make: Make, history: History, at_ns: int, **rises: Any) -> None:
     history.observe(make(at_ns=at_ns, counters=counters), "serving")
 
 
+def test_history_goes_on_when_the_clock_is_set_back(make_snapshot: Make) -> None:
+    history = History()
+    after(make_snapshot, history, 10**18)
+    for step in range(3):
+        after(make_snapshot, history, 10**9 + step * INTERVAL_NS)
+    assert history.page().at_s == [(10**9 + step * INTERVAL_NS) // 10**9 for step in (1, 2)]
+
+
 def test_history_keeps_rates_over_each_interval(make_snapshot: Make) -> None:
     history = History()
     after(make_snapshot, history, 0)

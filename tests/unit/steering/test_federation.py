@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def instance(state: EmbeddedState, settings: SteeringSettings, end: WireEnd, cop
 
 
 QUICK = make_settings(
-    fleet=replace(make_settings().fleet, report_interval_s=0.3, missed_reports_max=2, report_grace_s=0.1)
+    fleet=replace(make_settings().fleet, report_interval_s=0.6, missed_reports_max=2, report_grace_s=0.3)
 )
 
 
@@ -169,7 +170,7 @@ async def test_instance_that_is_cut_off_goes_on_from_what_it_last_knew_and_says_
     assert "as last known from another instance" in answer["pathways"][0]["why"]
     assert await ways(a) == ["origin", "origin-retry"]  # what it hears itself, it judges as ever
     (reason,) = [each for each in b.service.faults() if "shared state" in each]
-    assert "away for 1 s (cut by the test); 1 appliances as last known from others" in reason
+    assert re.search(r"away for \d+ s \(cut by the test\); 1 appliances as last known from others", reason)
     metrics = await (await b.client.get("/metrics")).text()
     assert "oca_steering_state_connected 0.0" in metrics
     wire.mend()
