@@ -67,7 +67,7 @@ class HealthTable(Table, frozen=True):
         Meta(
             gt=0,
             le=60,
-            description="99 of 100 first bytes go out within this, over a minute, or it is degraded; counted by the "
+            description="Within this 99 of 100 first bytes go out, over a minute, or it is degraded; counted by the "
             "bounds of oca_delivery_first_byte_seconds.",
             extra={"unit": "seconds"},
         ),

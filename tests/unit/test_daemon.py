@@ -36,6 +36,7 @@ class FakeSupervisor:
         self.take_demand = delivery.take_demand
         self.take_failed = delivery.take_failed
         self.leave_out = delivery.leave_out
+        self.door = delivery.door
         self.load: Load | None = None
         self.advised = asyncio.Event()
         self.started = asyncio.Event()

@@ -74,6 +74,7 @@ print(survey(reader, device_bytes_max=0, reserve_ratio=0).failed[0])
 def test_use_counts_staged_parts_as_ours(store: Store) -> None:
     staged = store.stage(make_manifest(make_contents()))
     staged.write(bytes(100))
+    staged.close()  # what has arrived is gathered before it is written
     assert measure(store.devices())[0].staged == 4196
 
 
