@@ -145,7 +145,7 @@ class World:
 
         async def taken() -> bool:
             history = json.loads(await self.command("oca-steering", "history", "--json"))
-            return self.demand_in_state() + sum(day["bytes"] for day in history["days"]) == total_bytes
+            return self.demand_in_state() + sum(int(day["bytes"]) for day in history["days"]) == total_bytes
 
         await self._until(taken)
 
