@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from oca.common.messages import Message, Name, Nanoseconds
 from oca.common.units import format_instant
+from steering.orders_changes import count_change
 from steering.state.store import StateReader, StateTransaction
 
 PREFIX = "drain/"
@@ -74,6 +75,7 @@ def read_drains(state: StateReader) -> list[Drain]:
 def keep(transaction: StateTransaction, drain: Drain) -> None:
     """Keep a drain, in place of one of the same."""
     transaction.put(_key(drain.scope, drain.name), _encode(drain))
+    count_change(transaction)
 
 
 def end(transaction: StateTransaction, scope: Scope, name: str) -> bool:
@@ -82,6 +84,7 @@ def end(transaction: StateTransaction, scope: Scope, name: str) -> bool:
     found = transaction.get(key) is not None
     if found:
         transaction.delete(key)
+        count_change(transaction)
     return found
 
 

@@ -14,6 +14,7 @@ from oca.common.log import get_logger
 from oca.common.threads import in_thread
 from steering.decision import Decider
 from steering.drains import Drain, by_appliance, end, over, read_drains
+from steering.orders_changes import changes
 from steering.plan_store import PlanStore
 from steering.probing.observations import Seen
 from steering.state.store import StateStore
@@ -45,7 +46,8 @@ class StandingOrders:
         self._last_probe = last_probe
         self._is_probed = is_probed
         self._settings = decider.settings.turnup
-        self._version = -1
+        self._changes = -1
+        self._over = 0
         self._drains: list[Drain] = []
         self._drained: dict[str, str] = {}
         self._waiting: set[str] = set()
@@ -61,13 +63,20 @@ class StandingOrders:
         Raises:
             SteeringError: It cannot be read.
         """
-        version = self._state.version()
-        if version != self._version:
+        count = changes(self._state)
+        is_new = count != self._changes
+        if is_new:
             self._drains = read_drains(self._state)
             if self._settings.wanted:
                 passed = read_passed(self._state).keys() | (self._before if self._begins else set())
                 self._wait_for(set(self._decider.site_of) - passed)
-            self._version = version
+            self._changes = count
+        ended = len(over(self._drains, now_ns()))
+        if is_new or ended != self._over:
+            self._note_drains()
+            self._over = ended
+
+    def _note_drains(self) -> None:
         drained = by_appliance(self._drains, self._decider.site_of, now_ns())
         for appliance in self._drained.keys() | drained.keys():
             self._note(appliance, drained=drained.get(appliance, ""))
@@ -82,6 +91,7 @@ class StandingOrders:
         if self._begins:
             await in_thread(self._begin, name="turn-up")
             self._begins = False
+            self._changes = -1  # another instance may have begun, with others
         self.follow()
         if past := over(self._drains, now_ns()):
             await in_thread(partial(self._end, past), name="drains")

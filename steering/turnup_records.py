@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from oca.common.messages import Nanoseconds
+from steering.orders_changes import count_change
 from steering.state.store import StateReader, StateTransaction
 
 PREFIX = "turnup/"
@@ -35,12 +36,14 @@ def read_passed(state: StateReader) -> dict[str, Passed]:
 def keep_passed(transaction: StateTransaction, appliance: str, passed: Passed) -> None:
     """Let an appliance have passed."""
     transaction.put(f"{PREFIX}{appliance}", _encode(passed))
+    count_change(transaction)
 
 
 def begin_anew(transaction: StateTransaction, appliance: str) -> bool:
     """Have an appliance checked anew; whether it had passed."""
     found = transaction.get(f"{PREFIX}{appliance}") is not None
     transaction.delete(f"{PREFIX}{appliance}")
+    count_change(transaction)
     return found
 
 
@@ -63,3 +66,4 @@ def begin(transaction: StateTransaction, before: Iterable[str], *, now_ns: int) 
     for name in sorted(before):
         keep_passed(transaction, name, Passed(at_ns=now_ns, who="it served before there were checks"))
     transaction.put(_BEGUN_KEY, b"1")
+    count_change(transaction)

@@ -138,6 +138,43 @@ async def test_orders_let_a_new_box_in_once_it_has_passed(
     assert world.log()[-2:] == [("ada", "turn-up again", "metro-a"), ("ada", "turn-up accept", "metro-a")]
 
 
+async def test_orders_read_the_fleet_anew_only_for_orders(
+    make_world: Callable[[TurnupTable], World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(TurnupTable())
+    orders = world.orders()
+    await orders.look()
+    walks: list[str] = []
+
+    def noting(name: str) -> Callable[..., Any]:
+        real = getattr(orders_module, name)
+
+        def call(*args: Any) -> Any:
+            walks.append(name)
+            return real(*args)
+
+        return call
+
+    for name in ("read_drains", "read_passed", "by_appliance"):
+        monkeypatch.setattr(orders_module, name, noting(name))
+    for number in range(3):
+        with world.state.write() as transaction:
+            transaction.put("demand/x", str(number).encode())
+        await orders.look()
+    assert walks == []
+    drain(world.state, ADA, "appliance", "metro-a", for_s=60, reason="")
+    await orders.look()
+    assert walks == ["read_drains", "read_passed", "by_appliance"]
+    world.report()
+    assert world.standing()[0] == "drained"
+    walks.clear()
+    world.now_ns += 60 * 10**9
+    orders.follow()
+    orders.follow()
+    assert walks == ["by_appliance"], "its time is over"
+    assert world.standing()[0] == "turning-up"
+
+
 async def test_orders_leave_boxes_alone_that_served_before_there_were_checks(
     make_world: Callable[[TurnupTable], World], state: EmbeddedState
 ) -> None:
