@@ -11,11 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from oca.common.errands import Errands, Outstanding
 from oca.common.errors import StoreError
 from oca.common.log import get_logger
 from oca.common.messages import Serving
 from oca.common.threads import in_thread
 from oca.report.history import History, HistoryPage
+from oca.report.probe import Probe
 from oca.report.snapshot import Snapshot
 from oca.store import files
 from oca.store.fill_files import filled_nights
@@ -25,6 +27,8 @@ FILE = "history.json"
 FILE_BYTES_MAX = 4 * 2**20
 WRITE_NS = 10 * 10**9
 """Health may change every second for a while; what comes meanwhile is written together."""
+ANSWER_S = 2.0
+"""How long a start, or a look at the nights, waits for the device."""
 _log = get_logger("history")
 _pages = msgspec.json.Decoder(HistoryPage)
 _encode = msgspec.json.Encoder().encode
@@ -36,13 +40,14 @@ class Past:
     """
 
     def __init__(self, device: Path, *, now_ns: int) -> None:
-        """Take up what earlier runs of the daemon knew; blocks for the device."""
+        """Take up what earlier runs of the daemon knew; blocks for the device, ``ANSWER_S`` at most."""
         self._device = device
         self._path = device / FILE
         self._writing: asyncio.Future[None] | None = None
         self._due, self._written_at_ns = False, -WRITE_NS
         self._why = ""
-        self._history = History(self._read(), now_ns=now_ns)
+        self._history = History(self._earlier(), now_ns=now_ns)
+        self._nights = Probe(partial(filled_nights, device), name="nights")
 
     def observe(self, snapshot: Snapshot, serving: Serving) -> None:
         """Take note of how the box is, and keep it if there is more to show: in a thread, one write at a time."""
@@ -57,8 +62,22 @@ class Past:
         return self._history.page()
 
     async def nights(self) -> FilledNights:
-        """The nights of fills."""
-        return await in_thread(partial(filled_nights, self._device), name="nights")
+        """The nights of fills; a device that hangs is asked once, however many look."""
+        told = await self._nights.answer(ANSWER_S)
+        if isinstance(told, float):
+            return FilledNights(nights=[], why=f"{self._device} has not answered for {told:.0f} s; see the kernel log")
+        return told
+
+    def _earlier(self) -> HistoryPage | None:
+        errands: Errands[str, HistoryPage | None] = Errands(name="earlier")
+        told = errands.ask({FILE: self._read}, timeout_s=ANSWER_S)[FILE]
+        if isinstance(told, Exception):
+            raise told
+        if isinstance(told, Outstanding):
+            why = f"has not answered for {told.for_s:.0f} s; see the kernel log"
+            _log.warning("the last 48 hours cannot be read; they begin anew", file=str(self._path), why=why)
+            return None
+        return told
 
     def _read(self) -> HistoryPage | None:
         try:

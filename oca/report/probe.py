@@ -13,7 +13,8 @@ Answer = TypeVar("Answer")
 
 
 class Probe(Generic[Answer]):
-    """One question, asked by one thread at a time: while an answer is outstanding it is not asked again.
+    """One question, asked by one thread at a time: while an answer is outstanding it is not asked again, and all who
+    ask meanwhile get that one.
 
     The threads are daemons: one that hangs in the kernel neither piles up others nor keeps the process from ending.
     """
@@ -29,8 +30,10 @@ class Probe(Generic[Answer]):
         if self._outstanding is None:
             self._asked_at = monotonic_s()
             self._outstanding = in_thread(self._ask, name=self._name)
-        await asyncio.wait([self._outstanding], timeout=timeout_s)
-        if not self._outstanding.done():
+        asked = self._outstanding
+        await asyncio.wait([asked], timeout=timeout_s)
+        if not asked.done():
             return monotonic_s() - self._asked_at
-        done, self._outstanding = self._outstanding, None
-        return done.result()
+        if self._outstanding is asked:  # whoever waited for the same answer has not let go of it yet
+            self._outstanding = None
+        return asked.result()

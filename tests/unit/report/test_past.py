@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,22 @@ from oca.report.snapshot import Snapshot
 from oca.store import files
 
 Make = Callable[..., Snapshot]
+
+
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+    """What is opened, and hangs until the end."""
+    gate, asked = threading.Event(), list[Path]()
+
+    def hang(path: Path) -> int | None:
+        asked.append(path)
+        gate.wait(30)
+        return None
+
+    monkeypatch.setattr(files, "open_read", hang)
+    monkeypatch.setattr(past, "ANSWER_S", 0.05)
+    yield asked
+    gate.set()
 
 
 async def observed(history: Past, make: Make, *at: int) -> None:
@@ -78,3 +96,27 @@ async def test_history_is_written_every_ten_seconds_at_most(tmp_path: Path, make
         "draining",
         "serving",
     ]
+
+
+async def test_looks_at_nights_of_a_device_that_hangs_ask_it_once(
+    tmp_path: Path, hanging: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "open_read", lambda _: None)
+        history = Past(tmp_path, now_ns=0)
+    async with asyncio.timeout(10):
+        seen = [*await asyncio.gather(history.nights(), history.nights()), await history.nights()]
+    assert all(f"{tmp_path} has not answered for 0 s" in page.why for page in seen)
+    assert len(hanging) == 1
+
+
+async def test_history_begins_anew_where_its_device_hangs(
+    tmp_path: Path, hanging: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(past._log, "warning", lambda _event, **fields: said.append(fields["why"]))
+    async with asyncio.timeout(10):
+        history = await asyncio.to_thread(lambda: Past(tmp_path, now_ns=0))
+    assert history.page().at_s == []
+    assert said == ["has not answered for 0 s; see the kernel log"]
+    assert hanging == [tmp_path / FILE]

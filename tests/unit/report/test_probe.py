@@ -57,3 +57,18 @@ def test_probe_outlives_loop_that_asked() -> None:
     asyncio.run(ask())
     gate.set()
     assert done.wait(5)
+
+
+async def test_probe_gives_all_who_ask_meanwhile_the_same_answer() -> None:
+    gate, asked = threading.Event(), list[int]()
+
+    def count() -> int:
+        gate.wait(10)
+        asked.append(1)
+        return len(asked)
+
+    probe = Probe(count, name="p")
+    assert isinstance(await probe.answer(0.01), float)
+    gate.set()
+    assert list(await asyncio.gather(probe.answer(5), probe.answer(5))) == [1, 1]
+    assert await probe.answer(5) == 2
