@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from functools import partial
-
 import msgspec
 from aiohttp import web
 from msgspec import structs
@@ -22,7 +19,6 @@ from oca.common.messages import (
     ReportAnswer,
 )
 from oca.common.problem import Refusal, json_response, read_body
-from oca.common.threads import in_thread
 from steering.authorisation import Authorisation
 from steering.catalogue import StoredAsset, Title
 from steering.decision import Decider
@@ -31,10 +27,10 @@ from steering.federation import Federation
 from steering.first_reports import FirstReports
 from steering.fleet import delivery_url_fault
 from steering.intake import Intake
-from steering.kept_plan import mark_urgent
 from steering.masters import is_master, may_bring
+from steering.plan_bodies import PlanBodies
 from steering.plan_store import PlanStore
-from steering.planner import compute_plans, planned_at_ns
+from steering.planner import planned_at_ns
 from steering.sources import fill_sources, has_room
 from steering.state.store import StateStore
 from steering.trust.serving_audit import ServingAudit
@@ -68,8 +64,8 @@ class Appliances:
         self._state = state
         self._authorisation = authorisation
         self._first_reports = first_reports
-        self._planning = asyncio.Lock()
         self._plans = PlanStore(state)
+        self._bodies = PlanBodies(decider, state, self._plans)
 
     @endpoint("POST", "/v1/appliances/{appliance}/report", takes=Report, gives=ReportAnswer)
     async def report(self, request: web.Request) -> web.Response:
@@ -132,11 +128,8 @@ class Appliances:
     async def fill_plan(self, request: web.Request) -> web.Response:
         """The night's plan, or one made now if there is none yet."""
         appliance = self._authorisation.appliance_of(request)
-        plan = self._plans.plan(self._decider.site_of[appliance], appliance, self._decider.catalogue)
-        if plan is None:
-            plan = await self._computed(appliance)
-        ahead_s = self._decider.settings.plan.urgent_s
-        return json_response(mark_urgent(plan, now_ns=now_ns(), ahead_s=ahead_s))
+        body = await self._bodies.body(appliance)
+        return web.Response(body=body, headers={"Content-Type": "application/json"})
 
     @endpoint("GET", "/v1/appliances/{appliance}/assets/{asset:.+}", gives=AssetManifest, refuses=(404,))
     async def asset(self, request: web.Request) -> web.Response:
@@ -191,30 +184,15 @@ class Appliances:
             _log.warning("demand left out: its times cannot be", appliance=appliance, outcome=folded.outcome)
         return report.demand.sequence
 
-    async def _computed(self, appliance: str) -> FillPlan:
-        site = self._decider.sites[self._decider.site_of[appliance]]
-        async with self._planning:
-            compute = partial(
-                compute_plans, self._state, self._decider.settings, [site], self._decider.catalogue, now_ns=now_ns()
-            )
-            plans = await in_thread(compute, name="plan on request")
-        plan = plans.get(appliance)
-        if plan is None:
-            raise Refusal(
-                409,
-                f"{appliance} has not reported yet, so its capacity is not known",
-                remedy="start oca serve on it, then ask again",
-            )
-        return plan
-
     def _is_master(self, appliance: str, asset: str) -> bool:
         fleet, now_s = self._decider.fleet, monotonic_s()
         planned_at, site = planned_at_ns(self._state), self._decider.site_of[appliance]
+        planned = self._plans.boxes_with(site, asset)
         others = (
             entry.id
             for entry in self._decider.sites[site].appliance
-            if fleet.liveness(entry.id, now_s).standing in _ABLE
-            and self._plans.holds(site, entry.id, asset)
+            if entry.id in planned
+            and fleet.liveness(entry.id, now_s).standing in _ABLE
             and may_bring(fleet.members[entry.id].fill, planned_at_ns=planned_at, now_ns=now_ns())
         )
         return is_master(appliance, asset, others, masters=self._decider.settings.plan.fill_masters)

@@ -180,6 +180,11 @@ class Catalogue:
         self._put({})
         self.refresh()
 
+    @property
+    def generation(self) -> bytes | None:
+        """Another one after each publication that was taken up; it moves after the titles."""
+        return self._generation
+
     def changed(self) -> bool:
         """Whether titles may have been published since they were read: a cheap look."""
         version = self._state.version()

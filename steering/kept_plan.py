@@ -50,6 +50,13 @@ class KeptPlan(Struct, frozen=True, array_like=True):
         places: Ints = self.places()[self.held()[self.boxes.index(appliance)]]
         return places
 
+    def boxes_with(self, place: int) -> list[str]:
+        """The boxes that are to hold what has this place among the names; reads no more than their bits of it."""
+        rows = np.flatnonzero(np.frombuffer(self.rows, np.uint32) == place).tolist()
+        count = len(self.rows) // 4
+        bits = [(box, number * count + row) for number, box in enumerate(self.boxes) for row in rows]
+        return [box for box, bit in bits if self.on[bit // 8] >> (7 - bit % 8) & 1]
+
 
 decode_plan = msgspec.msgpack.Decoder(KeptPlan).decode
 encode_plan = msgspec.msgpack.Encoder().encode
@@ -108,6 +115,14 @@ def fill_plan(
     )
 
 
+def wanted_assets(
+    kept: KeptPlan, appliance: str, names: Sequence[str], published: Mapping[str, AssetSummary]
+) -> list[AssetSummary]:
+    """What one box is to hold of what is published now, in the order of the names: a title's assets together."""
+    places = np.sort(kept.of(appliance)).tolist()
+    return [asset for place in places if (asset := published.get(names[place])) is not None]
+
+
 def why(asset: AssetSummary, title: Title, expected_bytes: float, *, copies: int, boxes: int) -> str:
     """Why an asset is held: what is expected of it over its size, and on how many boxes."""
     if expected_bytes >= 1:
@@ -124,6 +139,13 @@ def mark_urgent(plan: FillPlan, *, now_ns: int, ahead_s: float) -> FillPlan:
     from_ns = now_ns + int(ahead_s * 1e9)
     assets = [replace(item, urgent=0 < item.release_at_ns <= from_ns) for item in plan.assets]
     return replace(plan, assets=assets)
+
+
+def next_urgent_ns(plan: FillPlan, *, now_ns: int, ahead_s: float) -> int | None:
+    """When ``mark_urgent`` will next mark more than at ``now_ns``; None: never."""
+    ahead_ns = int(ahead_s * 1e9)
+    later = [item.release_at_ns for item in plan.assets if item.release_at_ns > now_ns + ahead_ns]
+    return min(later) - ahead_ns if later else None
 
 
 def plan_digest(appliance: str, capacity_bytes: int, assets: list[PlannedAsset]) -> str:

@@ -10,8 +10,8 @@ import msgspec
 
 from oca.common.digest import digest_hex
 from oca.common.messages import FillPlan
-from steering.catalogue import Catalogue
-from steering.kept_plan import KeptPlan, decode_plan, encode_plan, fill_plan
+from steering.catalogue import AssetSummary, Catalogue
+from steering.kept_plan import KeptPlan, decode_plan, encode_plan, fill_plan, wanted_assets
 from steering.state.store import StateReader, StateStore, StateTransaction
 
 NAMES_PER_ENTRY = 10_000
@@ -20,7 +20,7 @@ _encode_names = msgspec.msgpack.Encoder().encode
 
 
 class PlanStore:
-    """Reads plans; a list of names is decoded once, when the first plan of a night is asked for."""
+    """Reads plans, also in threads; a list of names is decoded once, when the first plan of a night is asked for."""
 
     def __init__(self, state: StateReader) -> None:
         self._state = state
@@ -39,15 +39,16 @@ class PlanStore:
 
     def names(self, digest: str) -> list[str]:
         """The names that a plan's places are in, in rising order; empty: they are gone."""
-        if self._names[0] != digest:
-            names: list[str] = []
+        kept_digest, names = self._names
+        if kept_digest != digest:
+            names = []
             for number in count():
                 found = self._state.get(f"plan-names/{digest}/{number:06}")
                 if found is None:
                     break
                 names += _decode_names(found)
             self._names = (digest, names)
-        return self._names[1]
+        return names
 
     def plan(self, site: str, appliance: str, catalogue: Catalogue) -> FillPlan | None:
         """Last night's plan of a box, brought up to what is published now."""
@@ -56,14 +57,21 @@ class PlanStore:
             return None
         return fill_plan(kept, appliance, self.names(kept.names), catalogue.assets, catalogue.titles)
 
-    def holds(self, site: str, appliance: str, asset: str) -> bool:
-        """Whether last night's plan gives the box the asset."""
+    def wanted(self, site: str, appliance: str, catalogue: Catalogue) -> list[AssetSummary] | None:
+        """What last night's plan gives a box, of what is published now, in the order of names."""
         kept = self.kept(site)
         if kept is None or appliance not in kept.boxes:
-            return False
+            return None
+        return wanted_assets(kept, appliance, self.names(kept.names), catalogue.assets)
+
+    def boxes_with(self, site: str, asset: str) -> list[str]:
+        """The boxes to which last night's plan gives the asset."""
+        kept = self.kept(site)
+        if kept is None:
+            return []
         names = self.names(kept.names)
         place = bisect_left(names, asset)
-        return place < len(names) and names[place] == asset and place in kept.of(appliance)
+        return kept.boxes_with(place) if place < len(names) and names[place] == asset else []
 
 
 def put_plan(transaction: StateTransaction, site: str, kept: KeptPlan) -> None:

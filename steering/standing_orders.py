@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.log import get_logger
@@ -25,8 +26,17 @@ from steering.turnup_records import Passed, begin, has_begun, keep_passed, read_
 LOOK_S = 0.25
 CONTENTS_S = 2.0
 """How often it is counted how much of its plan a new appliance holds."""
+COUNTING_S_MAX = 0.5
+"""For how long boxes are counted before other orders are looked at again."""
 STEERING = Actor("steering", "this machine")
 _log = get_logger("orders")
+
+
+class _Held(NamedTuple):
+    """The share of its plan that a box held when it was counted; None: there was no plan."""
+
+    at_s: float
+    ratio: float | None
 
 
 class StandingOrders:
@@ -51,7 +61,7 @@ class StandingOrders:
         self._drains: list[Drain] = []
         self._drained: dict[str, str] = {}
         self._waiting: set[str] = set()
-        self._held: dict[str, tuple[float, float | None]] = {}
+        self._held: dict[str, _Held] = {}
         self._before = served_before(state)  # now: a moment later new ones may have reported
         self._begins = self._settings.wanted and not has_begun(state)
         decider.checks_of = self.checks
@@ -95,6 +105,7 @@ class StandingOrders:
         self.follow()
         if past := over(self._drains, now_ns()):
             await in_thread(partial(self._end, past), name="drains")
+        await self._count()
         passed = [name for name in self._waiting if self._has_passed(name)]
         if passed:
             await in_thread(partial(self._keep, passed), name="turn-up")
@@ -102,10 +113,10 @@ class StandingOrders:
         await asyncio.sleep(LOOK_S)
 
     def checks(self, appliance: str) -> list[Check]:
-        """How a new appliance's checks stand; empty of one that has passed, or has not reported."""
+        """How a new appliance's checks stand; empty of one that has passed, or whose contents are yet to be counted."""
         member = self._decider.fleet.members[appliance]
-        report = member.report
-        if appliance not in self._waiting or report is None:
+        report, held = member.report, self._held.get(appliance)
+        if appliance not in self._waiting or report is None or held is None:
             return []
         holders = self._decider.fleet.holders
         facts = Facts(
@@ -113,7 +124,7 @@ class StandingOrders:
             received_at_ns=now_ns() - int((monotonic_s() - member.received_at_s) * 1e9),
             probe=self._last_probe(appliance),
             is_probed=self._is_probed,
-            held=self._held_ratio(appliance),
+            held=held.ratio,
             holds_anything=any(
                 name in self._decider.catalogue.titles for name in holders.titles_of(appliance, at_most=100)
             ),
@@ -121,20 +132,28 @@ class StandingOrders:
         return checks(facts, self._settings)
 
     def _has_passed(self, appliance: str) -> bool:
-        if not self._decider.fleet.is_heard(appliance, monotonic_s()):
+        if appliance not in self._held or not self._decider.fleet.is_heard(appliance, monotonic_s()):
             return False
         why = missing(self.checks(appliance))
         self._note(appliance, turning_up=why or "all is checked")
         return not why
 
+    async def _count(self) -> None:
+        """Count what new boxes hold of their plans, those first whose count is oldest, as far as there is time."""
+        began_at_s = monotonic_s()
+        counted = {name: self._held[name].at_s if name in self._held else float("-inf") for name in self._waiting}
+        for appliance in sorted(counted, key=counted.__getitem__):
+            now_s = monotonic_s()
+            if now_s - counted[appliance] < CONTENTS_S or now_s - began_at_s > COUNTING_S_MAX:
+                return
+            if self._decider.fleet.is_heard(appliance, now_s):
+                ratio = await in_thread(partial(self._held_ratio, appliance), name="turn-up")
+                self._held[appliance] = _Held(now_s, ratio)
+
     def _held_ratio(self, appliance: str) -> float | None:
-        """Share of its plan that it holds, counted anew every two seconds at most: a plan may name 100,000 assets."""
-        counted_at_s, ratio = self._held.get(appliance, (float("-inf"), None))
-        if monotonic_s() - counted_at_s >= CONTENTS_S:
-            plan = self._plans.plan(self._decider.site_of[appliance], appliance, self._decider.catalogue)
-            ratio = held_ratio(plan, self._decider.fleet.holders.all_of(appliance)) if plan is not None else None
-            self._held[appliance] = monotonic_s(), ratio
-        return ratio
+        """Share of its plan that it holds; takes a while: a plan may name 100,000 assets."""
+        wanted = self._plans.wanted(self._decider.site_of[appliance], appliance, self._decider.catalogue)
+        return held_ratio(wanted, self._decider.fleet.holders.all_of(appliance)) if wanted is not None else None
 
     def _wait_for(self, waiting: set[str]) -> None:
         for appliance in self._waiting - waiting:

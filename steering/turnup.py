@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from oca.common.messages import FillPlan, Report
+from oca.common.messages import Report
+from steering.catalogue import AssetSummary
 from steering.liveness import clock_fault
 from steering.probing.observations import Seen
 from steering.turnup_settings import TurnupTable
@@ -59,16 +60,19 @@ def missing(found: Iterable[Check]) -> str:
     return "; ".join(check.why for check in found if not check.passed)
 
 
-def held_ratio(plan: FillPlan, held: dict[str, str]) -> float:
+def held_ratio(wanted: Iterable[AssetSummary], held: dict[str, str]) -> float:
     """Share of a plan's bytes that is held in the planned revision; 1 of a plan of nothing.
 
     Args:
-        plan: What it should hold.
+        wanted: What it should hold.
         held: Asset → revision.
     """
-    wanted = sum(item.bytes for item in plan.assets)
-    there = sum(item.bytes for item in plan.assets if held.get(item.asset) == item.revision)
-    return there / wanted if wanted else 1.0
+    wanted_bytes = there_bytes = 0
+    for asset in wanted:
+        wanted_bytes += asset.bytes
+        if held.get(asset.asset) == asset.revision:
+            there_bytes += asset.bytes
+    return there_bytes / wanted_bytes if wanted_bytes else 1.0
 
 
 def _probe(facts: Facts) -> Check:

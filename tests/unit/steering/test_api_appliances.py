@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as replace_message
 from structlog.testing import capture_logs
 
-import steering.api_appliances as appliances_module
+import steering.plan_bodies as bodies_module
 from oca.common.clock import now_ns
 from oca.common.messages import Contents, FillPlan, PrefixQuality
+from steering.evidence import DAY_NS
 from steering.feedback_settings import FeedbackTable
+from steering.kept_plan import KeptPlan, decode_plan, fill_plan
 from steering.planner import compute_plans, make_plans
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
@@ -240,7 +242,7 @@ async def test_plans_on_request_are_made_beside_the_loop_one_at_a_time(
         assert running.pop() != threading.main_thread().ident
         return made
 
-    monkeypatch.setattr(appliances_module, "compute_plans", plan)
+    monkeypatch.setattr(bodies_module, "compute_plans", plan)
     for name in ("metro-a", "metro-b"):
         await steering.report(make_report(name))
     answers = await asyncio.gather(
@@ -248,6 +250,46 @@ async def test_plans_on_request_are_made_beside_the_loop_one_at_a_time(
     )
     assert {answer["appliance"] for answer in answers} == {"metro-a", "metro-b"}
     assert most == [1] * 8
+
+
+async def test_plan_is_built_beside_the_loop_and_only_as_it_changes(
+    steering: Steering, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[str] = []
+    at_ns = now_ns()
+
+    def build(kept: KeptPlan, appliance: str, *arguments: Any) -> FillPlan:
+        assert threading.current_thread() is not threading.main_thread()
+        built.append(appliance)
+        return fill_plan(kept, appliance, *arguments)
+
+    monkeypatch.setattr(bodies_module, "fill_plan", build)
+    monkeypatch.setattr(bodies_module, "now_ns", lambda: at_ns)
+    steering.publish(package, replace(TITLE, released_at_ns=at_ns + DAY_NS // 2))
+    for name in ("metro-a", "metro-b"):
+        await steering.report(make_report(name))
+
+    async def urgent() -> set[bool]:
+        paths = (f"/v1/appliances/{name}/fill-plan" for name in ("metro-a", "metro-b") * 4)
+        answers = await asyncio.gather(*map(steering.get, paths))
+        return {item["urgent"] for answer in answers for item in answer["assets"]}
+
+    make_plans(steering.state, make_settings(), now_ns=at_ns)
+    assert (await urgent(), await urgent(), sorted(built)) == ({False}, {False}, ["metro-a", "metro-b"])
+    at_ns += DAY_NS // 2
+    assert (await urgent(), await urgent(), len(built)) == ({True}, {True}, 4), "some of it has become urgent"
+    steering.publish(package, TITLE)
+    assert (await urgent(), await urgent(), len(built)) == ({False}, {False}, 6), "a title was published anew"
+    make_plans(steering.state, make_settings(), now_ns=at_ns)
+    assert (await urgent(), await urgent(), len(built)) == ({False}, {False}, 8), "there are new plans"
+    monkeypatch.setattr(bodies_module, "BODIES_BYTES_MAX", 1)
+    make_plans(steering.state, make_settings(), now_ns=at_ns + 1)
+    await urgent()
+    await steering.get("/v1/appliances/metro-b/fill-plan")
+    assert built[-1] == "metro-b", "no more is kept than may be"
+    before = len(built)
+    await steering.get("/v1/appliances/metro-b/fill-plan")
+    assert len(built) == before, "but the newest"
 
 
 async def test_manifest_names_objects_and_sources_as_they_rank_now(steering: Steering, package: Path) -> None:
@@ -305,6 +347,24 @@ async def test_manifest_names_one_master_a_site_among_those_that_plan_the_asset(
     async with steering.client.post(path, data=msgspec.json.encode(done), headers=JSON) as response:
         assert response.status == 204
     assert await masters_of(steering, other) == [True], "the master's fill has ended without it"
+
+
+async def test_manifest_reads_the_plan_of_its_site_once(
+    steering: Steering, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steering.publish(package)
+    for name in ("metro-a", "metro-b"):
+        await steering.report(make_report(name))
+    make_plans(steering.state, make_settings(), now_ns=now_ns())
+    read: list[bytes] = []
+
+    def decode(stored: bytes) -> KeptPlan:
+        read.append(stored)
+        return decode_plan(stored)
+
+    monkeypatch.setattr("steering.plan_store.decode_plan", decode)
+    await masters_of(steering, "metro-a")
+    assert len(read) == 1
 
 
 async def test_fill_progress_shows_in_the_fleet(steering: Steering) -> None:

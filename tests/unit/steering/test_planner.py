@@ -125,10 +125,9 @@ def test_plans_share_their_names_and_forget_those_of_earlier_nights(planned: Cal
     make_plans(state, make_settings(), now_ns=NOW_NS + 2 * DAY_NS)
     assert [key for key, _ in state.scan("plan-names/")] != names
     store = PlanStore(state)
-    assert store.holds("metro", "metro-a", LOW)
-    assert not store.holds("metro", "metro-b", LOW)
-    assert not store.holds("metro", "metro-a", "harbour/none")
-    assert not store.holds("nowhere", "metro-a", LOW)
+    assert store.boxes_with("metro", LOW) == ["metro-a"]
+    assert store.boxes_with("metro", "harbour/none") == []
+    assert store.boxes_with("nowhere", LOW) == []
 
 
 def test_plan_of_another_release_or_without_its_names_is_none(planned: Callable[..., EmbeddedState]) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 import steering.standing_orders as orders_module
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.units import format_instant
+from steering.catalogue import AssetSummary
 from steering.operators_orders import change_turnup, drain, undrain
 from steering.planner import make_plans
 from steering.probing.observations import Seen
 from steering.standing_orders import StandingOrders
 from steering.state.embedded import EmbeddedState
 from steering.trust.audit import Actor, read_entries
+from steering.turnup import held_ratio
 from steering.turnup_settings import TurnupTable
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import NOW_NS, make_contents, make_report, make_settings
@@ -128,7 +131,9 @@ async def test_orders_let_a_new_box_in_once_it_has_passed(
     assert world.standing()[0] == "up"
     assert orders.checks("metro-a") == []
     assert world.log()[-1] == ("steering", "turn-up", "metro-a passed all checks")
-    assert world.orders().checks("metro-a") == []  # not asked again after a restart
+    restarted = world.orders()
+    await restarted.look()
+    assert restarted.checks("metro-a") == []  # not asked again
     change_turnup(world.state, ADA, "metro-a", "again")
     orders.follow()
     assert world.standing()[0] == "turning-up"
@@ -187,5 +192,41 @@ async def test_orders_leave_boxes_alone_that_served_before_there_were_checks(
     await asyncio.wait_for(orders.look(), 10)
     assert (world.standing("metro-a")[0], world.standing("metro-b")[0]) == ("turning-up", "up")
     again = world.orders()
+    await again.look()
     assert list(map(again.checks, ("metro-b",))) == [[]]
     assert again.checks("metro-a")
+
+
+async def test_orders_count_contents_beside_the_loop_and_let_nobody_in_uncounted(
+    make_world: Callable[[TurnupTable], World], package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world(TurnupTable())
+    revisions = world.steering.publish(package)
+    orders = world.orders()
+    await orders.look()
+    counted: list[dict[str, str]] = []
+
+    def count(wanted: Iterable[AssetSummary], held: dict[str, str]) -> float:
+        assert threading.current_thread() is not threading.main_thread()
+        counted.append(held)
+        return held_ratio(wanted, held)
+
+    monkeypatch.setattr(orders_module, "held_ratio", count)
+    names = ("metro-a", "metro-b")
+    with world.state.write() as transaction:
+        for name in names:
+            transaction.put(f"capacity/{name}", b"1000000")
+    make_plans(world.state, world.decider.settings, now_ns=now_ns())
+    for name in names:
+        world.report(name, contents=make_contents(dict(list(revisions.items())[:1])))
+        world.probes[name] = Seen(0, "", True)
+    monkeypatch.setattr(orders_module, "COUNTING_S_MAX", -1)
+    await orders.look()
+    assert (counted, [orders.checks(name) for name in names]) == ([], [[], []])
+    assert [world.standing(name)[0] for name in names] == ["turning-up"] * 2
+    monkeypatch.setattr(orders_module, "COUNTING_S_MAX", 10)
+    monkeypatch.setattr(orders_module, "CONTENTS_S", 60)
+    await orders.look()
+    await orders.look()
+    assert [len(held) for held in counted] == [1, 1]
+    assert all("of its plan, at least 50% is wanted" in world.standing(name)[1] for name in names)

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from oca.common.messages import FillPlan, PlannedAsset
+from steering.catalogue import AssetSummary
 from steering.probing.observations import Seen
 from steering.turnup import Facts, checks, held_ratio, missing
 from steering.turnup_settings import TurnupTable
-from tests.unit.steering.made_up import NOW_NS, make_report, revision
+from tests.unit.steering.made_up import NOW_NS, make_report, make_summary, revision
 
 READY = Facts(
     report=make_report(version="1.4.2"),
@@ -65,12 +66,11 @@ def test_turnup_asks_for_no_more_than_is_set() -> None:
     assert (unchecked.passed, unchecked.why) == (True, "it answers; it holds nothing to check")
 
 
-def plan(**sizes: int) -> FillPlan:
-    assets = [
-        PlannedAsset(asset=f"t/{name}", revision=revision(name), bytes=size, popularity=0, why="")
-        for name, size in sizes.items()
+def plan(**sizes: int) -> list[AssetSummary]:
+    return [
+        replace(make_summary(f"t/{name}"), revision=revision(name), bytes=size_bytes)
+        for name, size_bytes in sizes.items()
     ]
-    return FillPlan(plan=revision("plan"), appliance="metro-a", made_at_ns=0, capacity_bytes=1, assets=assets)
 
 
 def test_turnup_counts_bytes_of_the_plan_that_are_held() -> None:
