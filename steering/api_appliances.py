@@ -98,7 +98,7 @@ class Appliances:
             self._federation.share_report(report)
             if report.quality is not None:
                 self._decider.take_quality(appliance, report.quality)
-            await self._serving_audit.heard(appliance, report.serving, address=request.remote or "")
+            self._serving_audit.heard(appliance, report.serving, address=request.remote or "")
         wanted |= self._federation.contents_wanted(appliance)
         acknowledged = await self._keep(appliance, report)
         return json_response(

@@ -139,16 +139,16 @@ class Service:
         )
         limit_s = first_reports_limit_s(settings.fleet.report_interval_s, settings.fleet.report_grace_s)
         self.first_reports = FirstReports(self.decider.site_of, wait_s_max=limit_s)
-        serving_audit = ServingAudit(state, now_ns)
+        self._noting = ServingAudit(state, now_ns)
         route_intake = RouteIntake(self.decider)
-        self._federation = Federation(peers, self.decider, self.first_reports, serving_audit, route_intake, copy=copy)
+        self._federation = Federation(peers, self.decider, self.first_reports, self._noting, route_intake, copy=copy)
         appliances = Appliances(
             self.decider,
             self._intake,
             state,
             authorisation,
             self.first_reports,
-            serving_audit=serving_audit,
+            serving_audit=self._noting,
             federation=self._federation,
         )
         operators = Operators(settings.operators, state, trusted, self.decider.site_of)
@@ -208,6 +208,7 @@ class Service:
         self._background.repeat(self._federation.take_routes, name="routes of other instances")
         self._background.repeat(self._federation.keep_copy, name="copy of the fleet")
         self._background.repeat(self._intake.write_next, name="demand")
+        self._background.repeat(self._noting.write_next, name="audit log")
         if self.decider.log is not None:
             self._background.repeat(self.decider.log.write_next, name="decision log")
         self._background.repeat(self._follow_catalogue, name="catalogue")
