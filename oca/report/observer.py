@@ -74,6 +74,7 @@ class Observer:
         self._out: Mapping[int, bool] = {}
         self._tell_out()
         self.snapshot = self._see()
+        self.judge = Judge(limits)  # that no worker was ready before there were any holds no verdict up
 
     async def observe(self, clock_ahead_s: float | None = None) -> bool:
         """Look anew; true when the store's contents have changed.

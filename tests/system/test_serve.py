@@ -108,7 +108,7 @@ def one_line(result: subprocess.CompletedProcess[str]) -> str:
 
 def test_serve_answers_operator_and_ends_on_sigterm(box: Box) -> None:
     with box.serving() as process:
-        assert box.ask("/health") == {"verdict": "ok", "reasons": []}
+        assert box.ask("/health") == {"verdict": "ok", "reasons": [], "weight": 1.0}
         status = box.ask("/v1/status")
         assert (status["appliance"], status["serving"], status["steering"]["state"]) == ("box", "serving", "alone")
         shown = box.run("status", "--config", str(box.config))
