@@ -24,11 +24,14 @@ test: .venv/.dev-ready debian lint ## everything CI runs: lint, types, unit and 
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" --cov --cov-report= -q tests
 	@$(BIN)/python tests/style/coverage_pure.py
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "system and not alone and not flood" -q tests
-	@$(BIN)/python -m pytest -m "system and alone and not flood" -q tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "system and not alone and not long and not flood" -q tests
+	@$(BIN)/python -m pytest -m "system and alone and not long and not flood" -q tests
 
 test-unit: .venv/.dev-ready ## the fast tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" -q tests
+
+test-long: .venv/.dev-ready debian ## the tests that take minutes: packages built alike, alarms by faults, a federation killed, players moved, a fill whose device hangs
+	@$(BIN)/python -m pytest -m "system and long" -q tests
 
 fuzz: .venv/.dev-ready ## fuzz the HTTP parser for an hour, or FUZZ_SECONDS, and record it in tests/fuzz/outcome.json
 	@nice -n 19 $(BIN)/python -m tests.fuzz
@@ -126,4 +129,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/spark.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-plan bench-steering bench-players wheel deb lock debian debian-bench clean
+.PHONY: help setup demo demo-check test test-unit test-long test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-plan bench-steering bench-players wheel deb lock debian debian-bench clean

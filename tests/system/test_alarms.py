@@ -17,7 +17,7 @@ from tests.system.scraping import Prometheus, Site, answers
 from tests.system.test_prometheus import ROOT, expressions
 from tests.system.test_serve import wait_until
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 FAULTS = {
     "OcaBoxGone": "a box is killed",

@@ -20,7 +20,7 @@ from steering.address import parse_address
 from steering.load import takes
 from tests.system.watching import Watched, watch
 
-pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.asyncio(loop_scope="session")]  # stalls are measured
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.asyncio(loop_scope="session")]
 
 STALL_MS_MAX = 1000
 PLAYED_BEFORE_S, PLAYED_AFTER_S = 4.0, 8.0

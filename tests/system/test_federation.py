@@ -27,7 +27,7 @@ from steering.settings import load_settings
 from steering.state.engine import open_state
 from steering.state.settings import StateTable
 
-pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.asyncio(loop_scope="session")]
 
 NETWORK = "127.0.103"
 GONE_S = 5.5

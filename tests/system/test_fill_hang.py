@@ -21,7 +21,7 @@ from tests.system.test_device_faults import Box, shim
 from tests.system.test_serve import HOST, wait_until
 
 __all__ = ["shim"]
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.long]
 
 OBJECTS, OBJECT_BYTES = 8, 1_000_000
 DEVICE_BYTES = 20_000_000

@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from oca.admin.glance import FillStatus, RoutesStatus
 from oca.admin.screen import service_line, status_lines
 from oca.admin.status import (
     DeviceStatus,
@@ -68,6 +69,28 @@ def test_screen_shows_healthy_appliance(screen: Screen) -> None:
         ),
         ({"serving": "draining"}, "state      draining; health ok"),
         ({"health": Health(verdict="failed", reasons=["no worker"])}, "           ! no worker"),
+        (
+            {"health": Health(verdict="degraded", reasons=["hot"], weight=0.5)},
+            "state      serving; health degraded, takes 50% of its viewers",
+        ),
+        ({"fill": FillStatus()}, "fill       none yet: 'oca-fill run', or its timer"),
+        (
+            {"routes": RoutesStatus(routes=3, kept=0, sessions=1, sessions_established=1)},
+            "routes     3 by BGP, 1 of 1 sessions established",
+        ),
+        (
+            {
+                "steering": SteeringStatus(
+                    url="http://steer",
+                    state="connected",
+                    why="",
+                    since_ns=89 * MINUTE_NS,
+                    sends_viewers=False,
+                    judged="turning up: no probe yet",
+                )
+            },
+            "           ! sends no new viewers here: turning up: no probe yet",
+        ),
         ({"links": []}, "links      not known"),
         (
             {"players": PLAYERS},

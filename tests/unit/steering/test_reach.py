@@ -100,6 +100,9 @@ def test_reach_follows_changes_within_whole_table() -> None:
     box.tell(reach, {"45.1.0.0/16": NEAR})
     whole = box.batch({"45.2.0.0/16": NEAR}, whole=True)
     take(reach, "east-a", replace(whole, ends=False))
+    stands_at = reach.heard["east-a"].digest
+    reach.doubt("east-a")  # it is just sending it whole
+    assert reach.heard["east-a"].digest == stands_at
     before = box.digest
     change = box.batch({"45.3.0.0/16": NEAR, "45.2.0.0/16": FAR}, ("45.1.0.0/16",))
     assert change.before == before
