@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from fill.diff import Skipped
 from oca.common.messages import FillProgress
-from oca.store.fill_record import FilledNight
+from oca.store.fill_record import FilledNight, with_moved
 
 LISTED_MAX = 100
 NIGHTS_MAX = 60
@@ -39,20 +39,12 @@ def with_fill(
 ) -> Night:
     """The night with a fill added that stands as ``progress`` tells."""
     so_far = before or Night(night=night, started_at_ns=progress.started_at_ns, ended_at_ns=progress.updated_at_ns)
-    sources = dict(so_far.bytes_by_source)
-    for kind, count in progress.bytes_by_source.items():
-        sources[kind] = sources.get(kind, 0) + count
     listed = tuple(entry for entry, _ in zip(refused, range(LISTED_MAX), strict=False))
     return replace(
-        so_far,
+        with_moved(so_far, progress, bytes_in=bytes_in),
         ended_at_ns=progress.updated_at_ns,
         fills=so_far.fills + 1,
         filling_s=so_far.filling_s + max(0, progress.updated_at_ns - progress.started_at_ns) / 1e9,
-        assets_in=so_far.assets_in + progress.assets_done,
-        bytes_in=so_far.bytes_in + bytes_in,
-        bytes_by_source=sources,
-        assets_out=so_far.assets_out + progress.assets_evicted,
-        bytes_out=so_far.bytes_out + progress.bytes_evicted,
         refused=listed,
         refused_total=progress.assets_failed,
         left_out=tuple(left_out[:LISTED_MAX]),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-DAY_S = 86400.0
-FACTOR = 4.0
+from oca.common.damping import DAY_S, damped_s
+
 SETTLE_S_MAX = 4 * 3600.0
 
 
@@ -41,5 +41,5 @@ def come_back(before: Absences, gone_at_s: float, now: float, *, settle_s: float
     """
     is_new = now - before.back_at_s > DAY_S
     times = 1 if is_new else before.times + (gone_at_s >= before.settled_at_s)
-    wait_s = min(settle_s * FACTOR ** min(times - 2, 20), SETTLE_S_MAX) if times > 1 else 0.0
+    wait_s = damped_s(settle_s, times - 2, most_s=SETTLE_S_MAX) if times > 1 else 0.0
     return Absences(times, now, now + wait_s)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from oca.common.messages import Load
 from oca.common.prefix import parse_prefix
-from steering.candidates import Candidate, Viewer
+from steering.candidates import Candidate, Viewer, candidate_of
 from steering.catalogue import AssetSummary, Title
 from steering.claims import Claims
 from steering.decision_record import BoxSeen, Seen
@@ -17,7 +17,6 @@ from steering.edition import Edition
 from steering.feedback import Score, Slowed
 from steering.holders import Holding
 from steering.liveness import Liveness
-from steering.load import CAPACITY_UNKNOWN, share_taken, use_ratio
 from steering.order import NEAREST_PER_CLASS, NearSite, home_of, nearest_sites, order_sites
 from steering.ranking import Ranking, rank
 from steering.recent import Recent
@@ -79,11 +78,8 @@ class Again:
         return {name: Slowed(weight, _SAID, 0.0) for name, weight in told.items()}
 
     def _candidate(self, box: BoxSeen) -> Candidate:
-        fleet = self.settings.fleet
-        used = use_ratio(_load_of(box), by_cpu=fleet.shed_by_cpu, expected_bytes_per_s=box.expected_bytes_per_s)
-        share = share_taken(used, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
-        liveness = Liveness(box.standing, box.weight, "")
-        return Candidate(box.appliance, "", liveness, box.link_bytes_per_s or CAPACITY_UNKNOWN, share * box.weight)
+        liveness, expected = Liveness(box.standing, box.weight, ""), box.expected_bytes_per_s
+        return candidate_of(box.appliance, liveness, _load_of(box), self.settings.fleet, expected_bytes_per_s=expected)
 
     def _edition(self, seen: Seen) -> Edition:
         """A title of as many assets: which ones was not recorded, and no order depends on it."""

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
+from oca.common.messages import Load
 from steering.claims import Claims
 from steering.edition import Edition
 from steering.feedback import Slowed
 from steering.holders import Holding
 from steering.liveness import Liveness
-from steering.load import place_of
+from steering.load import CAPACITY_UNKNOWN, place_of, share_kept, share_taken, use_ratio
 from steering.order import RankedSite
 from steering.rights import barred_there
+from steering.settings import FleetTable
 
 _by_standing = itemgetter(0, 1)
 _NONE_SLOWED: Mapping[str, Slowed] = {}
@@ -41,6 +43,24 @@ class Candidate(NamedTuple):
     keys: tuple[str, ...] = ()
     kept: float = 1.0
     expected_bytes_per_s: float = 0.0
+
+
+def candidate_of(
+    appliance: str,
+    liveness: Liveness,
+    load: Load,
+    fleet: FleetTable,
+    *,
+    expected_bytes_per_s: float,
+    url: str = "",
+    keys: tuple[str, ...] = (),
+) -> Candidate:
+    """A box that has told its load: what it takes and keeps of its viewers by that, and by its weight."""
+    used = use_ratio(load, by_cpu=fleet.shed_by_cpu, expected_bytes_per_s=expected_bytes_per_s)
+    share = share_taken(used, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
+    kept = share_kept(used, full_ratio=fleet.full_ratio)
+    capacity, weight = load.link_bytes_per_s or CAPACITY_UNKNOWN, liveness.weight
+    return Candidate(appliance, url, liveness, capacity, share * weight, keys, kept * weight, expected_bytes_per_s)
 
 
 class Rejected(NamedTuple):

@@ -8,9 +8,8 @@ import typer
 
 from oca.common.command import EXIT_FAILED, ConfigOption, JsonOption, SetOption, print_error, print_json, print_line
 from oca.common.units import format_instant
+from steering.cli_opened import opened
 from steering.cli_tables import print_table
-from steering.settings import load_settings
-from steering.state.engine import open_state
 from steering.trust.audit import fault_of, read_entries
 
 ROWS_MAX = 1_000_000
@@ -26,11 +25,8 @@ def audit(
     json: JsonOption = False,
 ) -> None:
     """Show the audit log: every change of the fleet, titles, keys and users."""
-    state = open_state(load_settings(config, sets or ()).state)
-    try:
+    with opened(config, sets) as (_, state):
         entries, fault = read_entries(state, last=last), fault_of(state) if verify else ""
-    finally:
-        state.close()
     if json:
         print_json({"entries": entries, "fault": fault})
     elif entries:

@@ -14,6 +14,7 @@ from oca.common.command import ConfigOption, JsonOption, SetOption, print_error,
 from oca.common.units import format_bytes, format_duration, format_rate
 from steering.catalogue import Title, read_titles
 from steering.cli_meter import Meter
+from steering.cli_opened import opened
 from steering.cli_tables import print_table
 from steering.publish import Publication
 from steering.publish import publish as publish_folder
@@ -109,11 +110,8 @@ def publish(
 
 def titles(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """List what is published."""
-    state = open_state(load_settings(config, sets or ()).state)
-    try:
+    with opened(config, sets) as (_, state):
         rows = [_row(title) for title in read_titles(state)]
-    finally:
-        state.close()
     if json:
         print_json({"titles": rows})
     elif not rows:

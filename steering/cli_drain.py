@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,14 +11,13 @@ from msgspec import Struct
 from oca.common.command import ConfigOption, JsonOption, SetOption, print_json, print_line
 from oca.common.errors import ConfigError
 from oca.common.units import parse_duration
+from steering.cli_opened import opened
 from steering.drains import DRAIN_S_MAX, REASON_CHARACTERS_MAX, Scope, sentence
 from steering.local_actor import local_actor
 from steering.operators_orders import change_turnup
 from steering.operators_orders import drain as put_drain
 from steering.operators_orders import undrain as end_drain
-from steering.settings import SteeringSettings, load_settings
-from steering.state.engine import open_state
-from steering.state.store import StateStore
+from steering.settings import SteeringSettings
 
 turnup_app = typer.Typer(help="New appliances: what they have to pass before their first viewer.", no_args_is_help=True)
 ApplianceOption = Annotated[str, typer.Option("--appliance", help="Which appliance.")]
@@ -60,7 +57,7 @@ def drain(
         raise ConfigError(
             "--reason is too long, or no plain line", remedy=f"{REASON_CHARACTERS_MAX} characters at most"
         )
-    with _opened(config, sets) as (settings, state):
+    with opened(config, sets) as (settings, state):
         scope, name = _named(settings, appliance, site)
         made = put_drain(state, local_actor(), scope, name, for_s=for_s, reason=reason)
     if json:
@@ -77,7 +74,7 @@ def undrain(
     json: JsonOption = False,
 ) -> None:
     """Send viewers to an appliance or a site again that was drained from here."""
-    with _opened(config, sets) as (settings, state):
+    with opened(config, sets) as (settings, state):
         scope, name = _named(settings, appliance, site)
         if not end_drain(state, local_actor(), scope, name):
             raise ConfigError(
@@ -109,7 +106,7 @@ def again(
 def _turnup(
     appliance: str, action: Literal["accept", "again"], config: Path | None, sets: list[str] | None, *, json: bool
 ) -> None:
-    with _opened(config, sets) as (settings, state):
+    with opened(config, sets) as (settings, state):
         _, name = _named(settings, appliance, "")
         if not settings.turnup.wanted:
             raise ConfigError("[turnup] wanted = false: nothing is checked", remedy="set it to true first")
@@ -139,13 +136,3 @@ def _named(settings: SteeringSettings, appliance: str, site: str) -> tuple[Scope
             remedy="look at [[site]] in the settings file" if known else "give --config with the service's settings",
         )
     return ("site" if site else "appliance"), name
-
-
-@contextmanager
-def _opened(config: Path | None, sets: list[str] | None) -> Iterator[tuple[SteeringSettings, StateStore]]:
-    settings = load_settings(config, sets or ())
-    state = open_state(settings.state)
-    try:
-        yield settings, state
-    finally:
-        state.close()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -14,11 +11,11 @@ from oca.common.clock import now_ns
 from oca.common.command import ConfigOption, JsonOption, SetOption, print_error, print_json, print_line
 from oca.common.errors import ConfigError
 from oca.common.units import format_instant, parse_duration
+from steering.cli_opened import opened
 from steering.cli_tables import print_table
 from steering.local_actor import local_actor
-from steering.settings import SteeringSettings, load_settings
-from steering.state.engine import open_state
-from steering.state.store import StateReader, StateStore
+from steering.settings import SteeringSettings
+from steering.state.store import StateReader
 from steering.trust.audit import audited
 from steering.trust.identities import forget, open_token, record_of, records, revoke, token_of
 
@@ -67,7 +64,7 @@ def create(
         raise typer.BadParameter(f"{ttl!r} is not 60s to 30d", param_hint="--ttl")
     from oca.common.new_key import new_secret  # noqa: PLC0415 - loads cryptography
 
-    with _opened(config, sets) as (settings, state):
+    with opened(config, sets) as (settings, state):
         _refuse_unknown(settings, appliance)
         at_ns = now_ns()
         with audited(state, local_actor(), "enrol create", appliance, now_ns=at_ns) as transaction:
@@ -86,7 +83,7 @@ def create(
 @enrol_app.command("list")
 def list_identities(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Show by what each appliance is known: its key, a token_file, its address; and tokens that are open."""
-    with _opened(config, sets) as (settings, state):
+    with opened(config, sets) as (settings, state):
         rows = _rows(settings, state)
     if json:
         print_json({"appliances": rows})
@@ -111,7 +108,7 @@ def revoke_identity(
     appliance: ApplianceArgument, config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False
 ) -> None:
     """Let this appliance in no more, at once, by whatever; a new token enrols it anew."""
-    with _opened(config, sets) as (settings, state):
+    with opened(config, sets) as (settings, state):
         if record_of(state, appliance) is None:
             _refuse_unknown(settings, appliance)
         with audited(state, local_actor(), "enrol revoke", appliance, now_ns=now_ns()) as transaction:
@@ -125,7 +122,7 @@ def forget_identity(
     appliance: ApplianceArgument, config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False
 ) -> None:
     """Drop an identity or its revocation: the appliance counts by token_file or address again."""
-    with _opened(config, sets) as (_, state):
+    with opened(config, sets) as (_, state):
         if record_of(state, appliance) is None and token_of(state, appliance) is None:
             raise ConfigError(f"{appliance} has no identity", remedy="see 'oca-steering enrol list'")
         with audited(state, local_actor(), "enrol forget", appliance, now_ns=now_ns()) as transaction:
@@ -162,16 +159,6 @@ def _rows(settings: SteeringSettings, state: StateReader) -> list[IdentityRow]:
             )
         )
     return rows
-
-
-@contextmanager
-def _opened(config: Path | None, sets: list[str] | None) -> Iterator[tuple[SteeringSettings, StateStore]]:
-    settings = load_settings(config, sets or ())
-    state = open_state(settings.state)
-    try:
-        yield settings, state
-    finally:
-        state.close()
 
 
 def _refuse_unknown(settings: SteeringSettings, appliance: str) -> None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from oca.common.clock import now_s, utc_of
 from oca.common.command import ConfigOption, JsonOption, SetOption, print_json, print_line
 from oca.common.errors import ConfigError
+from steering.cli_opened import opened
 from steering.cli_tables import print_table
 from steering.key_schedule import StoredKey
 from steering.local_actor import local_actor
@@ -33,11 +34,8 @@ def list_keys(config: ConfigOption = None, sets: SetOption = None, json: JsonOpt
     """Show the keys, oldest first; never what is in them."""
     from steering.signing import read_keys  # noqa: PLC0415 - loads cryptography
 
-    state = open_state(load_settings(config, sets or ()).state)
-    try:
+    with opened(config, sets) as (_, state):
         _show(read_keys(state), json=json)
-    finally:
-        state.close()
 
 
 @keys_app.command("rotate")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -16,10 +13,9 @@ from oca.common.clock import now_ns
 from oca.common.command import ConfigOption, JsonOption, SetOption, print_error, print_json, print_line
 from oca.common.errors import ConfigError
 from oca.common.units import format_instant, parse_duration
+from steering.cli_opened import opened
 from steering.cli_tables import print_table
 from steering.local_actor import local_actor
-from steering.settings import load_settings
-from steering.state.engine import open_state
 from steering.state.store import StateStore
 from steering.trust.audit import audited
 from steering.trust.roles import Role
@@ -86,7 +82,7 @@ def add(
 ) -> None:
     """Add a user: read looks, operate changes what is served, admin also enrols."""
     _refuse_name(name)
-    with _opened(config, sets) as state:
+    with opened(config, sets) as (_, state):
         if user_of(state, name) is not None:
             raise ConfigError(f"there is a user {name} already", remedy="see 'oca-steering users role' and 'password'")
         _put(state, name, role, _password(name, stdin=password_stdin), "user add")
@@ -102,7 +98,7 @@ def password(
     json: JsonOption = False,
 ) -> None:
     """Set a new password; ends all sessions and tokens of the user."""
-    with _opened(config, sets) as state:
+    with opened(config, sets) as (_, state):
         user = _known(state, name)
         _put(state, name, user.role, _password(name, stdin=password_stdin), "user password")
     _show(Changed(name, "has a new password, and is logged out everywhere"), json=json)
@@ -117,7 +113,7 @@ def role_(
     json: JsonOption = False,
 ) -> None:
     """Give a user another role, from the next request on."""
-    with _opened(config, sets) as state:
+    with opened(config, sets) as (_, state):
         user = _known(state, name)
         with audited(state, local_actor(), "user role", f"{name} {role}", now_ns=now_ns()) as transaction:
             change_role(transaction, user, role)
@@ -127,7 +123,7 @@ def role_(
 @users_app.command("remove")
 def remove(name: NameArgument, config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Remove a user, with all sessions and tokens."""
-    with _opened(config, sets) as state:
+    with opened(config, sets) as (_, state):
         _known(state, name)
         with audited(state, local_actor(), "user remove", name, now_ns=now_ns()) as transaction:
             remove_user(transaction, name)
@@ -154,7 +150,7 @@ def token(
 
     at_ns, secret = now_ns(), new_secret()
     login = Login(user=name, kind="token", label=label, made_at_ns=at_ns, ends_at_ns=at_ns + int(seconds * 1e9))
-    with _opened(config, sets) as state:
+    with opened(config, sets) as (_, state):
         _known(state, name)
         with audited(state, local_actor(), "user token", f"{name} {label}", now_ns=at_ns) as transaction:
             open_login(transaction, secret, login)
@@ -174,7 +170,7 @@ def end_token(
     json: JsonOption = False,
 ) -> None:
     """End the tokens of a user that have this label."""
-    with _opened(config, sets) as state:
+    with opened(config, sets) as (_, state):
         _known(state, name)
         if not any(login.user == name and login.label == label for login in logins(state, "token", now_ns=now_ns())):
             raise ConfigError(f"{name} has no token {label!r}", remedy="see 'oca-steering users list'")
@@ -186,7 +182,7 @@ def end_token(
 @users_app.command("list")
 def list_users(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Show who may log in, and which sessions and tokens are open."""
-    with _opened(config, sets) as state:
+    with opened(config, sets) as (_, state):
         at_ns = now_ns()
         sessions, tokens = logins(state, "session", now_ns=at_ns), logins(state, "token", now_ns=at_ns)
         rows = [
@@ -255,12 +251,3 @@ def _show(changed: Changed, *, json: bool) -> None:
         print_json(changed)
     else:
         print_line(f"{changed.name} {changed.outcome}")
-
-
-@contextmanager
-def _opened(config: Path | None, sets: list[str] | None) -> Iterator[StateStore]:
-    state = open_state(load_settings(config, sets or ()).state)
-    try:
-        yield state
-    finally:
-        state.close()

@@ -9,7 +9,7 @@ from oca.common.clock import monotonic_s, now_ns
 from oca.common.messages import Load, PrefixQuality
 from oca.common.prefix import Prefix
 from steering.address import Address, parse_address
-from steering.candidates import Candidate, Look, Viewer
+from steering.candidates import Candidate, Look, Viewer, candidate_of
 from steering.catalogue import Catalogue, Title
 from steering.claims import Claims, Shape
 from steering.decision_log import DecisionLog
@@ -20,7 +20,7 @@ from steering.feedback import Feedback
 from steering.fleet import Fleet
 from steering.holders import Holding, TitleHolders
 from steering.liveness import Liveness, Standing, report_age_limit_s
-from steering.load import CAPACITY_UNKNOWN, NO_LOAD, share_kept, share_taken, use_ratio
+from steering.load import NO_LOAD
 from steering.metrics import Counts
 from steering.order import NEAREST_PER_CLASS, NearSite, Order, home_of, nearest_sites, order_sites
 from steering.ranking import Ranking, no_token, rank
@@ -298,11 +298,12 @@ class Decider:
         if report is None:
             return Candidate(appliance, "", liveness)
         fleet = self.settings.fleet
-        expected_bytes_per_s = self._expected.viewers(appliance, now_s) * fleet.viewer_bits_per_s / 8
-        used = use_ratio(report.load, by_cpu=fleet.shed_by_cpu, expected_bytes_per_s=expected_bytes_per_s)
-        share = share_taken(used, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
-        url = report.delivery_urls[0].rstrip("/")
-        capacity = report.load.link_bytes_per_s or CAPACITY_UNKNOWN
-        kept = share_kept(used, full_ratio=fleet.full_ratio)
-        weight, keys = liveness.weight, tuple(report.keys)
-        return Candidate(appliance, url, liveness, capacity, share * weight, keys, kept * weight, expected_bytes_per_s)
+        return candidate_of(
+            appliance,
+            liveness,
+            report.load,
+            fleet,
+            expected_bytes_per_s=self._expected.viewers(appliance, now_s) * fleet.viewer_bits_per_s / 8,
+            url=report.delivery_urls[0].rstrip("/"),
+            keys=tuple(report.keys),
+        )

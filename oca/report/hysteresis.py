@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from oca.common.damping import DAY_S, damped_s
+
 Side = Literal["bad", "between", "good"]
 """Of a value: beyond the threshold at which it counts, beyond that at which it ends, or between the two."""
-RETURN_S = 86400.0
-RETURN_FACTOR = 4.0
 
 
 class Damper:
@@ -49,7 +49,7 @@ class Damper:
     @property
     def release_s(self) -> float:
         """How long it must be good this time."""
-        return min(self._release_s * RETURN_FACTOR**self._returns, self._release_s_max)
+        return damped_s(self._release_s, self._returns, most_s=self._release_s_max)
 
     def good_s(self, now: float) -> float:
         """For how long it has been good; 0 while it is not."""
@@ -66,8 +66,8 @@ class Damper:
         else:
             self._good_since = None
         if not self.is_on and self._bad_since is not None and now - self._bad_since >= self._hold_s:
-            recent = self._ended_at is not None and now - self._ended_at < RETURN_S
-            self._returns = min(self._returns + 1, 20) if recent else 0
+            recent = self._ended_at is not None and now - self._ended_at < DAY_S
+            self._returns = self._returns + 1 if recent else 0
             self.is_on = True
         elif self.is_on and self._good_since is not None and now - self._good_since >= self.release_s:
             self.is_on, self._ended_at = False, now
@@ -76,4 +76,4 @@ class Damper:
     def is_forgettable(self, now: float) -> bool:
         """Whether nothing of it matters any more."""
         idle = not self.is_on and self._bad_since is None
-        return idle and (self._ended_at is None or now - self._ended_at >= RETURN_S)
+        return idle and (self._ended_at is None or now - self._ended_at >= DAY_S)

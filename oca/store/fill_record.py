@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 from oca.common.messages import Count, FillProgress, Message, Nanoseconds, SourceKind
 
@@ -49,18 +52,11 @@ class FillFigures(Struct, frozen=True, kw_only=True):
 
 def with_progress(before: FillFigures, progress: FillProgress, *, bytes_in: int) -> FillFigures:
     """The figures with a fill added that stands so; ``before`` is what they were when it began."""
-    sources = dict(before.bytes_by_source)
-    for kind, count in progress.bytes_by_source.items():
-        sources[kind] = sources.get(kind, 0) + count
     done = progress.state == "done"
-    return FillFigures(
+    return replace(
+        with_moved(before, progress, bytes_in=bytes_in),
         done=before.done + done,
         incomplete=before.incomplete + (progress.state == "incomplete"),
-        bytes_by_source=sources,
-        assets_in=before.assets_in + progress.assets_done,
-        bytes_in=before.bytes_in + bytes_in,
-        assets_out=before.assets_out + progress.assets_evicted,
-        bytes_out=before.bytes_out + progress.bytes_evicted,
         assets_failed=before.assets_failed + (progress.assets_failed if progress.state != "running" else 0),
         done_at_ns=progress.updated_at_ns if done else before.done_at_ns,
     )
@@ -129,6 +125,24 @@ class FilledNight(Struct, frozen=True, kw_only=True):
     def efficiency_is_final(self) -> bool:
         """Whether the day after is over."""
         return self.served_until_ns >= self.ended_at_ns + SERVED_SPAN_NS
+
+
+Sums = TypeVar("Sums", bound=FillFigures | FilledNight)
+
+
+def with_moved(before: Sums, progress: FillProgress, *, bytes_in: int) -> Sums:
+    """``before`` with what a fill brought in and evicted added."""
+    sources = dict(before.bytes_by_source)
+    for kind, count in progress.bytes_by_source.items():
+        sources[kind] = sources.get(kind, 0) + count
+    return replace(
+        before,
+        bytes_by_source=sources,
+        assets_in=before.assets_in + progress.assets_done,
+        bytes_in=before.bytes_in + bytes_in,
+        assets_out=before.assets_out + progress.assets_evicted,
+        bytes_out=before.bytes_out + progress.bytes_evicted,
+    )
 
 
 class NightShown(Message, frozen=True):

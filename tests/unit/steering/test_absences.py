@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.absences import DAY_S, NEVER_AWAY, SETTLE_S_MAX, Absences, come_back
+from oca.common.damping import DAY_S
+from steering.absences import NEVER_AWAY, SETTLE_S_MAX, Absences, come_back
 
 
 def test_absence_counts_for_nothing_the_first_time_in_a_day() -> None:
