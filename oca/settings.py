@@ -89,12 +89,7 @@ def load_settings(path: Path | None, sets: Sequence[str] = ()) -> ApplianceSetti
     Raises:
         ConfigError: Naming file, key, value and limit.
     """
-    return settings.load(ApplianceSettings, _named(path), environment=os.environ, prefix=PREFIX, sets=sets)
-
-
-def _named(path: Path | None) -> Path | None:
-    """The installed file where none is named, if there is one: a command is then about the box that it runs on."""
-    return path or (INSTALLED if INSTALLED.exists() else None)
+    return settings.load(ApplianceSettings, path, environment=os.environ, prefix=PREFIX, sets=sets, installed=INSTALLED)
 
 
 class _AdminSettings(Table, frozen=True):
@@ -110,6 +105,12 @@ def load_admin(path: Path | None, sets: Sequence[str] = ()) -> AdminTable:
         ConfigError: Naming file, key, value and limit.
     """
     found = settings.load(
-        _AdminSettings, _named(path), environment=os.environ, prefix=PREFIX, sets=sets, only_known_tables=True
+        _AdminSettings,
+        path,
+        environment=os.environ,
+        prefix=PREFIX,
+        sets=sets,
+        only_known_tables=True,
+        installed=INSTALLED,
     )
     return found.admin

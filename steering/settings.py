@@ -27,7 +27,6 @@ from steering.turnup_settings import TurnupTable
 
 PREFIX = "OCASTEERING"
 INSTALLED = Path("/etc/oca-steering/steering.toml")
-"""What commands go by that are given no file: with the defaults they would change another state, and say so."""
 HEADING = """Settings of steering: oca-steering serve --config steering.toml
 Each key is shown with its default. Any key outside [[site]] can also be set by the environment, as
 OCASTEERING_TABLE__KEY, or by --set table.key=value. 'oca-steering config check FILE' checks a file."""
@@ -279,8 +278,7 @@ def load_settings(path: Path | None, sets: Sequence[str] = ()) -> SteeringSettin
     Raises:
         ConfigError: Naming file, key, value and limit.
     """
-    found = path or (INSTALLED if INSTALLED.exists() else None)
-    return load(SteeringSettings, found, environment=os.environ, prefix=PREFIX, sets=sets)
+    return load(SteeringSettings, path, environment=os.environ, prefix=PREFIX, sets=sets, installed=INSTALLED)
 
 
 def taken_up(_key: str) -> str:

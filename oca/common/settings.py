@@ -33,20 +33,25 @@ def load(
     prefix: str,
     sets: Sequence[str] = (),
     only_known_tables: bool = False,
+    installed: Path | None = None,
 ) -> Schema:
     """Read, merge and check the settings.
 
     Args:
         schema: The Struct to fill.
-        path: The TOML file, or None for defaults alone.
+        path: The TOML file, or None for ``installed``, or else for defaults alone.
         environment: Usually ``os.environ``; names that start with ``prefix`` + ``_`` and hold ``__`` are settings.
         prefix: ``OCA`` for the appliance, ``OCAFILL``, ``OCASTEERING``.
         sets: ``table.key=value`` from the command line; values as in TOML, or plain text.
+        installed: The file that a command goes by which is given none, if it is there: with the defaults it would be
+            about, and change, another service than the one that runs here.
         only_known_tables: Leave out tables that ``schema`` does not declare (for a program that reads another's file).
 
     Raises:
         ConfigError: Naming file, key, value and limit.
     """
+    if path is None and installed is not None and installed.exists():
+        path = installed
     document = _read(path) if path is not None else {}
     origins: dict[str, str] = {}
     for origin, steps, text in _overrides(environment, prefix, sets):

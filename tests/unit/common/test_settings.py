@@ -58,6 +58,15 @@ def test_settings_load_defaults_without_file() -> None:
     assert load(Schema, None, environment={}, prefix="OCA") == Schema()
 
 
+def test_settings_go_by_installed_file_where_none_is_named(tmp_path: Path) -> None:
+    installed, named = tmp_path / "installed.toml", tmp_path / "named.toml"
+    assert load(Schema, None, environment={}, prefix="OCA", installed=installed) == Schema()
+    installed.write_text('[store]\nname = "installed"\n')
+    named.write_text('[store]\nname = "named"\n')
+    assert load(Schema, None, environment={}, prefix="OCA", installed=installed).store.name == "installed"
+    assert load(Schema, named, environment={}, prefix="OCA", installed=installed).store.name == "named"
+
+
 def test_settings_rank_file_below_environment_below_flags(load_text: Load) -> None:
     text = '[store]\nname = "file"\nratio = 0.2\ndevices = ["/file"]\n'
     environment = {"OCA_STORE__NAME": "environment", "OCA_STORE__RATIO": "0.3"}
