@@ -30,7 +30,7 @@ test: .venv/.dev-ready debian lint ## everything CI runs: lint, types, unit and 
 test-unit: .venv/.dev-ready ## the fast tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" -q tests
 
-test-long: .venv/.dev-ready debian ## the tests that take minutes: packages built alike, alarms by faults, a federation killed, players moved, a fill whose device hangs
+test-long: .venv/.dev-ready .venv/.docs-ready debian ## the tests that take minutes: the guide as a site, packages built alike, alarms by faults, a federation killed, players moved, a fill whose device hangs
 	@$(BIN)/python -m pytest -m "system and long" -q tests
 
 fuzz: .venv/.dev-ready ## fuzz the HTTP parser for an hour, or FUZZ_SECONDS, and record it in tests/fuzz/outcome.json
@@ -70,7 +70,7 @@ bench-cold: .venv/.dev-ready debian-bench ## viewers of what is in memory while 
 bench-forecast: .venv/.dev-ready ## tomorrow's demand forecast and placed, beside pull-through caches; FORECAST="--charts FILE --curve FILE"
 	@$(BIN)/python -m benchmarks.forecast $(FORECAST)
 
-bench-plan: .venv/.dev-ready ## a night's plans for 20,000 appliances and a million assets, the first and the next; PLAN="--clusters 60" for less
+bench-plan: .venv/.dev-ready ## a night's plans for 20,000 appliances and a million assets, the first and the next; PLAN="--clusters 1000" for less
 	@$(BIN)/python -m benchmarks.plan $(PLAN)
 
 bench-store: .venv/.dev-ready ## start-up and memory with millions of objects, and the page cache beside a fill
@@ -85,6 +85,11 @@ bench-fill: .venv/.dev-ready debian-bench ## a fill from a local peer beside cur
 bench-players: .venv/.dev-ready ## what viewers feel: 200 players before a demo of its own
 	@$(BIN)/python -m benchmarks.players --demo 127.0.41 --players 200 --seconds 60 --headless $(PLAYERS)
 
+docs: .venv/.docs-ready ## the operator's guide as a site in dist/docs, read and searched offline; warnings are errors, each link and anchor is checked
+	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python -m sphinx -q -n -W --keep-going -d dist/docs-trees docs dist/docs
+	@$(BIN)/python docs/check_site.py dist/docs
+
 wheel: .venv/.demo-ready ## dist/*.whl, with the page's player inside
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
@@ -93,7 +98,7 @@ deb: .venv/.demo-ready ## dist/*.deb for Debian 12: its own Python packages, use
 	@$(BIN)/python -m debian $(DEB)
 
 lock: .venv/.dev-ready ## pin the newest versions that pyproject.toml allows
-	@for set in dev demo package spark; do case $$set in dev) extras="--upgrade --extra demo --extra dev";; demo) extras="--extra demo";; package) extras="";; spark) extras="--extra spark";; esac; \
+	@for set in dev demo package docs spark; do case $$set in dev) extras="--upgrade --extra demo --extra dev --extra tracing";; demo) extras="--extra demo";; package) extras="--extra tracing";; docs) extras="--extra docs";; spark) extras="--extra spark";; esac; \
 	[ $$set = dev ] || extras="$$extras --constraint requirements/dev.lock"; \
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 $$extras --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$set.lock; done
@@ -129,4 +134,9 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/spark.lock
 	@touch $@
 
-.PHONY: help setup demo demo-check test test-unit test-long test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-plan bench-steering bench-players wheel deb lock debian debian-bench clean
+.venv/.docs-ready: .venv/.demo-ready requirements/docs.lock
+	@echo "Installing Sphinx, MyST and Furo"
+	@$(PIP) install --no-deps --require-hashes -r requirements/docs.lock
+	@touch $@
+
+.PHONY: help docs setup demo demo-check test test-unit test-long test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-plan bench-steering bench-players wheel deb lock debian debian-bench clean

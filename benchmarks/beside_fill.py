@@ -1,7 +1,7 @@
 """What viewers feel of a fill at full rate onto the device that they are served from: a part of ``benchmarks.fill``.
 
-Windows with and without the fill take turns in one run, so that what else the machine does falls on both. As root, who
-serves and who asks have real-time priority, so that it falls on neither.
+Windows without a fill, with one, and with one that is kept off the worker's core take turns in one run, so that what
+else the machine does falls on all. As root, who serves and who asks have real-time priority, so that it falls on none.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ REAL_TIME = os.geteuid() == 0
 BEGUN_BYTES = 20_000_000
 END_S_MAX = 30.0
 PERCENTILES = (
+    ("all_p50_us", "p50 to first byte, all", None),
+    ("all_p99_us", "p99 to first byte, all", TIMES_BAR),
     ("p50_us", "p50 to first byte from memory", None),
     ("p99_us", "p99 to first byte from memory", TIMES_BAR),
     ("other_p50_us", "p50 to last byte from device", None),
@@ -48,37 +50,45 @@ METHOD = (
     f"viewers beside a fill: one worker with everything on, on core {SERVER_CORE}; load in C on core {LOAD_CORE}: "
     f"{cold.RATE} requests a second for {cold.HOT_FILES} objects of {cold.HOT_BYTES} bytes in memory, and as many for "
     f"objects of {cold.COLD_BYTES} bytes that have to be read from the device, each asked once; times from when a "
-    "request was due, to the first byte of the first kind and the last byte of the other; windows without and with "
-    f"'oca-fill run --now' alternate, uncapped, into the same store, of assets of {SEGMENTS} objects of "
+    "request was due, to the first byte of the first kind and the last byte of the other, and to the first of all; "
+    "windows without a fill, with 'oca-fill run --now', and with that kept to the load's core, take turns; the fill is "
+    f"uncapped, into the same store, of assets of {SEGMENTS} objects of "
     f"{SEGMENT_BYTES} bytes from nginx as its origin, both with the priorities that the unit gives a fill; as root the "
     "worker and the load have real-time priority, so that others on the machine do not count (nor what the fill takes "
-    "of the processors: its device and its memory do); ratios are medians over pairs of neighbouring windows"
+    "of the processors: its device and its memory do); ratios are medians over neighbouring windows"
 )
+
+KINDS = ("no fill", "beside a fill", "beside a fill on the other core")
 
 
 class Window(Struct, frozen=True):
-    """One window; the fill's rate is what it brought in meanwhile."""
+    """One window of a kind; the fill's rate is what it brought in meanwhile."""
 
-    filling: bool
+    kind: str
     fill_bytes_per_s: float
     p50_us: int
     p99_us: int
     other_p50_us: int
     other_p99_us: int
+    all_p50_us: int
+    all_p99_us: int
 
 
 def figures_of(windows: Sequence[Window]) -> list[dict[str, Any]]:
-    """Percentiles with and without, their ratios, and how fast the fill was."""
-    alone, beside = ([each for each in windows if each.filling is filling] for filling in (False, True))
-    rate = statistics.median(each.fill_bytes_per_s for each in beside)
-    figures = [figure("fill beside viewers: rate", rate / 1e6, "MB/s")]
+    """Percentiles of each kind, their ratios to those without a fill, and how fast the fills were."""
+    alone, *others = ([each for each in windows if each.kind == kind] for kind in KINDS)
+    figures = []
+    for name, beside in zip(KINDS[1:], others, strict=True):
+        rate = statistics.median(each.fill_bytes_per_s for each in beside)
+        figures.append(figure(f"rate of {name.removeprefix('beside ')}, viewers beside it", rate / 1e6, "MB/s"))
     for what, name, bar in PERCENTILES:
-        for kind, when in ((alone, "no fill"), (beside, "beside a fill")):
-            value = statistics.median(getattr(each, what) for each in kind)
-            figures.append(figure(f"viewers' {name}, {when}", value, "µs"))
-        pairs = zip(alone, beside, strict=True)
-        times = statistics.median(getattr(with_it, what) / max(1, getattr(without, what)) for without, with_it in pairs)
-        figures.append(figure(f"viewers' {name}, beside a fill ÷ without", times, "times", bar=bar))
+        for kind, found in zip(KINDS, (alone, *others), strict=True):
+            value = statistics.median(getattr(each, what) for each in found)
+            figures.append(figure(f"viewers' {name}, {kind}", value, "µs"))
+        for kind, beside in zip(KINDS[1:], others, strict=True):
+            pairs = zip(alone, beside, strict=True)
+            times = statistics.median(getattr(with_it, what) / max(1, getattr(none, what)) for none, with_it in pairs)
+            figures.append(figure(f"viewers' {name}, {kind} ÷ without", times, "times", bar=bar))
     return figures
 
 
@@ -135,10 +145,13 @@ class Fill:
         return sum(size_of(part) for part in parts)
 
     @contextlib.asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """At full rate within the body; what it brought is gone afterwards."""
+    async def at_work(self, *, apart: bool) -> AsyncIterator[None]:
+        """At full rate within the body, ``apart`` from the worker's core or wherever there is room; what it brought is
+        gone afterwards.
+        """
         before = self.arrived_bytes()
         process = await asyncio.create_subprocess_exec(
+            *(("taskset", "-c", str(LOAD_CORE)) if apart else ()),
             *AS_UNIT,
             *(sys.executable, "-c", "from fill.cli import main; main()", "run", "--now"),
             *("--config", str(self._folder / "fill.toml")),
@@ -183,16 +196,16 @@ def put_first(pids: Sequence[int]) -> None:
             os.sched_setscheduler(int(task.name), os.SCHED_FIFO, os.sched_param(1))
 
 
-async def window(folder: Path, program: Path, peer: Peer, fill: Fill, seconds: int, *, filling: bool) -> Window:
+async def window(folder: Path, program: Path, peer: Peer, fill: Fill, seconds: int, *, kind: str) -> Window:
     """One window."""
     hot, others = cold.lists(seconds)
     cold.drop(folder)
     await cold.load(program, peer, 1, (hot, hot), real_time=REAL_TIME)
-    async with fill.at_work() if filling else contextlib.nullcontext():
+    async with contextlib.nullcontext() if kind == KINDS[0] else fill.at_work(apart=kind == KINDS[2]):
         before, began_s = fill.arrived_bytes(), asyncio.get_running_loop().time()
         told = await cold.load(program, peer, seconds, (hot, others), real_time=REAL_TIME)
         rate = (fill.arrived_bytes() - before) / (asyncio.get_running_loop().time() - began_s)
-    result = Window(filling, rate, *(told[key] for key in ("p50_us", "p99_us", "other_p50_us", "other_p99_us")))
+    result = Window(kind, rate, *(told[key] for key in Window.__struct_fields__[2:]))
     print(structs.asdict(result), file=sys.stderr, flush=True)
     return result
 
@@ -231,7 +244,7 @@ async def measure(folder: Path, *, pairs: int, seconds: int) -> list[Window]:
             os.setpriority(os.PRIO_PROCESS, pid, 10)
         fill = Fill(folder, device)
         for number in range(pairs):
-            turn = (False, True) if number % 2 == 0 else (True, False)
-            windows += [await window(viewers, program, ours, fill, seconds, filling=filling) for filling in turn]
+            turn = (*KINDS[number % 3 :], *KINDS[: number % 3])
+            windows += [await window(viewers, program, ours, fill, seconds, kind=kind) for kind in turn]
     await steering.server.close()
     return windows

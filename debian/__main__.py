@@ -21,8 +21,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make deb", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the package")
     parser.add_argument("--version", default=f"{__version__}-1", help="version of the package")
-    parser.add_argument("--wheels", type=Path, default=ROOT / ".demo" / "wheels", help="where downloads are kept")
-    parser.add_argument("--effort", type=int, choices=range(10), default=4, help="of xz; 0: quick, larger package")
+    parser.add_argument("--kept", type=Path, default=ROOT / ".demo" / "package", help="for what the next build needs")
+    parser.add_argument("--effort", type=int, choices=range(10), default=4, help="of xz; 0: quick, not packed at all")
     wanted = parser.parse_args()
     machine = output("dpkg", "--print-architecture")
     if machine not in MACHINES:
@@ -32,7 +32,7 @@ def main() -> int:
     package = wanted.out / f"open-appliance_{wanted.version}_{machine}.deb"
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(ROOT, Path(folder) / "stage", version=wanted.version, machine=machine, built_at_s=commit_time())
-        stage.fill(wanted.wheels)
+        stage.fill(wanted.kept)
         stage.pack(package, effort=wanted.effort)
     digest = hashlib.sha256(package.read_bytes()).hexdigest()
     print(f"{package}  {format_bytes(package.stat().st_size)}\nsha256 {digest}")

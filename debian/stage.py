@@ -23,7 +23,9 @@ GLIBC_MINOR = 36
 HOME = Path("usr/lib/open-appliance")
 DOC = Path("usr/share/doc/open-appliance")
 PROGRAMS = {"oca": "oca.cli", "oca-fill": "fill.cli", "oca-steering": "steering.cli"}
+OWN = ("oca", "fill", "steering")
 SCRIPTS = ("postinst", "prerm", "postrm")
+_PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 _LAUNCHER = """#!/{home}/bin/python3
 import sys
 
@@ -45,18 +47,17 @@ class Stage:
         self._built_at_s = built_at_s
         self._site = folder / HOME / "lib" / PYTHON / "site-packages"
 
-    def fill(self, wheels: Path) -> None:
-        """Put every file where it belongs; ``wheels`` keeps downloads between builds."""
-        self._site.mkdir(parents=True)
-        digests = self._install(wheels)
+    def fill(self, kept: Path) -> None:
+        """Put every file where it belongs; ``kept`` is a folder for what is the same at the next build."""
+        self._site.parent.mkdir(parents=True)
+        digests = self._install(kept)
         self._environment_files()
         self._system_files()
         self._documents()
         (self._folder / DOC / "sbom.cdx.json").write_bytes(bill(self._version, self._parts(digests)))
-        self._compile()
 
     def pack(self, package: Path, *, effort: int) -> None:
-        """Write the package: the same tree, commit and effort (of xz, 0 to 9) give the same bytes."""
+        """Write the package: the same tree, commit and effort (of xz; 0: not packed) give the same bytes."""
         control = self._folder / "DEBIAN"
         control.mkdir()
         size = sum(path.lstat().st_size for path in self._folder.rglob("*") if path.is_file())
@@ -76,41 +77,58 @@ class Stage:
             os.utime(path, (self._built_at_s, self._built_at_s), follow_symlinks=False)
         self._folder.chmod(0o755)
         os.utime(self._folder, (self._built_at_s, self._built_at_s))
-        self._run("dpkg-deb", "--root-owner-group", "-Zxz", f"-z{effort}", "--build", str(self._folder), str(package))
+        packing = ("-Zxz", f"-z{effort}") if effort else ("-Znone",)
+        self._run("dpkg-deb", "--root-owner-group", *packing, "--build", str(self._folder), str(package))
 
-    def _install(self, wheels: Path) -> dict[str, str]:
+    def _install(self, kept: Path) -> dict[str, str]:
         """Install what the lock file pins, and our own wheel; the digest of each wheel by its distribution's name."""
-        wheels.mkdir(parents=True, exist_ok=True)
+        others = self._others(kept)
+        shutil.copytree(others / "site", self._site, symlinks=True)
+        digests: dict[str, str] = json.loads((others / "digests.json").read_text())
+        own = self._folder.with_name("own")
+        self._run(*_PIP, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={own}", str(self._root))
+        digests |= self._unpack(own, self._site)
+        self._compile(*(self._site / name for name in OWN), site=self._site)
+        return digests
+
+    def _others(self, kept: Path) -> Path:
+        """What the lock file pins, installed and compiled, with its digests: kept, for it is the same at each build."""
         lock = self._root / "requirements/package.lock"
+        recipe = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes() + self._machine.encode()).hexdigest()
+        made = kept / f"parts-{recipe[:16]}"
+        if made.is_dir():
+            return made
+        fresh = self._folder.with_name("others")
+        pinned = ("--no-deps", "--require-hashes", *self._chosen(), f"--requirement={lock}")
+        self._run(*_PIP, "download", f"--dest={fresh / 'wheels'}", *pinned)
+        digests = self._unpack(fresh / "wheels", fresh / "site")
+        self._compile(fresh / "site", site=fresh / "site")
+        (fresh / "digests.json").write_text(json.dumps(digests))
+        shutil.rmtree(fresh / "wheels")
+        kept.mkdir(parents=True, exist_ok=True)
+        for old in kept.glob("parts-*"):
+            shutil.rmtree(old)
+        copied = kept / f".parts-{os.getpid()}"
+        shutil.move(fresh, copied)
+        copied.rename(made)
+        return made
+
+    def _unpack(self, wheels: Path, site: Path) -> dict[str, str]:
+        found = sorted(wheels.glob("*.whl"))
+        options = ("--no-deps", "--no-index", "--no-compile", *self._chosen(), f"--target={site}")
+        self._run(*_PIP, "install", *options, *map(str, found))
+        shutil.rmtree(site / "bin", ignore_errors=True)
+        for record in site.glob("*.dist-info/*"):
+            if record.name in ("direct_url.json", "REQUESTED", "INSTALLER", "RECORD"):
+                record.unlink()  # dpkg knows what belongs to it; the first names a folder of the builder's
+        return {_plain(path.name.split("-")[0]): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+    def _chosen(self) -> list[str]:
         architecture = MACHINES[self._machine]
         tags = [f"manylinux_2_{minor}_{architecture}" for minor in range(GLIBC_MINOR, 4, -1)]
         tags += [f"manylinux{year}_{architecture}" for year in ("2014", "2010", "1")]
         chosen = ["--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=abi3"]
-        chosen += ["--abi=none", *(f"--platform={tag}" for tag in tags)]
-        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
-        fresh = self._folder.with_name("wheels")
-        pinned = ("--no-deps", "--require-hashes", *chosen, f"--requirement={lock}")
-        kept = (*pip, "download", "--no-index", f"--find-links={wheels}", f"--dest={fresh}", *pinned)
-        if self._fails(*kept):  # the index is asked only for what is not kept yet
-            self._run(*pip, "download", f"--dest={wheels}", *pinned)
-            self._run(*kept)
-        self._run(*pip, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={fresh}", str(self._root))
-        found = sorted(fresh.glob("*.whl"))
-        self._run(
-            *pip,
-            "install",
-            "--no-deps",
-            "--no-index",
-            "--no-compile",
-            *chosen,
-            f"--target={self._site}",
-            *map(str, found),
-        )
-        shutil.rmtree(self._site / "bin", ignore_errors=True)
-        for record in self._site.glob("*.dist-info/*"):
-            if record.name in ("direct_url.json", "REQUESTED", "INSTALLER", "RECORD"):
-                record.unlink()  # dpkg knows what belongs to it; the first names a folder of the builder's
-        return {_plain(path.name.split("-")[0]): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+        return [*chosen, "--abi=none", *(f"--platform={tag}" for tag in tags)]
 
     def _environment_files(self) -> None:
         binaries = self._folder / HOME / "bin"
@@ -138,13 +156,14 @@ class Stage:
             path.write_text(text)
 
     def _documents(self) -> None:
+        """The pages lie to each other as they do in the source, so that their links hold."""
         target = self._folder / DOC
-        shutil.copytree(
-            self._root / "docs", target, ignore=shutil.ignore_patterns("*.py", "__pycache__"), dirs_exist_ok=True
-        )
+        target.mkdir(parents=True)
+        unwanted = shutil.ignore_patterns("*.py", "__pycache__", "index.md", "site")
+        for name in ("docs", "config", "benchmarks/results"):
+            shutil.copytree(self._root / name, target / name, ignore=unwanted)
         for name in ("CHANGELOG.md", "SECURITY.md", "debian/copyright"):
             shutil.copy(self._root / name, target)
-        shutil.copytree(self._root / "config", target / "config")
 
     def _parts(self, digests: dict[str, str]) -> Iterator[Part]:
         for metadata in sorted(self._site.glob("*.dist-info/METADATA")):
@@ -158,10 +177,11 @@ class Stage:
         if (self._site / "steering/page/vendor/hls.min.mjs").exists():
             yield Part("hls.js", lock["packages"]["node_modules/hls.js"]["version"], "npm", "Apache-2.0")
 
-    def _compile(self) -> None:
+    def _compile(self, *folders: Path, site: Path) -> None:
         """Compile all now: the services may write nothing there, and removal is to leave nothing behind."""
-        options = ("-q", "-f", "-j", "2", "--invalidation-mode", "unchecked-hash", "-s", str(self._folder), "-p", "/")
-        self._run(PYTHON, "-m", "compileall", *options, str(self._site))
+        options = ("-q", "-f", "-j", "2", "--invalidation-mode", "unchecked-hash")
+        places = ("-s", str(site), "-p", f"/{HOME}/lib/{PYTHON}/site-packages")
+        self._run(PYTHON, "-m", "compileall", *options, *places, *map(str, folders))
 
     def _runs(self, path: Path) -> bool:
         return path.parent == self._folder / HOME / "bin" or path.name in SCRIPTS

@@ -69,5 +69,6 @@ def _appliance(places: Places, appliance: Appliance, folder: Path, store_bytes: 
         f'[store]\ndevices = ["{folder / "device0"}"]\ndevice_bytes_max = {store_bytes}\n'
         f"reserve_ratio = 0.0\n\n"
         f'[steering]\nurl = "{places.steering_url}"\nother_urls = [{others}]\n'
-        f'identity_file = "{folder / "identity.json"}"\n'
+        f'identity_file = "{folder / "identity.json"}"\n\n'
+        "[health]\ncpu_ratio_enter = 1.0\n"  # players, browser and encoder are busy on the same machine
     )

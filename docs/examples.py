@@ -28,9 +28,9 @@ from oca.turnup.finding import Finding, report, report_lines
 from oca.turnup.judge import DeviceFacts
 from oca.turnup.kernel import KERNEL, MODULES
 
-_PLACE = re.compile(r"(<!-- Printed by docs/generate\.py: ([a-z -]+) -->\n```\n).*?(```\n)", re.DOTALL)
+_PLACE = re.compile(r"(<!-- Printed by docs/generate\.py: ([a-z -]+) -->\n```text\n).*?(```\n)", re.DOTALL)
 
-_NOW_NS = 1_795_680_000_000_000_000
+NOW_NS = 1_795_680_000_000_000_000
 """2026-11-26 08:00 UTC."""
 _DAY_NS = 86_400 * 10**9
 
@@ -96,14 +96,15 @@ def _found() -> Iterator[Finding]:
     )
 
 
-def _status(**changes: Any) -> Status:
+def example_status(**changes: Any) -> Status:
+    """A box on a usual morning."""
     gigabit, tib = 125_000_000.0, 2**40
     status = Status(
         appliance="fra1-a",
         site="fra1",
         version="0.1.0",
-        started_at_ns=_NOW_NS - 12 * _DAY_NS,
-        at_ns=_NOW_NS,
+        started_at_ns=NOW_NS - 12 * _DAY_NS,
+        at_ns=NOW_NS,
         serving="serving",
         drain_left_s=0,
         drained_at_ns=0,
@@ -119,7 +120,7 @@ def _status(**changes: Any) -> Status:
             url="https://steering.example.net",
             state="connected",
             why="",
-            since_ns=_NOW_NS - 5 * _DAY_NS,
+            since_ns=NOW_NS - 5 * _DAY_NS,
         ),
         players=PlayersStatus(
             pacing="off",
@@ -131,7 +132,7 @@ def _status(**changes: Any) -> Status:
         ),
         fill=FillStatus(
             state="done",
-            updated_at_ns=_NOW_NS - 5 * 3600 * 10**9,
+            updated_at_ns=NOW_NS - 5 * 3600 * 10**9,
             bytes_total=412 * 2**30,
             bytes_done=412 * 2**30,
             assets_total=96,
@@ -145,8 +146,8 @@ def _status(**changes: Any) -> Status:
 
 
 def _drain() -> Iterable[str]:
-    until_ns = _NOW_NS + 7200 * 10**9
-    draining = _status(serving="draining", drain_left_s=7200.0, drained_at_ns=_NOW_NS, drained_until_ns=until_ns)
+    until_ns = NOW_NS + 7200 * 10**9
+    draining = example_status(serving="draining", drain_left_s=7200.0, drained_at_ns=NOW_NS, drained_until_ns=until_ns)
     answer = serving_change(draining, changed=True)
     yield f"{answer.serving}: {answer.follows}"
 
@@ -161,7 +162,7 @@ def _top() -> Iterable[str]:
     prefixes = [("198.51.100.0/24", 1_204, 2.6), ("203.0.113.0/24", 877, 1.9), ("2001:db8:40::/48", 612, 1.4)]
     return top_lines(
         Top(
-            status=_status(),
+            status=example_status(),
             assets=[
                 HotAsset(asset=name, requests_per_s=each, bytes_per_s=rate * gigabit) for name, each, rate in rates
             ],
@@ -172,7 +173,7 @@ def _top() -> Iterable[str]:
 
 EXAMPLES: dict[str, Callable[[], Iterable[str]]] = {
     "oca check": _check,
-    "oca status": lambda: status_lines(_status()),
+    "oca status": lambda: status_lines(example_status()),
     "oca top": _top,
     "oca drain": _drain,
 }

@@ -24,6 +24,7 @@ from docs.dashboards import dashboards
 from docs.examples import with_examples
 from fill.settings import FillSettings
 from oca.common.config_command import TakenUp
+from oca.common.later import whole
 from oca.common.metrics import Family
 from oca.common.settings import Key, keys, toml
 from oca.delivery.metrics import DELIVERY
@@ -31,10 +32,10 @@ from oca.report.metrics import APPLIANCE
 from oca.settings import ApplianceSettings
 from oca.store.scrub_messages import SCRUB
 from oca.turnup.kernel import sysctl_file
-from steering.api_document import PARTS
-from steering.endpoints import Endpoint, declared
+from steering.api.document import PARTS
+from steering.api.endpoints import Endpoint, declared
+from steering.api.openapi import open_path
 from steering.metrics import STEERING
-from steering.openapi import open_path
 from steering.settings import SteeringSettings
 from steering.trust.gate import wanted_role
 
@@ -94,7 +95,7 @@ def commands_page() -> str:
     lines = ["# Commands", "", GENERATED, ""]
     lines += ["Exit codes: 0 done, 1 failed, 2 bad usage, 78 bad configuration, 130 interrupted."]
     for name, app, *_ in PROGRAMS:
-        lines += _command_lines(name, typer.main.get_command(app))
+        lines += _command_lines(name, whole(app))
     return "\n".join(lines) + "\n"
 
 

@@ -24,6 +24,7 @@ from oca.common.errors import OcaError, SteeringError, StoreError, StoreFullErro
 from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, FillPlan, FillSource
 from oca.common.tasks import Tasks
+from oca.common.tracing import OFF, Span, Tracing
 from oca.store.records import HeldPack
 from oca.store.staging import StagedAsset, pack_bytes
 from oca.store.store import Store
@@ -31,6 +32,8 @@ from oca.store.store import Store
 PACK_OVERHEAD_BYTES = 8192
 """What a pack takes beside its objects, roughly: enough to plan with; the store itself knows to the byte."""
 MANIFEST_ATTEMPTS_MAX = 4
+ASSET_SPANS_MAX = 500
+"""Assets of one fill that its trace shows: what viewers of traces can draw."""
 _log = get_logger("fill")
 Result = TypeVar("Result")
 
@@ -54,7 +57,10 @@ class FillAgent:
         budget: BudgetTable,
         rank: SourceRank,
         dice: Callable[[], float],
+        tracing: Tracing = OFF,
     ) -> None:
+        self._tracing = tracing
+        self._spans_left = ASSET_SPANS_MAX
         self._store = store
         self._client = client
         self._fetcher = fetcher
@@ -119,30 +125,42 @@ class FillAgent:
     async def _work(self, turns: Turns) -> None:
         while (turn := turns.next(clock.monotonic_s())) is not None:
             if isinstance(turn, Turn):
-                await self._take_turn(turn, turns)
+                with self._traced(turn) as span:
+                    await self._take_turn(turn, turns, span)
             else:
                 await asyncio.sleep(turn)
 
-    async def _take_turn(self, turn: Turn, turns: Turns) -> None:
+    def _traced(self, turn: Turn) -> Span:
+        self._spans_left -= 1
+        if self._spans_left < 0:
+            return self._tracing.quiet()
+        planned = turn.fetch.planned
+        return self._tracing.child("fill asset", {"oca.asset": planned.asset, "oca.asset.bytes": planned.bytes})
+
+    async def _take_turn(self, turn: Turn, turns: Turns, span: Span) -> None:
         """Fetch the asset from those that may be asked by now, or leave it for later if more may be then."""
         planned = turn.fetch.planned
         try:
             manifest = await self._manifest(planned.asset)
+            span.set({"oca.sources": len(manifest.sources), "oca.master": manifest.master})
             now_s = clock.monotonic_s()
             found = reach(manifest.sources, master=manifest.master, waited_s=now_s - turn.since_s, waits=self._waits)
             why = await self._fetch_asset(manifest, found.sources) if found.sources or found.more_in_s is None else ""
         except StoreFullError as full:
             self._full = True
             self._tracker.failed(planned.asset, planned.bytes, str(full))
+            span.fail(str(full))
             return
         except OcaError as error:
-            self._fail(planned.asset, planned.bytes, str(error))
+            self._fail(planned.asset, planned.bytes, str(error), span)
             return
         if found.more_in_s is not None and planned.asset not in self._brought:
-            self._tracker.waiting(planned.asset, f"{why}; {found.why}" if why else found.why)
+            waits = f"{why}; {found.why}" if why else found.why
+            self._tracker.waiting(planned.asset, waits)
+            span.event("put back", {"oca.why": waits})
             turns.put_back(turn, clock.monotonic_s(), more_in_s=found.more_in_s)
         elif why:
-            self._fail(planned.asset, manifest.bytes, why)
+            self._fail(planned.asset, manifest.bytes, why, span)
 
     async def _fetch_asset(self, manifest: AssetManifest, sources: Sequence[FillSource]) -> str:
         """Bring the asset in whole; why not, if no source could, or the device fails.
@@ -169,8 +187,9 @@ class FillAgent:
             _log.info("asset committed", asset=manifest.asset, bytes=manifest.bytes)
         return why
 
-    def _fail(self, asset: str, size: int, why: str) -> None:
+    def _fail(self, asset: str, size: int, why: str, span: Span) -> None:
         self._barred.add(asset)
+        span.fail(why)
         self._tracker.failed(asset, size, why)
         _log.warning("asset failed", asset=asset, why=why)
 

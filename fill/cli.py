@@ -1,105 +1,32 @@
-"""The command ``oca-fill``: composes settings, service and display, and turns outcomes into exit codes."""
+"""The command ``oca-fill``: where each of its commands is."""
 
 from __future__ import annotations
 
-import sys
-from typing import Annotated
-
-import typer
-import uvloop
-from rich.console import Console
-
-from fill import cli_plan, cli_state
-from fill.gate import pause_why
-from fill.progress import BarDisplay, Display, LogDisplay, summary
-from fill.service import FillService
-from fill.settings import HEADING, PREFIX, Configuration, FillSettings, check_start, load, start_logging, taken_up
-from fill.state import FillState
 from oca import __version__
-from oca.common import clock
-from oca.common.command import (
-    EXIT_FAILED,
-    JsonOption,
-    RequiredConfigOption,
-    SetOption,
-    new_app,
-    print_json,
-    print_line,
-    run_app,
-)
-from oca.common.config_command import config_app
-from oca.common.errors import OcaError
-from oca.common.messages import FillProgress
+from oca.common.command import new_app, run_app
 
 NAME = "oca-fill"
-app = new_app(NAME, __version__, "Load tomorrow's popular titles onto this appliance, overnight.")
-app.add_typer(
-    config_app(FillSettings, prefix=PREFIX, heading=HEADING, check_start=check_start, taken_up=taken_up), name="config"
-)
-
-
-@app.command()
-def run(
-    *,
-    config: RequiredConfigOption,
-    sets: SetOption = None,
-    now: Annotated[bool, typer.Option("--now", help="Fill at once, whatever the window.")] = False,
-    forever: Annotated[
-        bool, typer.Option("--forever", help="Stay, and fill in every window; without it, one fill and exit.")
-    ] = False,
-    no_wait: Annotated[
-        bool,
-        typer.Option("--no-wait", help="Outside the window fetch what is urgent and end, as a timer wants it."),
-    ] = False,
-    json: JsonOption = False,
-) -> None:
-    """Ask steering for the plan, evict what must give way, fetch what is missing, commit each asset whole.
-
-    Waits for the fill window; outside it, what the plan marks urgent is fetched. A fill that is stopped or killed
-    goes on from where it was when it is run again.
-    """
-    if forever and no_wait:
-        raise typer.BadParameter("--forever waits for every window; leave one of the two out", param_hint="--no-wait")
-    configuration = load(config, sets or ())
-    start_logging(configuration)
-    pause = FillState(configuration.devices[0]).pause(clock.now_ns())
-    if now and pause is not None:
-        raise OcaError(f"fills are {pause_why(pause)}", remedy="resume first, then fill")
-    service = FillService(configuration, lambda: _new_display(configuration), ignore_window=now, wait=not no_wait)
-    if forever:
-        uvloop.run(service.run_forever())
-        return
-    progress = uvloop.run(service.run_once())
-    if progress is None:
-        what = "nothing to fetch now" if no_wait else "stopped before a fill began, or nothing to fetch now"
-        print_line(f"{what}; 'oca-fill status' says why")
-    elif json:
-        print_json(progress)
-    else:
-        _print_outcome(progress)
-    if not no_wait if progress is None else progress.state != "done":
-        raise typer.Exit(EXIT_FAILED)
-
-
-for command in (cli_plan.plan, cli_state.report, cli_state.status, cli_state.pause, cli_state.resume):
-    app.command()(command)
+COMMANDS = {
+    "run": (
+        "fill.cli_run:run",
+        "Ask steering for the plan, evict what must give way, fetch what is missing, commit each asset whole.",
+    ),
+    "plan": ("fill.cli_plan:plan", "Show what a fill would do now, and why, without doing it."),
+    "report": (
+        "fill.cli_state:report",
+        "Show what the last nights' fills brought: bytes and assets, by source, what was refused, and what came of it.",
+    ),
+    "status": ("fill.cli_state:status", "Show whether a fill runs, how far it is, and what holds it back."),
+    "pause": (
+        "fill.cli_state:pause",
+        "Fetch nothing more, urgent or not, until resume; a fill that runs stops within seconds and keeps what came.",
+    ),
+    "resume": ("fill.cli_state:resume", "End a pause; an agent that runs goes on within seconds."),
+    "config": ("fill.cli_config:fill_config", "Print, check and explain the settings."),
+}
+app = new_app(NAME, __version__, "Load tomorrow's popular titles onto this appliance, overnight.", COMMANDS)
 
 
 def main() -> None:
     """Entry point."""
     run_app(app, NAME)
-
-
-def _new_display(configuration: Configuration) -> Display:
-    if not sys.stderr.isatty():
-        return LogDisplay()
-    return BarDisplay(lambda: start_logging(configuration), Console(stderr=True))
-
-
-def _print_outcome(progress: FillProgress) -> None:
-    print_line(summary(progress))
-    failed = [entry for entry in progress.current if entry.state == "failed"]
-    for entry in failed:
-        print_line(f"  {entry.asset}: {entry.reason}")
-    if len(failed) < progress.assets_failed:
-        print_line(f"  and {progress.assets_failed - len(failed)} more, in the log")

@@ -17,9 +17,9 @@ from fill.http import new_session
 from fill.preview import Preview, preview_fill
 from fill.schedule import in_order
 from fill.service import new_client
-from fill.settings import Configuration, load, start_logging
+from fill.settings import Configuration, load_for_command, start_logging
 from fill.state import FillState
-from oca.common.command import JsonOption, RequiredConfigOption, SetOption, print_json, print_line
+from oca.common.command import ConfigOption, JsonOption, SetOption, print_json, print_line
 from oca.common.errors import SteeringError
 from oca.common.messages import AssetManifest, FillPlan
 from oca.common.units import format_bytes
@@ -28,7 +28,7 @@ from oca.store.use import survey
 
 
 def plan(
-    config: RequiredConfigOption,
+    config: ConfigOption = None,
     sets: SetOption = None,
     explain_asset: Annotated[
         str, typer.Option("--explain", metavar="ASSET", help="Tell of one asset why, in which place and from whom.")
@@ -36,7 +36,7 @@ def plan(
     json: JsonOption = False,
 ) -> None:
     """Show what a fill would do now, and why, without doing it."""
-    configuration = load(config, sets or ())
+    configuration = load_for_command(config, sets)
     start_logging(configuration)
     wanted, manifest = uvloop.run(_ask(configuration, explain_asset))
     preview = _preview(configuration, wanted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -16,16 +15,16 @@ from fill.night import Night
 from fill.page import KINDS, efficiency_text, render_page
 from fill.progress import summary
 from fill.served import note_served
-from fill.settings import Configuration, load, start_logging
+from fill.settings import Configuration, load_for_command, start_logging
 from fill.state import FillState
 from oca.common import clock
-from oca.common.command import JsonOption, RequiredConfigOption, SetOption, print_json, print_line
+from oca.common.command import ConfigOption, JsonOption, SetOption, for_seconds, print_json, print_line
 from oca.common.errors import OcaError
 from oca.common.messages import FillProgress
 from oca.common.units import format_bytes, format_duration, format_instant
 from oca.store.fill_record import Pause, is_running
 
-HOURS_MAX = 24 * 365
+PAUSE_S_MAX = 365 * 86400
 
 
 class NightReport(Struct, frozen=True):
@@ -51,7 +50,7 @@ class Standing(Struct, frozen=True):
 
 
 def report(
-    config: RequiredConfigOption,
+    config: ConfigOption = None,
     sets: SetOption = None,
     nights: Annotated[int, typer.Option("--nights", min=1, max=60, help="How many of the last nights.")] = 7,
     page: Annotated[Path | None, typer.Option("--page", help="Write them as an HTML page with a plot.")] = None,
@@ -61,7 +60,7 @@ def report(
 
     Efficiency is what viewers got from the box in the 24 hours after the night ÷ what the night filled.
     """
-    configuration = load(config, sets or ())
+    configuration = load_for_command(config, sets)
     start_logging(configuration)
     state = FillState(configuration.devices[0])
     uvloop.run(_note_served(configuration, state))
@@ -77,9 +76,9 @@ def report(
             _print_night(night)
 
 
-def status(config: RequiredConfigOption, sets: SetOption = None, json: JsonOption = False) -> None:
+def status(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """Show whether a fill runs, how far it is, and what holds it back."""
-    configuration = load(config, sets or ())
+    configuration = load_for_command(config, sets)
     state = FillState(configuration.devices[0])
     gate, progress, now_ns = Gate(configuration, state, ignore_window=False).look(), state.progress(), clock.now_ns()
     standing = Standing(
@@ -100,26 +99,25 @@ def status(config: RequiredConfigOption, sets: SetOption = None, json: JsonOptio
 
 
 def pause(
-    config: RequiredConfigOption,
+    config: ConfigOption = None,
     sets: SetOption = None,
-    hours: Annotated[
-        float | None, typer.Option("--for", metavar="HOURS", help="End the pause by itself after so many hours.")
-    ] = None,
+    lasting: Annotated[
+        str, typer.Option("--for", help="End the pause by itself after this: 30m, 2h or 1d; a number alone: hours.")
+    ] = "",
     why: Annotated[str, typer.Option("--why", help="Shown to whoever asks why nothing is filled.")] = "",
 ) -> None:
     """Fetch nothing more, urgent or not, until resume; a fill that runs stops within seconds and keeps what came."""
-    if hours is not None and not 0 < hours <= HOURS_MAX:
-        raise typer.BadParameter(f"more than 0 and at most {HOURS_MAX} hours", param_hint="--for")
-    configuration = load(config, sets or ())
+    for_s = for_seconds(f"{lasting}h" if lasting.isdigit() else lasting, most_s=PAUSE_S_MAX)
+    configuration = load_for_command(config, sets)
     now_ns = clock.now_ns()
-    until_ns = now_ns + int(timedelta(hours=hours).total_seconds() * 1e9) if hours is not None else 0
+    until_ns = now_ns + for_s * 10**9 if for_s else 0
     FillState(configuration.devices[0]).begin_pause(Pause(now_ns, until_ns, why[:400]))
     print_line(f"paused until {format_instant(until_ns)}" if until_ns else "paused until 'oca-fill resume'")
 
 
-def resume(config: RequiredConfigOption, sets: SetOption = None) -> None:
+def resume(config: ConfigOption = None, sets: SetOption = None) -> None:
     """End a pause; an agent that runs goes on within seconds."""
-    configuration = load(config, sets or ())
+    configuration = load_for_command(config, sets)
     state = FillState(configuration.devices[0])
     paused = state.pause(clock.now_ns()) is not None
     state.end_pause()

@@ -13,7 +13,6 @@ from collections.abc import Callable
 import aiohttp
 from yarl import URL
 
-from fill.http import failure
 from fill.pace import Pacer
 from fill.rank import SourceRank
 from fill.rate import PaceFloor
@@ -22,6 +21,7 @@ from fill.sources import Fault
 from fill.tables import FillTable
 from oca.common import clock
 from oca.common.messages import FillSource, ObjectDescription
+from oca.common.unreachable import failure
 
 REDIRECTS_MAX = 5
 LOOK_S = 0.2

@@ -1,8 +1,7 @@
-"""The HTTP client that steering and sources are asked with, and its failures in words."""
+"""The HTTP client that steering and sources are asked with."""
 
 from __future__ import annotations
 
-import os
 import socket
 
 import aiohttp
@@ -44,14 +43,6 @@ def new_session(*, rate_bytes_per_s_max: int = 0, connections: int = 1) -> aioht
         headers={"User-Agent": f"oca-fill/{__version__}"},
         read_bufsize=min(READ_BUFFER_BYTES, ahead_bytes),
     )
-
-
-def failure(error: Exception) -> str:
-    """Why a request failed, as an operator reads it: the system's words where there are any."""
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, OSError) and cause.errno and not isinstance(cause, socket.gaierror):
-        return os.strerror(cause.errno)
-    return str(getattr(cause, "strerror", None) or error)[:200]
 
 
 async def read_body(response: aiohttp.ClientResponse, bytes_max: int) -> bytearray | None:

@@ -28,6 +28,7 @@ from oca.common.log import get_logger
 from oca.common.messages import FillPlan, FillProgress
 from oca.common.tasks import Tasks
 from oca.common.threads import in_thread
+from oca.common.tracing import OFF, Tracing
 from oca.store.store import Store
 
 SHOW_INTERVAL_S = 0.2
@@ -48,6 +49,7 @@ class OneFill:
         rank: Remembers sources' faults from fill to fill.
         night: What the fill counts to.
         bytes_left: What may be fetched; None: everything.
+        tracing: Records its assets, inside the current span.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class OneFill:
         rank: SourceRank,
         night: str,
         bytes_left: int | None,
+        tracing: Tracing = OFF,
     ) -> None:
+        self._tracing = tracing
         self._configuration = configuration
         self._client = client
         self._state = state
@@ -98,6 +102,7 @@ class OneFill:
                     budget=self._configuration.own.budget,
                     rank=self._rank,
                     dice=dice,
+                    tracing=self._tracing,
                 )
                 await agent.fill(plan, urgent_only=urgent)
 

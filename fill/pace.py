@@ -13,6 +13,8 @@ WAIT_S_MIN = 0.005
 """A shorter wait costs more than it paces: it is left for the next read to repay."""
 FASTEST_DECAY = 0.98
 """The pace of an uncapped fill, which a share is taken of, forgets a hundredth of its best in half a second."""
+PACE_MIN_BYTES_PER_S = 2**20
+"""The least pace that a share is taken to: a fill that begins while the box is busy has no pace of its own yet."""
 
 
 class Pacer:
@@ -47,14 +49,19 @@ class Pacer:
     @property
     def rate_bytes_per_s_max(self) -> int:
         """The cap that holds now; 0: none."""
-        base = self._cap or self._fastest
-        return self._cap if self.share.ratio >= 1 else max(1, int(base * self.share.ratio))
+        if self.share.ratio >= 1:
+            return self._cap
+        if self._cap:
+            return max(1, int(self._cap * self.share.ratio))
+        return max(PACE_MIN_BYTES_PER_S, int(self._fastest * self.share.ratio))
 
     def allow(self, rate_bytes_per_s_max: int, share: Share, now: float) -> None:
         """Go by this cap (0: none) and this share of it from ``now`` on; called about once a second."""
         if self._seen is not None and now > self._seen[0]:
             pace = (self.fetched_bytes - self._seen[1]) / (now - self._seen[0])
-            self._fastest = max(pace, self._fastest * FASTEST_DECAY)
+            # A pace that is held back says nothing of the best.
+            forgets = FASTEST_DECAY if self.share.ratio >= 1 else 1.0
+            self._fastest = max(pace, self._fastest * forgets)
         self._seen = (now, self.fetched_bytes)
         self._cap, self.share = rate_bytes_per_s_max, share
         self._all.change(self.rate_bytes_per_s_max, now)

@@ -26,8 +26,9 @@ from oca.common import clock
 from oca.common.errors import OcaError
 from oca.common.log import get_logger
 from oca.common.memory import give_back
-from oca.common.messages import FillProgress
+from oca.common.messages import FillPlan, FillProgress
 from oca.common.tasks import Tasks
+from oca.common.tracing import OFF, Tracing, Value, open_tracing
 
 LOOK_INTERVAL_S = 2.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -42,6 +43,9 @@ class FillService:
         new_display: Makes what a fill's progress is shown on.
         ignore_window: Fill at once, whatever the time.
         wait: Whether one fill waits for its window, or ends at once outside it.
+
+    Raises:
+        ConfigError: Traces are wanted, and not to be had.
     """
 
     def __init__(
@@ -63,8 +67,14 @@ class FillService:
         self._rank = SourceRank(half_life_s=ladder.fault_half_life_s, slow_answer_s=ladder.slow_answer_s)
         self._said = ""
         self._failures = 0
+        box = configuration.box
+        self._tracing = open_tracing(box.tracing, "oca-fill", instance=box.appliance.id)
         self._stop = asyncio.Event()
         self._stopped_by: signal.Signals | None = None
+
+    def close(self) -> None:
+        """Tell what is left of traces."""
+        self._tracing.close()
 
     async def run_once(self) -> FillProgress | None:
         """Wait for the window, fill, and tell how it went; meanwhile fetch what is urgent.
@@ -133,7 +143,8 @@ class FillService:
             if bytes_left == 0:
                 self._say(self._gate.spent_why())
                 return None
-            client = new_client(session, self._configuration)
+            client = new_client(session, self._configuration, self._tracing)
+            asked_at_ns = clock.now_ns()
             plan = await client.plan()
             if urgent and not any(planned.urgent for planned in plan.assets):
                 return None
@@ -147,11 +158,14 @@ class FillService:
                 rank=self._rank,
                 night=night,
                 bytes_left=bytes_left,
+                tracing=self._tracing,
             )
-            work = fill.run(plan, self._new_display, urgent=urgent, dice=self._dice)
-            why = await self._until_stopped(work, fill.pacer, urgent=urgent)
-            tracker.ended(why=why)
-            progress = tracker.snapshot(clock.now_ns())
+            with self._tracing.root("fill", _about(plan), parent=client.planned_in, began_at_ns=asked_at_ns) as span:
+                work = fill.run(plan, self._new_display, urgent=urgent, dice=self._dice)
+                why = await self._until_stopped(work, fill.pacer, urgent=urgent)
+                tracker.ended(why=why)
+                progress = tracker.snapshot(clock.now_ns())
+                span.set(_outcome_told(progress, urgent=urgent))
             fill.keep(progress, urgent=urgent)
             await client.report(progress)
         give_back()
@@ -231,7 +245,31 @@ async def _outcome(work: Coroutine[None, None, None]) -> OcaError | None:
     return None
 
 
-def new_client(session: aiohttp.ClientSession, configuration: Configuration) -> SteeringClient:
+def _about(plan: FillPlan) -> dict[str, Value]:
+    """Of which plan a fill is, as its span tells."""
+    return {"oca.appliance": plan.appliance, "oca.plan": plan.plan, "oca.plan.assets": len(plan.assets)}
+
+
+def _outcome_told(progress: FillProgress, *, urgent: bool) -> dict[str, Value]:
+    """How a fill went, as its span tells."""
+    by_source = {f"oca.bytes.{kind}": count for kind, count in progress.bytes_by_source.items()}
+    return {
+        "oca.urgent_only": urgent,
+        "oca.state": progress.state,
+        "oca.why": progress.reason,
+        "oca.assets": progress.assets_total,
+        "oca.assets.done": progress.assets_done,
+        "oca.assets.failed": progress.assets_failed,
+        "oca.assets.evicted": progress.assets_evicted,
+        "oca.bytes": progress.bytes_total,
+        "oca.bytes.done": progress.bytes_done,
+        **by_source,
+    }
+
+
+def new_client(session: aiohttp.ClientSession, configuration: Configuration, tracing: Tracing = OFF) -> SteeringClient:
     """A client for the steering that the box's settings name."""
     box = configuration.box
-    return SteeringClient(session, box.steering.urls, appliance=box.appliance.id, credentials=configuration.credentials)
+    return SteeringClient(
+        session, box.steering.urls, appliance=box.appliance.id, credentials=configuration.credentials, tracing=tracing
+    )

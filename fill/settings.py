@@ -31,11 +31,13 @@ from oca.common.box import Box
 from oca.common.errors import ConfigError
 from oca.common.identity import Credentials
 from oca.common.log import LogTable, configure_logging
+from oca.common.owner import become_owner
 from oca.common.settings import Table
 from oca.common.token import read_token
 from oca.store.presence import absent_devices
 
 PREFIX = "OCAFILL"
+INSTALLED = Path("/etc/oca/fill.toml")
 HEADING = """Settings of the fill agent, oca-fill.
 Each key is shown with its default. Who the box is, where it stores and where steering is stand in appliance.toml."""
 
@@ -68,13 +70,18 @@ class Configuration(msgspec.Struct, frozen=True):
 
 
 def load(path: Path | None, sets: Sequence[str]) -> Configuration:
-    """Read fill.toml and the appliance.toml that it names.
+    """Read fill.toml, the installed one if ``path`` is None, and the appliance.toml that it names.
 
     Raises:
         ConfigError: A file, key, value, the token file or the identity is wrong.
     """
-    own = settings.load(FillSettings, path, environment=os.environ, prefix=PREFIX, sets=sets)
-    box_path = (path.parent if path is not None else Path()) / own.box.config
+    own = settings.load(FillSettings, path, environment=os.environ, prefix=PREFIX, sets=sets, installed=INSTALLED)
+    box_path = (path or INSTALLED).parent / own.box.config
+    if path is None and not settings.is_there(box_path):
+        raise ConfigError(
+            f"{box_path} is not there, and no --config is given",
+            remedy="write that file with 'oca init', or name fill.toml with --config",
+        )
     box = settings.load(Box, box_path, environment=os.environ, prefix="OCA", only_known_tables=True)
     if not box.steering.url:
         raise ConfigError(
@@ -87,6 +94,17 @@ def load(path: Path | None, sets: Sequence[str]) -> Configuration:
     return Configuration(
         buckets=buckets, own=own, box=box, window=read_window(own), devices=devices, credentials=credentials
     )
+
+
+def load_for_command(path: Path | None, sets: Sequence[str] | None) -> Configuration:
+    """The same, for a command that uses the devices: root goes on as their folders' owner.
+
+    Raises:
+        ConfigError: As ``load``.
+    """
+    configuration = load(path, sets or ())
+    become_owner(*configuration.devices)
+    return configuration
 
 
 def start_logging(configuration: Configuration) -> None:

@@ -130,7 +130,7 @@ class FillState:
             answer = self._errands.ask({what: work}, timeout_s=0 if self._hangs else ANSWER_S)[what]
             self._hangs = isinstance(answer, Outstanding)
         if isinstance(answer, Outstanding):
-            raise StoreError(f"{self._device}: has not answered for {answer.for_s:.0f} s", remedy="see the kernel log")
+            raise StoreError(f"{self._device}: {answer}", remedy="see the kernel log")
         if isinstance(answer, Exception):
             raise answer
         return cast(Answer, answer)  # the key is this work's own

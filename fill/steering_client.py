@@ -9,13 +9,15 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from fill.http import failure, read_body
+from fill.http import read_body
 from oca.common.errors import ConfigError, SteeringError
 from oca.common.identity import Credentials
 from oca.common.instances import Instances
 from oca.common.log import get_logger
 from oca.common.messages import AssetManifest, FillPlan, FillProgress
 from oca.common.refusal import PROBLEM_BYTES_MAX, read_refusal
+from oca.common.tracing import OFF, TRACERESPONSE, Span, Tracing, asks
+from oca.common.unreachable import failure
 
 ANSWER_BYTES_MAX = 256 * 2**20
 ASK_TIMEOUT_S = 60.0
@@ -35,9 +37,21 @@ class SteeringClient:
     """Talks to steering for one appliance."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, urls: Sequence[str], *, appliance: str, credentials: Credentials
+        self,
+        session: aiohttp.ClientSession,
+        urls: Sequence[str],
+        *,
+        appliance: str,
+        credentials: Credentials,
+        tracing: Tracing = OFF,
     ) -> None:
-        """``urls`` are of instances of one steering, at least one: another is asked where one is away."""
+        """``urls`` are of instances of one steering, at least one: another is asked where one is away.
+
+        What is asked inside a span of ``tracing`` is part of it.
+        """
+        self.planned_in = ""
+        """The trace of the plan that was asked for last, as steering named it: what carries the plan out joins it."""
+        self._tracing = tracing
         self._session = session
         self._instances = Instances(urls)
         self._appliance = appliance
@@ -50,7 +64,7 @@ class SteeringClient:
         Raises:
             SteeringError: Steering cannot be reached, or refuses, or its answer is not as agreed.
         """
-        plan = await self._ask("fill-plan", _plans)
+        plan = await self._ask("fill-plan", "fill-plan", _plans)
         if plan.appliance != self._appliance:
             raise SteeringRefusalError(
                 f"steering sent the plan of {plan.appliance} to {self._appliance}", remedy="report this as a fault"
@@ -63,7 +77,7 @@ class SteeringClient:
         Raises:
             SteeringError: Steering cannot be reached, or refuses, or its answer is not as agreed.
         """
-        manifest = await self._ask(f"assets/{asset}", _manifests)
+        manifest = await self._ask(f"assets/{asset}", "assets/{asset}", _manifests)
         if manifest.asset != asset:
             raise SteeringRefusalError(
                 f"steering sent the manifest of {manifest.asset} for {asset}", remedy="report this as a fault"
@@ -100,23 +114,29 @@ class SteeringClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return False, failure(error) or f"no answer in {PROGRESS_TIMEOUT_S:g} s"
 
-    async def _ask(self, what: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
+    async def _ask(self, what: str, template: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
         away = SteeringError("no instance of steering is named", remedy="set steering.url in appliance.toml")
         for base in self._instances.each():
             try:
-                return await self._ask_one(base, what, decoder)
+                name = f"GET /v1/appliances/{{appliance}}/{template}"
+                attributes = asks("GET", base + self._path(what), name.removeprefix("GET "))
+                with self._tracing.child(name, attributes, kind="client") as span:
+                    return await self._ask_one(base, what, decoder, span)
             except SteeringRefusalError:
                 raise
             except SteeringError as error:
                 away = error
         raise away
 
-    async def _ask_one(self, base: str, what: str, decoder: msgspec.json.Decoder[Answer]) -> Answer:
+    async def _ask_one(self, base: str, what: str, decoder: msgspec.json.Decoder[Answer], span: Span) -> Answer:
         timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT_S)
+        headers = self._headers("GET", what) | span.headers
         try:
             async with self._session.get(
-                self._endpoint(base, what), headers=self._headers("GET", what), timeout=timeout, allow_redirects=False
+                self._endpoint(base, what), headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
+                span.set({"http.response.status_code": response.status})
+                self.planned_in = response.headers.get(TRACERESPONSE, self.planned_in)
                 if response.status != 200:
                     raise await self._refused(base, what, response)
                 body = await read_body(response, ANSWER_BYTES_MAX)

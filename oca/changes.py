@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 Settings = TypeVar("Settings", bound=Struct)
 
-WAITING = ("appliance", "store", "admin", "steering", "routes", "delivery.workers")
+WAITING = ("appliance", "store", "admin", "steering", "routes", "tracing", "delivery.workers")
 """Who the appliance is, what it holds and whom it talks to stay for one run; so do its sockets (``….listen``)."""
 
 

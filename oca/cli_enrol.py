@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oca.common.command import ConfigOption, JsonOption, SetOption, print_json, print_line
+from oca.common.command import ConfigOption, JsonOption, SetOption, print_error, print_json, print_line
 from oca.common.errors import ConfigError
 from oca.settings import load_settings
 
@@ -35,6 +35,8 @@ def enrol(
     if renew:
         answer = enrolment.renew(settings.appliance, settings.steering)
     else:
+        if token == "-" and sys.stdin.isatty():  # noqa: S105 - a dash
+            print_error("Paste the token, then Enter:")
         given = sys.stdin.readline(TOKEN_CHARACTERS_MAX) if token == "-" else token  # noqa: S105 - a dash
         if not given.strip():
             raise ConfigError("--token -: nothing came on standard input", remedy="write the token to it, on one line")

@@ -18,7 +18,7 @@ import typer
 
 from oca import __version__
 from oca.admin.client import ask_status, ask_text
-from oca.cli_turnup import STANDARD, wanted_of
+from oca.cli_turnup import wanted_of
 from oca.common.clock import now_ns, utc_of
 from oca.common.command import ConfigOption, SetOption, print_line
 from oca.common.errors import ConfigError, OcaError
@@ -37,11 +37,11 @@ READ = ("/proc/meminfo", "/proc/mounts", *PRESSURES, "/etc/os-release")
 
 
 def support_bundle(
-    config: ConfigOption = STANDARD,
+    config: ConfigOption = None,
     sets: SetOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="The file; without it, one named after the box.")] = None,
 ) -> None:
-    """Put what a helper needs into one file: settings, status, metrics, checks, logs; no secret, nobody who watched."""
+    """Put what a helper needs into one file: settings, status, metrics, checks, logs; no secret, no viewer."""
     settings = load_settings(config, sets or ())
     target = out or Path(f"oca-support-{settings.appliance.id}-{utc_of(now_ns()):%Y%m%dT%H%M%SZ}.tar.gz")
     own = _own_addresses()
@@ -55,6 +55,8 @@ def support_bundle(
                 entry.size, entry.mtime = len(raw), now_ns() // 10**9
                 bundle.addfile(entry, io.BytesIO(raw))
                 names.append(name)
+    except FileExistsError:
+        raise ConfigError(f"{target}: is there already", remedy="remove it, or give another --out FILE") from None
     except OSError as error:
         remedy = "give --out FILE in a folder that can be written"
         raise ConfigError(f"{target}: cannot be written: {error.strerror}", remedy=remedy) from None

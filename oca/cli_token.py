@@ -138,7 +138,8 @@ def check(
     if json:
         print_json(found)
     else:
-        print_line(f"granted: {found.path}" if found.granted else f"refused: {found.reason}: {found.meaning}")
+        aside = f" ({found.meaning})" if found.meaning else ""
+        print_line(f"granted: {found.path}{aside}" if found.granted else f"refused: {found.reason}: {found.meaning}")
         for name, value in found.claims.items():
             when = f"  ({utc_of(int(value * 1e9)):%Y-%m-%d %H:%M:%S} UTC)" if name in ("exp", "nbf", "iat") else ""
             print_line(f"  {name} = {value}{when}")

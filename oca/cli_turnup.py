@@ -17,19 +17,20 @@ from oca.common.box import Box
 from oca.common.clock import now_s
 from oca.common.command import EXIT_FAILED, ConfigOption, JsonOption, SetOption, print_json, print_line
 from oca.common.errors import ConfigError
-from oca.settings import ApplianceSettings, load_settings
+from oca.common.settings import is_there
+from oca.common.settings_schema import toml
+from oca.settings import INSTALLED, ApplianceSettings, load_settings
 from oca.store import files
 from oca.turnup.answers import Answers, next_steps, settings_text
 from oca.turnup.checks import Wanted, run_checks
 from oca.turnup.devices import mounts
 from oca.turnup.finding import Finding, report, report_lines
 
-STANDARD = Path("/etc/oca/appliance.toml")
 STORES = Path("/var/lib/oca")
 OWNER = "oca"
 FILL_TEXT = """# Settings of the fill agent; each stays as it comes until set here: oca-fill config print.
 [box]
-config = "appliance.toml"
+config = {}
 """
 
 
@@ -49,18 +50,21 @@ def init(
     ] = None,
     steering: Annotated[str, typer.Option("--steering", help="Base URL of steering; none: it stands alone.")] = "",
     token_file: Annotated[str, typer.Option("--token-file", help="File with this box's token for steering.")] = "",
-    out: Annotated[Path, typer.Option("--out", help="The file to write.")] = STANDARD,
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")] = INSTALLED,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
 ) -> None:
     """Write the settings of this box, from flags and, on a terminal, from answers; make the folders of its devices."""
-    if out.exists() and not force:
-        raise ConfigError(f"{out} is there already", remedy="change it by hand, or give --force to write over it")
+    if not force:
+        _refuse_present(out)
     asks = _asks()
     found = [str(point) for point, _, _ in mounts() if point.parent == STORES]
     answers = Answers(
         id=name or _ask("Name of this box (--id)", socket.gethostname().partition(".")[0].lower(), asks=asks),
         site=site or _ask("Its rack, as steering knows it (--site)", "", asks=asks),
-        devices=device or found or [_ask("Folder on its device (--device)", str(STORES / "nvme0"), asks=asks)],
+        devices=[
+            str(Path(each).absolute())
+            for each in device or found or [_ask("Folder on its device (--device)", str(STORES / "nvme0"), asks=asks)]
+        ],
         listen=listen or [_ask("Address and port for viewers (--listen)", "0.0.0.0:80", asks=asks)],
         urls=url or (),
         steering=steering or (typer.prompt("URL of steering (--steering)", default="") if asks else ""),
@@ -69,16 +73,16 @@ def init(
     _write(out, settings_text(answers))
     fill = out.with_name("fill.toml")
     if not fill.exists():
-        fill.write_text(FILL_TEXT)
+        fill.write_text(FILL_TEXT.format(toml(out.name)))
     for folder in answers.devices:
         _make_device(Path(folder))
     print_line(f"{out} written; next:")
-    for step in next_steps(str(out), answers):
+    for step in next_steps(str(out), answers, installed=out == INSTALLED):
         print_line(f"  {step}")
 
 
 def check(
-    config: ConfigOption = STANDARD,
+    config: ConfigOption = None,
     sets: SetOption = None,
     measure: Annotated[
         bool, typer.Option(help="Also measure devices and sending: some 5 s, with a file of 128 MiB on each device.")
@@ -88,7 +92,8 @@ def check(
     """Check what serving viewers takes: machine, devices, network, steering; each with the command that mends it."""
     try:
         settings = load_settings(config, sets or ())
-        findings = [Finding(name="settings", state="pass", why=f"{config} is good")]
+        source = config or (INSTALLED if is_there(INSTALLED) else "the environment")
+        findings = [Finding(name="settings", state="pass", why=f"{source} is good")]
         findings += run_checks(wanted_of(settings, measure=measure))
     except ConfigError as error:
         findings = [Finding(name="settings", state="fail", why=error.message, mend=error.remedy)]
@@ -126,6 +131,16 @@ def wanted_of(settings: ApplianceSettings, *, measure: bool) -> Wanted:
         measure=measure,
         routes=settings.routes,
     )
+
+
+def _refuse_present(out: Path) -> None:
+    try:
+        if not out.exists():
+            return
+    except OSError as error:
+        remedy = "run it as root, or give --out FILE"
+        raise ConfigError(f"{out}: cannot be looked at: {error.strerror}", remedy=remedy) from None
+    raise ConfigError(f"{out} is there already", remedy="change it by hand, or give --force to write over it")
 
 
 def _asks() -> bool:
@@ -170,7 +185,8 @@ def _make_device(folder: Path) -> None:
         if account is not None and os.geteuid() == 0:
             os.chown(folder, account.pw_uid, account.pw_gid)
     except OSError as error:
-        print_line(f"{folder}: not made: {error.strerror}; make it: install -d -o {OWNER} -g {OWNER} {folder}")
+        owner = f"-o {OWNER} -g {OWNER} " if _account() is not None else ""
+        print_line(f"{folder}: not made: {error.strerror}; make it: install -d {owner}{folder}")
 
 
 def _account() -> pwd.struct_passwd | None:

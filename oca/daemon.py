@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from oca import __version__
-from oca.admin.api import admin_app
 from oca.admin.quality import By, QualityPage, quality_page
 from oca.admin.routes import RoutesPage, routes_page, routes_status
 from oca.admin.screen import service_line
@@ -20,9 +19,10 @@ from oca.common.addresses import parse_listen
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.log import configure_logging, get_logger, recent_lines
 from oca.common.messages import Serving
-from oca.common.metrics_collector import registry_of
 from oca.common.notify import notify, notify_alive
+from oca.common.owner import warn_of_root
 from oca.common.tasks import Tasks
+from oca.common.tracing import open_tracing
 from oca.delivery.metrics import DELIVERY
 from oca.delivery.quality import WINDOW_S as QUALITY_WINDOW_S
 from oca.delivery.supervisor import Supervisor
@@ -44,9 +44,7 @@ from oca.signing import SigningState
 from oca.store.scrub_messages import SCRUB
 from oca.succession import Successor, legacy
 
-OBSERVE_INTERVAL_S = 1.0
-RESTART_S = 5.0
-LEGACY_S = 1.0
+OBSERVE_INTERVAL_S, RESTART_S, LEGACY_S = 1.0, 5.0, 1.0
 _log = get_logger("daemon")
 
 
@@ -67,28 +65,26 @@ class Daemon:
             ConfigError: The steering token or a file of keys cannot be read.
             StoreError: The store cannot be read.
         """
-        self._settings = settings
-        self._supervisor = supervisor
+        self._settings, self._supervisor = settings, supervisor
         self._lifecycle = Lifecycle(settings, supervisor, load=load, apply=self._apply, succeed=self._succeed)
         self._inheritance = inheritance or Inheritance()
         self._admin: AdminServer | None = None
-        self._started_at_ns = now_ns()
-        self._tasks = Tasks()
-        self._scrub = Tasks()  # apart: nothing waits for the scrubber but the end
+        self._started_at_ns, self._stopping = now_ns(), False
+        self._tasks, self._scrub = Tasks(), Tasks()  # apart: nothing waits for the scrubber but the end
         self._over, self._hurry = asyncio.Event(), asyncio.Event()
-        self._stopping = False
         self._phase: Serving = "serving"
-        self.past = Past(Path(settings.store.devices[0]), now_ns=self._started_at_ns)
+        devices = [Path(device) for device in settings.store.devices]
+        self.past = Past(devices[0], now_ns=self._started_at_ns)
         hosts = [parse_listen(text, setting="delivery.listen").host for text in settings.delivery.addresses]
         self._scrubbing = Scrubbing(settings.store, inventory.blame)
         self._observer = Observer(
             supervisor, inventory, settings.health, hosts=hosts, read_links=read_links, suspect=self._scrubbing.suspect
         )
-        self._drain = Drain(Path(settings.store.devices[0]), drain_s_max=settings.drain.duration_s_max)
-        self._signing = SigningState(
-            settings.delivery.authorisation, [Path(device) for device in settings.store.devices], supervisor.authorise
-        )
+        out, limit_s = inventory.out(), settings.drain.duration_s_max
+        self._drain = Drain([device for n, device in enumerate(devices) if n not in out], drain_s_max=limit_s)
+        self._signing = SigningState(settings.delivery.authorisation, devices, supervisor.authorise)
         self._boot_id = secrets.token_hex(16)
+        self._tracing = open_tracing(settings.tracing, "oca", instance=settings.appliance.id)
         self._routes = watch_routes(settings.routes, boot_id=self._boot_id)
         self._reporter = self._make_reporter() if settings.steering.url else None
 
@@ -152,7 +148,7 @@ class Daemon:
 
     def hot(self, limit: int) -> HotPage:
         """The assets that most was sent of in the last minute."""
-        return hot_page(self._supervisor.hot.top(limit, monotonic_s()))
+        return hot_page(self._supervisor.gathered.hot.top(limit, monotonic_s()))
 
     def status(self) -> Status:
         """The appliance at a glance."""
@@ -181,12 +177,13 @@ class Daemon:
         """
         predecessor = self._inheritance.predecessor
         if predecessor is None:
-            self._admin = await self._open_admin()
+            self._admin = self._listen_for_admin()
         try:
-            await self._supervisor.start(self._inheritance.take)
+            await self._supervisor.start(self._inheritance.take, meanwhile=self._while_workers_load)
             await self._observer.observe()
             if self._admin is None:  # until now the predecessor could answer better
-                self._admin = await self._open_admin()
+                self._admin = self._listen_for_admin()
+                await self._serve_admin(self._admin)
             self._inheritance.refuse_rest()
             self._tasks.keep_up(self._watch, name="observer", pause_s=RESTART_S)
             if self._scrubbing.is_on:
@@ -200,8 +197,8 @@ class Daemon:
             if self._routes is not None:
                 self._routes.start(self._tasks, self._reporter, pause_s=RESTART_S)
             notify("READY=1")
-            urls = list(self._supervisor.urls)
-            _log.info("serving", urls=urls, admin=self._settings.admin.listen, state=self.serving)
+            _log.info("serving", urls=[*self._supervisor.urls], admin=self._settings.admin.listen, state=self.serving)
+            warn_of_root("oca")
             await self._over.wait()
             await (self._finish() if self._lifecycle.successor is None else self._leave(self._lifecycle.successor))
         finally:
@@ -210,6 +207,7 @@ class Daemon:
             if self._admin is not None:
                 await self._admin.close()
             await self._scrub.close()
+            self._tracing.close()
         _log.info("stopped")
 
     async def _finish(self) -> None:
@@ -276,6 +274,7 @@ class Daemon:
             signing=self._signing,
             routes=self._routes,
             demand_folder=Path(self._settings.store.devices[0]) / kept_demand.FOLDER,
+            tracing=self._tracing,
         )
 
     def _tell_delivery(self) -> None:
@@ -305,12 +304,17 @@ class Daemon:
             notify_alive(service_line(self.serving, health, self._observer.snapshot.load))
             await asyncio.sleep(OBSERVE_INTERVAL_S)
 
-    async def _open_admin(self) -> AdminServer:
+    async def _while_workers_load(self) -> None:
+        await asyncio.gather(*([self._serve_admin(self._admin)] if self._admin else []), self._observer.look_at_links())
+
+    def _listen_for_admin(self) -> AdminServer:
         endpoint = parse_listen(self._settings.admin.listen, setting="admin.listen")
-        scrub = self._scrubbing.counters
-        registry = registry_of((DELIVERY, self._supervisor.counters), (APPLIANCE, self._values), (SCRUB, scrub))
-        app = admin_app(self, registry, self._settings.admin.host_names)
-        return await AdminServer.start(app, endpoint, self._inheritance.take(endpoint))
+        return AdminServer.listen(endpoint, self._inheritance.take(endpoint))
+
+    async def _serve_admin(self, admin: AdminServer) -> None:
+        told = (DELIVERY, self._supervisor.counters), (APPLIANCE, self._values), (SCRUB, self._scrubbing.counters)
+        await admin.serve(self, told, self._settings.admin.host_names)
 
     def _values(self) -> Mapping[str, float]:
-        return appliance_values(self.snapshot, self.serving, self._reporter.link if self._reporter else None)
+        link = self._reporter.link if self._reporter else None
+        return {**appliance_values(self.snapshot, self.serving, link), **self._tracing.counts()}

@@ -23,6 +23,7 @@ from oca.common.http_signature import private_text, public_text, read_private, s
 from oca.common.identity import Identity, read_identity
 from oca.common.new_key import new_pair
 from oca.common.refusal import read_refusal
+from oca.common.unreachable import failure
 from oca.store import files
 
 if TYPE_CHECKING:
@@ -175,6 +176,5 @@ async def _post(url: str, body: bytes, headers: dict[str, str], timeout_s: float
     except TimeoutError:
         why = f"no answer within {timeout_s:g} s"
     except aiohttp.ClientError as error:
-        told = isinstance(error, aiohttp.ClientConnectorError) and os.strerror(error.errno or 0)
-        why = str(told or error or type(error).__name__)
+        why = failure(error) or type(error).__name__
     raise SteeringError(f"{url}: {why}", remedy="check [steering] url, and that steering runs and can be reached")

@@ -82,7 +82,7 @@ class Lifecycle:
             if not self.alone.is_set():
                 said = f"this process, {os.getpid()}, follows {told.pid} (version {told.version})"
                 self.last = Renewal(kind="upgrade", at_ns=now_ns(), said=said)
-            self._supervisor.follow(told.counters, told.demand)
+            self._supervisor.follow(told.counters, told.taken)
             self.alone.set()
         self._supervisor.follow_no_more()
         self.alone.set()

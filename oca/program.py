@@ -10,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from oca.common.log import configure_logging
+from oca.common.memory import keep_one_heap
 from oca.daemon import Daemon
 from oca.delivery.supervisor import Supervisor
 from oca.inheritance import Inheritance
@@ -25,6 +26,7 @@ def serve(settings: ApplianceSettings, load: Callable[[], ApplianceSettings], in
     Raises:
         OcaError: The appliance cannot start; says why and what to do.
     """
+    keep_one_heap()
     configure_logging(level=settings.log.level, style=settings.log.format, appliance=settings.appliance.id)
     uvloop.run(_serve(settings, load, inheritance))
 

@@ -16,6 +16,7 @@ from oca.common.box import AdminTable, ApplianceTable, SteeringTable, StoreTable
 from oca.common.errors import ConfigError
 from oca.common.log import LogTable
 from oca.common.settings import Table
+from oca.common.tracing_settings import TracingTable
 from oca.delivery.settings import DeliveryTable
 from oca.network.route_settings import RoutesTable
 from oca.report.health_settings import HealthTable
@@ -61,6 +62,7 @@ class ApplianceSettings(Table, frozen=True):
     health: HealthTable = HealthTable()
     routes: RoutesTable = RoutesTable()
     log: LogTable = LogTable()
+    tracing: TracingTable = TracingTable()
 
     def __post_init__(self) -> None:
         """Refuse what each table allows but not together; the remedy follows the last semicolon."""

@@ -161,7 +161,7 @@ def _write_policy(file: Path, policy: SigningPolicy) -> str:
 def _said(answer: object) -> str:
     """Why a device gave or took nothing."""
     if isinstance(answer, Outstanding):
-        return f"the device has not answered for {answer.for_s:.0f} s"
+        return f"the device {answer}"
     if isinstance(answer, msgspec.DecodeError):
         return "not as this version wrote it"
     return str(answer)

@@ -8,21 +8,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
-
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING, Literal, Self
 
 from oca.common import settings
 from oca.common.box import StoreTable
 from oca.common.command import print_error, print_line
 from oca.common.log import configure_logging
+from oca.common.owner import become_owner
 from oca.common.units import format_bytes
+from oca.settings import INSTALLED, PREFIX
 from oca.store.in_use import open_in_use
 from oca.store.reader import StoreReader
 from oca.store.records import Fault
 from oca.store.store import Store
 from oca.store.use import Survey, survey
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 class StoreSettings(settings.Table, frozen=True):
@@ -42,9 +44,7 @@ class Meter:
         self._tenths = 0
         self._bar: Progress | None = None
         if sys.stderr.isatty():
-            amount = DownloadColumn(binary_units=True) if unit == "bytes" else MofNCompleteColumn()
-            columns = (TextColumn("{task.description}"), BarColumn(), amount)
-            self._bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+            self._bar = _new_bar(unit)
             self._task = self._bar.add_task(action, total=total)
 
     def __enter__(self) -> Self:
@@ -68,12 +68,38 @@ class Meter:
             print_error(f"{self._action}: {self._tenths * 10} % of {self._of}")
 
 
+def _new_bar(unit: Literal["bytes", "packs"]) -> Progress:
+    from rich.console import Console  # noqa: PLC0415 - a terminal toolkit, which a program that asks does without
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    amount = DownloadColumn(binary_units=True) if unit == "bytes" else MofNCompleteColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
 def load_table(config: Path | None, sets: Sequence[str] | None) -> StoreTable:
-    """The settings of the store, from ``config``, the environment and ``sets``."""
+    """The settings of the store, from ``config`` or the installed file, the environment and ``sets``.
+
+    Root goes on as the owner of the devices' folders.
+    """
     configure_logging()
     loaded = settings.load(
-        StoreSettings, config, environment=os.environ, prefix="OCA", sets=sets or (), only_known_tables=True
+        StoreSettings,
+        config,
+        environment=os.environ,
+        prefix=PREFIX,
+        sets=sets or (),
+        only_known_tables=True,
+        installed=INSTALLED,
     )
+    become_owner(*folders_of(loaded.store))
     return loaded.store
 
 

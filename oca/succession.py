@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from oca.common.demand import Taken, Wanted
 from oca.common.errors import OcaError
 
 SOCKETS = "OCA_SOCKETS"
@@ -42,6 +43,15 @@ class Legacy(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     counters: dict[str, int]
     demand: list[tuple[str, int, int]]
+    sessions: dict[str, int] = {}
+    wanted: dict[str, Wanted] = {}
+    dropped: int = 0
+
+    @property
+    def taken(self) -> Taken:
+        """Its demand."""
+        assets = {asset: (requests, count) for asset, requests, count in self.demand}
+        return Taken(assets, self.sessions, self.wanted, self.dropped)
 
 
 _encode = msgspec.json.Encoder().encode
@@ -145,11 +155,14 @@ def own_command() -> list[str]:
     return [sys.executable, *sys.orig_argv[1:]]
 
 
-def legacy(version: str, counters: Mapping[str, int], demand: Mapping[str, tuple[int, int]]) -> Legacy:
+def legacy(version: str, counters: Mapping[str, int], demand: Taken) -> Legacy:
     """What this daemon hands on now."""
     return Legacy(
         pid=os.getpid(),
         version=version,
         counters=dict(counters),
-        demand=[(asset, *sums) for asset, sums in demand.items()],
+        demand=[(asset, *sums) for asset, sums in demand.assets.items()],
+        sessions=demand.sessions,
+        wanted=demand.wanted,
+        dropped=demand.dropped,
     )

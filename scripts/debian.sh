@@ -2,7 +2,7 @@
 # Installs the Debian packages that tests drive: a real browser, a real peer server, a load generator. With "bench", those
 # of the benchmarks too: the other servers, and a compiler for the programs in C.
 set -eu
-packages=(chromium nginx-light wrk strace qemu-system-x86 busybox-static e2fsprogs systemd debootstrap prometheus nats-server)
+packages=(chromium nginx-light wrk strace qemu-system-x86 busybox-static e2fsprogs systemd debootstrap prometheus nats-server bird2 curl)
 [ "${1:-}" != bench ] || packages+=(varnish trafficserver h2o gcc libc6-dev openssl linux-perf)
 missing=()
 for package in "${packages[@]}"; do

@@ -6,9 +6,11 @@ from collections import Counter
 from typing import get_args
 
 from oca.common.metrics import Family
-from steering.liveness import Standing
+from oca.common.standing import Standing
+from oca.common.tracing_metrics import TRACING
 
 DECISION_KINDS = ("playback", "hls", "dash", "steer-hls", "steer-dash", "redirect", "explain")
+SOURCE_CLASSES = ("embedded", "peering", "regional", "fallback", "none")
 
 STEERING = (
     Family(
@@ -33,7 +35,7 @@ STEERING = (
         unit="decisions",
         help="First pathway of each decision, by class of source; fallback is CDN or origin, none that nobody could.",
         label="class",
-        values=("embedded", "peering", "regional", "fallback", "none"),
+        values=SOURCE_CLASSES,
     ),
     Family(
         name="steering_reports",
@@ -74,7 +76,7 @@ STEERING = (
         unit="items",
         help="Items of folded batches that were left out, by reason.",
         label="reason",
-        values=("unknown-asset", "absurd"),
+        values=("unknown-asset", "absurd", "unknown-object"),
     ),
     Family(
         name="steering_plans_made",
@@ -158,6 +160,7 @@ STEERING = (
         help="Instances of steering that share the state and were heard in the last 5 s, this one included.",
     ),
     Family(name="steering_titles", kind="gauge", unit="titles", help="Titles in the catalogue."),
+    *TRACING,
 )
 
 

@@ -14,16 +14,17 @@ from oca.common.log import LogTable
 from oca.common.messages import Name
 from oca.common.routes import ROUTES_MAX
 from oca.common.settings import Table, load
-from steering.decision_log_settings import DecisionLogTable
-from steering.feedback_settings import FeedbackTable
+from steering.decision.feedback_settings import FeedbackTable
+from steering.decision.log_settings import DecisionLogTable
+from steering.fleet.turnup_settings import TurnupTable
 from steering.history.settings import HistoryTable
-from steering.plan_settings import PlanTable
+from steering.plan.settings import PlanTable
 from steering.probing.settings import ProbesTable
 from steering.settings_check import contradictions
 from steering.signing_settings import SigningTable
 from steering.state.settings import StateTable
+from steering.tracing_settings import SteeringTracingTable
 from steering.trust.settings import EnrolmentTable, LimitsTable, OperatorsTable
-from steering.turnup_settings import TurnupTable
 
 PREFIX = "OCASTEERING"
 INSTALLED = Path("/etc/oca-steering/steering.toml")
@@ -264,6 +265,7 @@ class SteeringSettings(Table, frozen=True):
     limits: LimitsTable = LimitsTable()
     decision_log: DecisionLogTable = DecisionLogTable()
     log: LogTable = LogTable()
+    tracing: SteeringTracingTable = SteeringTracingTable()
     site: tuple[Site, ...] = ()
 
     def __post_init__(self) -> None:

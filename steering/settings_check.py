@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from oca.common.jwk import KEYS_MAX
+from steering.key_schedule import HANDOVER_S, SHARED_S, keys_most
 
 if TYPE_CHECKING:
     from steering.settings import SteeringSettings
@@ -32,6 +36,7 @@ def contradictions(settings: SteeringSettings) -> Iterator[str]:
         ("api.trusted_proxies", settings.api.trusted_proxies),
         ("api.open_to", settings.api.open_to),
         ("routes.allow", settings.routes.allow),
+        ("tracing.callers", settings.tracing.callers),
         *((f"site {site.id}: within", site.within) for site in settings.site),
     ):
         for prefix in prefixes:
@@ -43,7 +48,26 @@ def contradictions(settings: SteeringSettings) -> Iterator[str]:
         yield "history.path is empty, so that there are no files for Spark; name a folder that all of it sees"
     if settings.history.keep_days < settings.plan.history_days:
         yield "history.keep_days is less than plan.history_days, which plans look back; raise it, or lower the other"
+    if fault := _keys_fault(settings):
+        yield fault
     yield from _twice(settings)
+
+
+def _keys_fault(settings: SteeringSettings) -> str:
+    """What is wrong where more keys would be good at a time than appliances take."""
+    signing = settings.signing
+    if signing.mode == "off":
+        return ""
+    binds_clients, token_s = signing.bind_client != "off", signing.token_lifetime_s + SHARED_S
+    most = keys_most(key_lifetime_s=signing.key_lifetime_s, token_lifetime_s=token_s, binds_clients=binds_clients)
+    each = 2 if binds_clients else 1
+    if most <= KEYS_MAX - each:
+        return ""
+    least_s = math.ceil((HANDOVER_S + token_s) / (KEYS_MAX // each - 2))
+    told = (
+        f"signing.key_lifetime_s is so short that {most} keys come to be good at a time, and appliances take {KEYS_MAX}"
+    )
+    return f"{told}, one made by hand among them; raise it to {least_s} s, or shorten signing.token_lifetime_s"
 
 
 def _twice(settings: SteeringSettings) -> Iterator[str]:

@@ -10,32 +10,43 @@ import math
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import Struct
 
 from oca.common.clock import now_s
 from oca.common.digest import digest_hex
 from oca.common.errors import SteeringError
-from oca.common.jwk import SigningPolicy
-from oca.common.keyring import KeyRing, SigningKey
+from oca.common.jwk import KEYS_MAX, Jwk, SigningPolicy
+from oca.common.keyring import KeyRing
 from oca.common.log import get_logger
 from oca.common.new_key import new_key
-from oca.common.signing import Claims, sign
+from oca.common.prefix import prefix_text
+from oca.common.signing import Claims, Sealer, Signer
 from oca.common.threads import in_thread
 from oca.common.uri_container import prefix_container
-from steering.key_schedule import Schedule, StoredKey, schedule, signers
+from steering.key_schedule import SHARED_S, Schedule, StoredKey, schedule, signers
+from steering.recent import Recent
 from steering.signing_settings import SigningTable
 from steering.state.store import StateStore
 from steering.trust.audit import Actor, append
 
 STATE_KEY = "signing/keys"
-TOKENS_MAX = 16384
-"""Tokens kept, so that viewers of one title share one for a while: signing takes 100 µs."""
-SHARED_S = 300.0
+TOKENS_KEPT = 32768
+"""So that viewers of one title share a token for a while: signing by ES256 takes 20 to 35 µs. Some 0.5 kB each."""
+NETWORKS_KEPT = 8192
 STEERING = Actor("steering", "this machine")
 SIGNERS_S = 1.0
 """How often it is looked anew which keys sign: their lives are days."""
 _log = get_logger("signing")
 _keys = msgspec.json.Decoder(list[StoredKey])
 _encode = msgspec.json.Encoder().encode
+
+
+class _Signing(Struct, frozen=True):
+    """What makes tokens by one key; ``sealer``: what encrypts the client networks in them."""
+
+    kid: str
+    signer: Signer
+    sealer: Sealer | None
 
 
 class Signing:
@@ -48,9 +59,12 @@ class Signing:
         self._raw: bytes | None = None
         self._now: tuple[list[StoredKey], KeyRing] = ([], KeyRing())
         """Keys and what signs with them, replaced as one: a thread does so while others are being answered."""
-        self._signers: tuple[object, float, list[str]] = (None, 0.0, [])
-        """Of which keys, until when, the ids of those that sign, best first."""
-        self._tokens: dict[tuple[str, str, int], str] = {}
+        self._signers: list[_Signing] = []
+        """Those of ``_signers_of`` that sign until ``_until_s``, best first, and until when their tokens are good."""
+        self._signers_of: object = None
+        self._until_s, self._ends_s = 0.0, 0
+        self._paths: Recent[tuple[str, str, int, str | None], str] = Recent(TOKENS_KEPT)
+        self._claims: Recent[tuple[str, str], str] = Recent(NETWORKS_KEPT)
         self.policy = _policy(settings, [])
         if settings.mode != "off":
             try:
@@ -69,29 +83,64 @@ class Signing:
             return None
         return self.policy if held != self.policy.revision else None
 
-    def token_path(self, held: Sequence[str], mount: str) -> str:
-        """The path element with a token for all under ``mount``, for an appliance that holds the keys ``held``."""
-        if self._settings.mode == "off":
+    def token_path(self, held: Sequence[str], mount: str, network: str = "") -> str:
+        """The path element with a token for all under ``mount``, for an appliance that holds the keys ``held``.
+
+        By the best key that it holds; where it holds none of those that sign, as right after they were revoked, by the
+        newest: that is the one that it will have with its next report, and until then it would take no other.
+
+        Args:
+            held: Ids of keys; none: it knows nothing of tokens, and gets none.
+            mount: Of the title.
+            network: That the token is good from, as text; empty: any. An appliance that cannot read it gets a token
+                for any.
+        """
+        if not held or self._settings.mode == "off":
             return ""
         at_s = now_s()
-        stored, ring = self._now
-        if self._signers[0] is not stored or at_s >= self._signers[1]:
-            self._signers = stored, at_s + SIGNERS_S, [key.jwk.kid for key in signers(stored, now_s=at_s)]
-        for kid in self._signers[2]:
-            if kid in held:
-                return f"/{self._settings.path_element}/{self._token(ring.signing[kid], mount, at_s)}"
-        return ""
+        is_known = self._until_s - SIGNERS_S <= at_s < self._until_s  # not where the clock was set back
+        if not is_known or self._signers_of is not self._now:
+            self._look_who_signs(at_s)
+        if not self._signers:
+            return ""
+        signer = next((each for each in self._signers if each.kid in held), self._signers[0])
+        if network and signer.sealer is not None and (signer.kid not in held or signer.sealer.kid in held):
+            claim = self._sealed(signer.sealer, network)
+        else:
+            claim = None
+        known = (signer.kid, mount, self._ends_s, claim)
+        path = self._paths.get(known)
+        if path is None:
+            container = prefix_container(f"{mount}/")
+            claims = Claims(cdniuc=container, iss=self._settings.issuer, exp=self._ends_s, cdniip=claim)
+            path = f"/{self._settings.path_element}/{signer.signer.sign(claims)}"
+            self._paths.put(known, path)
+        return path
 
-    def _token(self, key: SigningKey, mount: str, at_s: float) -> str:
+    def network_of(self, version: int, number: int, length: int) -> str:
+        """What a token of a client is bound to: its network, of which ``length`` bits are known; empty: nothing."""
+        settings = self._settings
+        if settings.bind_client == "off" or settings.mode == "off":
+            return ""
+        bits, wanted = (32, settings.bind_prefix_v4) if version == 4 else (128, settings.bind_prefix_v6)
+        length = min(length, wanted)
+        return prefix_text(version, length, number >> bits - length << bits - length)
+
+    def _sealed(self, sealer: Sealer, network: str) -> str:
+        claim = self._claims.get((sealer.kid, network))
+        if claim is None:
+            claim = sealer.seal(network)
+            self._claims.put((sealer.kid, network), claim)
+        return claim
+
+    def _look_who_signs(self, at_s: float) -> None:
+        """Which keys sign, best first, and until when the tokens are good that are made now."""
+        self._signers_of = stored, ring = self._now
         shared_s = min(SHARED_S, self._settings.token_lifetime_s / 4)
-        ends_s = math.ceil(math.ceil(at_s / shared_s) * shared_s + self._settings.token_lifetime_s)
-        token = self._tokens.get((key.kid, mount, ends_s))
-        if token is None:
-            if len(self._tokens) >= TOKENS_MAX:
-                self._tokens.clear()
-            claims = Claims(cdniuc=prefix_container(f"{mount}/"), iss=self._settings.issuer, exp=ends_s)
-            token = self._tokens[key.kid, mount, ends_s] = sign(claims, key)
-        return token
+        step_s = math.ceil(at_s / shared_s) * shared_s
+        self._ends_s = math.ceil(step_s + self._settings.token_lifetime_s)
+        self._until_s = min(at_s + SIGNERS_S, step_s) if step_s > at_s else at_s
+        self._signers = [_by(key, ring) for key in signers(stored, now_s=at_s)]
 
     def _refresh(self) -> None:
         raw = self._state.get(STATE_KEY)
@@ -105,7 +154,8 @@ class Signing:
 
     def _take(self, stored: list[StoredKey], raw: bytes) -> None:
         ring = KeyRing()
-        ring.add([key.jwk for key in stored], source=f"the state's {STATE_KEY}", issuers=[self._settings.issuer])
+        keys = [jwk for key in stored for jwk in _both(key)]
+        ring.add(keys, source=f"the state's {STATE_KEY}", issuers=[self._settings.issuer])
         self._now, self._raw = (stored, ring), raw
         self.policy = _policy(self._settings, stored)
         _log.info("keys of signed URLs", keys=[key.jwk.kid for key in stored], enforce=self._settings.mode)
@@ -119,6 +169,7 @@ def planned(stored: Sequence[StoredKey], settings: SigningTable, *, at_s: float)
         algorithm=settings.algorithm,
         key_lifetime_s=settings.key_lifetime_s,
         token_lifetime_s=settings.token_lifetime_s + SHARED_S,
+        binds_clients=settings.bind_client != "off",
     )
 
 
@@ -152,14 +203,16 @@ def rotate(
         actor: Who does it, for the audit log.
 
     Raises:
-        SteeringError: The state cannot be written.
+        SteeringError: The state cannot be written, or appliances would not take that many keys.
     """
     with state.write() as transaction:
         raw = transaction.get(STATE_KEY)
         plan = planned(_keys.decode(raw) if raw is not None else [], settings, at_s=at_s)
         stored = [] if revoke else list(plan.kept)
         if plan.due or now or revoke:
-            stored.append(StoredKey(jwk=new_key(settings.algorithm), made_at_s=at_s))
+            client = new_key("A128GCM") if settings.bind_client != "off" else None
+            stored.append(StoredKey(jwk=new_key(settings.algorithm), made_at_s=at_s, client=client))
+            _refuse_many(stored)
         if (wanted := _encode(stored)) != raw:
             transaction.put(STATE_KEY, wanted)
             did = f"{'revoked all others; ' if revoke else ''}{', '.join(key.jwk.kid for key in stored)}"
@@ -167,8 +220,17 @@ def rotate(
     return stored
 
 
+def _refuse_many(stored: Sequence[StoredKey]) -> None:
+    if (good := sum(len(_both(key)) for key in stored)) > KEYS_MAX:
+        raise SteeringError(
+            f"with one more key {good} would be good at a time, and appliances take {KEYS_MAX} at most",
+            remedy="wait until tokens of the oldest have ended, raise signing.key_lifetime_s, or end them all now with "
+            "'oca-steering keys rotate --revoke'",
+        )
+
+
 def _policy(settings: SigningTable, stored: Sequence[StoredKey]) -> SigningPolicy:
-    keys = [key.jwk.public() for key in stored]
+    keys = [jwk.public() for key in stored for jwk in _both(key)]
     said = (settings.mode, settings.issuer, settings.path_element, keys)
     return SigningPolicy(
         revision=digest_hex(_encode(said)),
@@ -177,3 +239,12 @@ def _policy(settings: SigningTable, stored: Sequence[StoredKey]) -> SigningPolic
         path_element=settings.path_element,
         keys=keys,
     )
+
+
+def _both(key: StoredKey) -> list[Jwk]:
+    return [key.jwk] if key.client is None else [key.jwk, key.client]
+
+
+def _by(key: StoredKey, ring: KeyRing) -> _Signing:
+    sealer = Sealer(key.client.kid, ring.encrypting[key.client.kid]) if key.client is not None else None
+    return _Signing(key.jwk.kid, Signer(ring.signing[key.jwk.kid]), sealer)

@@ -47,6 +47,24 @@ class SigningTable(Table, frozen=True):
             extra={"unit": "seconds"},
         ),
     ] = 7 * 86400.0
+    bind_client: Annotated[
+        Literal["off", "prefix"],
+        Meta(
+            description="prefix: a viewer's token is good from his network alone (cdniip), so that a URL passed on is "
+            "worth nothing elsewhere. off: from anywhere. A viewer who asks by IPv6 and fetches by IPv4, or by another "
+            "access network, is refused under prefix."
+        ),
+    ] = "off"
+    bind_prefix_v4: Annotated[
+        int,
+        Meta(ge=8, le=32, description="Length of the network that a token is bound to, IPv4.", extra={"unit": "bits"}),
+    ] = 24
+    bind_prefix_v6: Annotated[
+        int,
+        Meta(
+            ge=16, le=128, description="Length of the network that a token is bound to, IPv6.", extra={"unit": "bits"}
+        ),
+    ] = 48
     issuer: Annotated[str, Meta(min_length=1, max_length=200, description="Who signs, as told in tokens (iss).")] = (
         "oca-steering"
     )

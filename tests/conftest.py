@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 from hypothesis import settings
 
 settings.register_profile("oca", deadline=None)  # a busy machine is not a wrong answer
 settings.load_profile("oca")
+
+# Tests start our programs hundreds of times: as installed ones do, they find their modules compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _skipped: list[str] = []
 

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.forecast.caches import POLICIES, CacheOutcome, Trace, run_caches
-from benchmarks.forecast.demand import Demand, World
-from benchmarks.forecast.forecasters import Exponential, Forecaster, Mean, Ours
+from benchmarks.forecast.coverage import Coverage
+from benchmarks.forecast.demand import Demand
+from benchmarks.forecast.forecasters import Exponential, Forecaster, Mean, MeansKnown, Ours, Seen
 from benchmarks.forecast.replay import WARM_UP_DAYS, Held, Outcome, Plan, replay
 
 OURS, FREE, WITH_FETCH = "plan", "plan, moves unbounded", "plan, and fetch on a miss"
-PARTS = ("calendar", "world", "kinship", "ladder")
+MEANS = "means known"
+"""The best that any forecast can do: what it lacks to the clairvoyant plan is the chance in tomorrow's views."""
+PARTS = ("calendar", "world", "kinship", "ladder", "views")
 FETCH_RATIO = 0.15
 """Of a box's space for what it fetches on a miss, oldest out first (delivery.miss: policy "fetch", space_ratio)."""
 BOUNDED = {"payback_days": 2.0, "nightly_ratio": 0.048, "saved_nights": 14.0}
@@ -24,19 +27,23 @@ PLANS = {
     OURS: Plan("ours", **BOUNDED),
     FREE: Plan("ours"),
     WITH_FETCH: Plan("ours", space_ratio=1 - FETCH_RATIO, **BOUNDED),
+    MEANS: Plan(MEANS),
     **{name: Plan(name) for name in BASELINES},
     **{f"ours without {part}": Plan(f"ours without {part}") for part in PARTS},
 }
 
 
-def forecasters(world: World, clusters: int) -> dict[str, Forecaster]:
+def forecasters(demand: Demand) -> dict[str, Forecaster]:
     """All that are compared; ours first."""
+    world = demand.world
+    seen = Seen(world, demand.clusters)
     return {
-        "ours": Ours(world, clusters, frozenset(PARTS)),
+        "ours": Ours(seen, world, frozenset(PARTS)),
+        MEANS: MeansKnown(demand),
         "yesterday": Mean(1),
         "7-day mean": Mean(7),
         "exponential smoothing": Exponential(3.0),
-        **{f"ours without {part}": Ours(world, clusters, frozenset(PARTS) - {part}) for part in PARTS},
+        **{f"ours without {part}": Ours(seen, world, frozenset(PARTS) - {part}) for part in PARTS},
     }
 
 
@@ -103,8 +110,9 @@ def compare(
     capacities: Sequence[float],
     planned: NDArray[np.int64],
     days: int,
+    coverage: Coverage | None = None,
 ) -> Comparison:
-    """Replay, and run the caches over the views."""
+    """Replay, and run the caches over the views; ``coverage`` judges the interval of the first forecaster."""
     world, chance = demand.world, np.random.default_rng(1)
     curve, peak = world.curve, int(world.curve.argmax())
     traces = [Trace() for _ in planned]
@@ -116,7 +124,9 @@ def compare(
             for ratio in capacities:
                 missed[ratio][row].add_missed(trace, ~held[WITH_FETCH, ratio, row])
 
-    outcome = replay(demand, made, plans, capacities=capacities, planned=planned, each_day=each_day, days=days)
+    outcome = replay(
+        demand, made, plans, capacities=capacities, planned=planned, each_day=each_day, coverage=coverage, days=days
+    )
     result = Comparison(outcome, capacities, float(curve[peak]))
     counted = {"counted_from_hour": WARM_UP_DAYS * 24, "peak_hour": peak}
     for ratio in capacities:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.forecast.charts import KINDS, Charts
-from steering.forecast import Families
+from steering.plan.forecast import Families
 
 RANK_EXPONENT = 0.92
 """Hours viewed fall as rank to the power of minus this: fitted to the global lists, films 0.94, series 0.89."""
@@ -67,6 +67,7 @@ class Demand:
             len(charts.weeks) * 7,
             curve,
         )
+        self.clusters = len(charts.countries)
         self._charts = charts
         self._seed = seed
         self._tail = tail
@@ -78,14 +79,18 @@ class Demand:
 
     def views(self, day: int) -> NDArray[np.int64]:
         """Views on ``day``, (clusters, assets); days must be asked for in order."""
+        mean = self.mean_views(day)
+        drawn: NDArray[np.int64] = np.random.default_rng([self._seed, day]).poisson(mean)
+        return drawn
+
+    def mean_views(self, day: int) -> NDArray[np.float64]:
+        """What views are drawn around, in the same order of days."""
         week = day // 7
         while self._week < week:
             self._week += 1
             self._views = self._mean_views(self._week)
-        chance = np.random.default_rng([self._seed, day])
-        mean = self._views[:, :, None] * self._mixes[:, None, :]
-        drawn: NDArray[np.int64] = chance.poisson(mean).reshape(len(mean), -1)
-        return drawn
+        mean: NDArray[np.float64] = self._views[:, :, None] * self._mixes[:, None, :]
+        return mean.reshape(len(mean), -1)
 
     def _mean_views(self, week: int) -> NDArray[np.float64]:
         """Views a day of each title in each country."""

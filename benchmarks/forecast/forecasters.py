@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.forecast.demand import World
-from steering.forecast import Evidence, Forecast, Smoothing, Taste, kindred_prior, kinship, world_prior
-from steering.watched import Watched
+from benchmarks.forecast.demand import Demand, World
+from steering.plan.forecast import Evidence, Forecast, Smoothing, Taste, kindred_prior, kinship, world_prior
+from steering.plan.watched import Watched
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -42,6 +42,20 @@ class Mean:
     def expect(self, day: int, rows: Rows) -> Floats:
         mean: Floats = np.mean([watched[rows] for watched in self._days], axis=0)
         return mean
+
+
+class MeansKnown:
+    """Knows what views are drawn around, as nobody can, but not the draw: what it misses is missed by chance alone."""
+
+    def __init__(self, demand: Demand) -> None:
+        self._demand = demand
+
+    def observe(self, day: int, watched: Floats) -> None:
+        pass
+
+    def expect(self, day: int, rows: Rows) -> Floats:
+        expected: Floats = self._demand.mean_views(day)[rows] * self._demand.world.size_bytes
+        return expected
 
 
 class Exponential:
@@ -80,29 +94,35 @@ class Sums:
         return Evidence(Watched.of_dense(self._bytes), self._days.copy(), self._volume_days)
 
 
-class Ours:
-    """steering.forecast, or as much of it as ``parts`` names: "calendar", "world", "kinship", "ladder"."""
+class Seen:
+    """What all of ``Ours`` know, reckoned once a day however many they are."""
 
-    def __init__(self, world: World, clusters: int, parts: frozenset[str]) -> None:
-        assets = len(world.size_bytes)
-        off = {"prior_strength": 0.0} if "world" not in parts else {}
-        off |= {"asset_strength": 0.0} if "ladder" not in parts else {}
-        self._smoothing = replace(Smoothing(), **off)
-        self._parts = parts
+    def __init__(self, world: World, clusters: int) -> None:
         self._world = world
-        self._sums = Sums(clusters, assets)
-        self._kinship: Floats | None = None
+        self._day = -1
+        self._sums = Sums(clusters, len(world.size_bytes))
         kinds = int(world.families.kind.max(initial=0)) + 1
         self._debut_share, self._debuts = np.zeros(kinds), np.zeros(kinds)
+        self.kinship: Floats | None = None
+        self.evidence = self._sums.evidence()
+        self.taste = Taste(self.evidence, world.families)
 
     def observe(self, day: int, watched: Floats) -> None:
-        released = self._world.released(day)
-        self._sums.add_day(watched, released, half_life_days=self._smoothing.half_life_days)
-        if "calendar" in self._parts:
-            self._learn_debuts(day, watched)
-        if "kinship" in self._parts and day % KINSHIP_EVERY_DAYS == 1:
-            taste = Taste.of(self._sums.evidence(), self._world.families)
-            self._kinship = kinship(taste, power=self._smoothing.kinship_power)
+        """Take in a day, unless it is known."""
+        if day == self._day:
+            return
+        self._day = day
+        self._sums.add_day(watched, self._world.released(day), half_life_days=Smoothing().half_life_days)
+        self._learn_debuts(day, watched)
+        self.evidence = self._sums.evidence()
+        self.taste = Taste(self.evidence, self._world.families)
+        if day % KINSHIP_EVERY_DAYS == 1:
+            self.kinship = kinship(self.taste, power=Smoothing().kinship_power)
+
+    def debut_share(self) -> Floats:
+        """Of each title's kind."""
+        share: Floats = (self._debut_share / np.maximum(self._debuts, 1e-12))[self._world.families.kind]
+        return share
 
     def _learn_debuts(self, day: int, watched: Floats) -> None:
         """What share of a cluster's day titles have in the days after they come out; not those there from the first."""
@@ -118,16 +138,31 @@ class Ours:
         self._debut_share = self._debut_share * _FORGET + np.bincount(kind[fresh], share, len(self._debuts))
         self._debuts = self._debuts * _FORGET + titles
 
+
+class Ours:
+    """steering.forecast, or as much of it as ``parts`` names: "calendar", "world", "kinship", "ladder", "views"."""
+
+    def __init__(self, seen: Seen, world: World, parts: frozenset[str]) -> None:
+        off = {"prior_strength": 0.0} if "world" not in parts else {}
+        off |= {"asset_strength": 0.0, "asset_views": 0.0} if "ladder" not in parts else {}
+        self._smoothing = replace(Smoothing(), **off)
+        self._parts = parts
+        self._world = world
+        self._seen = seen
+
+    def observe(self, day: int, watched: Floats) -> None:
+        self._seen.observe(day, watched)
+
     def expect(self, day: int, rows: Rows) -> Floats:
-        families, evidence = self._world.families, self._sums.evidence()
-        taste = Taste.of(evidence, families)
-        debut_share = (self._debut_share / np.maximum(self._debuts, 1e-12))[families.kind]
+        families, evidence, taste = self._world.families, self._seen.evidence, self._seen.taste
+        debut_share = self._seen.debut_share() if "calendar" in self._parts else np.zeros(families.titles)
         world = world_prior(taste, debut_share=debut_share)
         released = self._world.released(day)
-        expected = Forecast(evidence, families, world, released=released, smoothing=self._smoothing)
+        sizes = self._world.size_bytes if "views" in self._parts else None
+        expected = Forecast(evidence, families, world, released=released, smoothing=self._smoothing, stored_bytes=sizes)
         return np.array([expected.of(row, self._prior(world, taste, row)) for row in rows.tolist()])
 
     def _prior(self, world: Floats, taste: Taste, row: int) -> Floats | None:
-        if self._kinship is None:
+        if self._seen.kinship is None or "kinship" not in self._parts:
             return None
-        return kindred_prior(world, taste, self._kinship[row], strength=self._smoothing.world_strength)
+        return kindred_prior(world, taste, self._seen.kinship[row], strength=self._smoothing.world_strength)

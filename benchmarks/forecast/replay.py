@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.forecast.coverage import Coverage
 from benchmarks.forecast.demand import Demand
 from benchmarks.forecast.forecasters import Forecaster
-from steering.selection import choose
+from steering.plan.selection import choose
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -68,6 +69,7 @@ def replay(
     capacities: Sequence[float],
     planned: NDArray[np.int64],
     each_day: Callable[[int, NDArray[np.int64], Held], None] = lambda _day, _views, _held: None,
+    coverage: Coverage | None = None,
     days: int | None = None,
 ) -> Outcome:
     """Replay the days.
@@ -79,6 +81,7 @@ def replay(
         capacities: As parts of the bytes of all assets.
         planned: The clusters that plans are made for.
         each_day: Is told, from the first planned day on, what was viewed by the planned clusters and what was held.
+        coverage: Judges the interval of the first forecaster.
         days: How many; None: all there are.
     """
     world = demand.world
@@ -95,6 +98,8 @@ def replay(
         if day >= SEED_DAYS:
             expected = {name: each.expect(day, planned) for name, each in forecasters.items()}
             counted = day >= WARM_UP_DAYS
+            if coverage is not None:
+                coverage.observe(day, next(iter(expected.values())), watched[planned], counted=counted)
             if counted:
                 outcome.watched_bytes += float(watched[planned].sum())
                 for name, forecast in expected.items():

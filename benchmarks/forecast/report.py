@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.figures import figure, show
 from benchmarks.forecast.caches import CLAIRVOYANT_POLICIES, POLICIES
-from benchmarks.forecast.compare import FREE, OURS, WITH_FETCH, Comparison
+from benchmarks.forecast.compare import FREE, MEANS, OURS, WITH_FETCH, Comparison
 from benchmarks.forecast.replay import CLAIRVOYANT
 from benchmarks.forecast.top import Overlap
 
@@ -36,6 +36,11 @@ def figures_of(source: str, compared: Comparison) -> list[dict[str, Any]]:
                 ours / compared.hit_ratio(CLAIRVOYANT, ratio),
                 "ratio",
                 at_least=CLAIRVOYANT_BAR,
+            ),
+            figure(
+                f"{at}: means known vs the clairvoyant plan",
+                compared.hit_ratio(MEANS, ratio) / compared.hit_ratio(CLAIRVOYANT, ratio),
+                "ratio",
             ),
             figure(
                 f"{at}: plan minus {best}, hit ratio", ours - compared.hit_ratio(best, ratio), "ratio", at_least=0.0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.forecast.charts import KINDS, LIST_LENGTH, Charts
 from benchmarks.forecast.forecasters import Sums
-from steering.forecast import Families, Forecast, Smoothing, Taste, kindred_prior, kinship, world_prior
+from steering.plan.forecast import Families, Forecast, Smoothing, Taste, kindred_prior, kinship, world_prior
 
 WEEKS_BEFORE = 4
 WEEKLY = Smoothing(half_life_days=0.5, prior_strength=0.5, world_strength=0.5, asset_strength=0.0)
@@ -55,7 +55,7 @@ def predict_lists(charts: Charts) -> Overlap:
 def _expected(sums: Sums, families: Families, released: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Points that next week's lists are expected to give, (countries, titles)."""
     evidence = sums.evidence()
-    taste = Taste.of(evidence, families)
+    taste = Taste(evidence, families)
     likeness = kinship(taste, power=WEEKLY.kinship_power)
     world = world_prior(taste, debut_share=np.zeros(families.titles))
     forecast = Forecast(evidence, families, world, released=released, smoothing=WEEKLY)

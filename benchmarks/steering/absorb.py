@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import time
 from typing import Any
@@ -13,7 +12,8 @@ from benchmarks.steering.world import World, bird_reply
 from oca.common.routes import RouteAnswer, RouteBatch
 from oca.network.bird_output import RouteReply, RouteTable
 from oca.report.routes import RouteLedger, changes_between
-from steering.reach import Reach
+from steering.cycles import Cycles
+from steering.routes.reach import Reach
 from steering.settings import RoutesTable, Site, SiteAppliance
 
 CHUNK = 2**18
@@ -34,6 +34,7 @@ def absorb(scale: float) -> dict[str, Any]:
     read_s = time.process_time() - began
     ledger = RouteLedger("e" * 32)
     ledger.take(table, changes_between({}, table))
+    Cycles().begin()  # as the service does
     reach = Reach([Site(id="s", appliance=(SiteAppliance(id="s-a"),))], RoutesTable())
     told_s, taken_s, slices = _tell(ledger, reach)
     ledger.restart()
@@ -65,7 +66,6 @@ def _tell(ledger: RouteLedger, reach: Reach) -> tuple[float, float, float]:
             now = time.process_time()
             slice_s, last = max(slice_s, now - last), now
         encode(RouteAnswer(digest=reach.heard["s-a"].digest_hex, full_wanted=False))
-        gc.freeze()  # as the service does after each batch
         end = time.process_time()
         ledger.acknowledge(batch)
         told_s += middle - began + time.process_time() - end

@@ -11,6 +11,7 @@ import ctypes
 import gc
 import json
 import random
+import signal
 import statistics
 import time
 from collections.abc import Callable
@@ -19,18 +20,28 @@ from typing import Any
 
 import psutil
 import uvloop
+from msgspec.structs import replace
 
 from benchmarks.steering.world import World
 from oca.common.clock import monotonic_s
+from oca.common.huge_pages import HugePages
 from oca.common.log import configure_logging
-from steering.address import Address, parse_address
-from steering.catalogue import Title
+from steering.decision.address import Address, parse_address
 from steering.service import Service
+from steering.signing import Signing
 from steering.state.engine import open_state
 from steering.state.peers import Alone
+from steering.titles.catalogue import Title
 
 HOURS_S = 86_400.0
 DECISIONS = 20_000
+QUESTIONS = 120_000
+"""Asked by HTTP: none comes twice within a run, so that what is kept of an answer is no help to the same question."""
+LATER = 80_000
+"""Asked at a fixed rate: none of those that the run before them asked."""
+TURN_S = 0.01
+TURN_REPORTS_MAX = 64
+"""As many are heard at once as come between two looks at the sockets, also where the service is behind."""
 
 
 def say(**what: Any) -> None:
@@ -38,12 +49,14 @@ def say(**what: Any) -> None:
 
 
 def viewers(world: World, texts: list[str], count: int, chance: random.Random) -> list[tuple[str, str]]:
-    """(title, client): few titles are asked for by most, every prefix by its turn."""
+    """(title, client): what the region of the site asks for whose prefix it is, every prefix by its turn."""
     found = []
-    for text in chance.choices(texts, k=count):
+    share = len(texts) // world.sites
+    for place in chance.choices(range(share * world.sites), k=count):
+        text = texts[place]
         host = text.partition("/")[0]
         client = f"{host}7" if host.endswith(":") else host.rpartition(".")[0] + ".7"
-        found.append((f"t{int(world.titles ** chance.random()) - 1}", client))
+        found.append((f"t{world.asked(place // share, chance)}", client))
     return found
 
 
@@ -52,7 +65,9 @@ def fill(world: World, service: Service, texts: list[str]) -> None:
     decider = service.decider
     keys = [key.kid for key in decider.signing.policy.keys]
     for report in world.reports(keys):
-        decider.fleet.observe(report, monotonic_s() + HOURS_S)  # none goes out of date while this runs
+        # None goes out of date while decisions are timed, but for those that are gone.
+        ahead_s = -HOURS_S if world.is_gone(report.appliance) else HOURS_S
+        decider.fleet.observe(report, monotonic_s() + ahead_s)
     share = len(texts) // world.sites
     for site in range(world.sites):
         for letter in "abcd":
@@ -87,6 +102,19 @@ def loop_us() -> float:
     return statistics.median(took)
 
 
+def told(name: str, took: list[float]) -> None:
+    """Tell what decisions took."""
+    took.sort()
+    mean = sum(took) / len(took)
+    say(
+        step=name,
+        median_us=statistics.median(took),
+        mean_us=mean,
+        p99_us=took[len(took) * 99 // 100],
+        loop_us=loop_us(),
+    )
+
+
 def timed(name: str, work: Callable[[], Any]) -> Any:
     """Do ``work`` and tell what it cost."""
     process = psutil.Process()
@@ -96,10 +124,59 @@ def timed(name: str, work: Callable[[], Any]) -> Any:
     return result
 
 
-async def serve(service: Service) -> None:
+class Boxes:
+    """Every box that is not gone reports again and again, as often as boxes do by default; without HTTP."""
+
+    def __init__(self, world: World, service: Service) -> None:
+        self._decider = service.decider
+        self._interval_s = service.decider.settings.fleet.report_interval_s
+        self._names = [name for name in self._decider.site_of if not world.is_gone(name)]
+        self._begun_s = monotonic_s()
+        self.heard = 0
+        self.cpu_s = self.late_s_max = 0.0
+
+    def begin(self) -> None:
+        """All of them report at once, so that none is out of date."""
+        self._begun_s = monotonic_s()
+        for _ in self._names:
+            self._hear(self._begun_s)
+        self.heard = 0
+
+    async def go_on(self) -> None:
+        """Report as time passes, whatever it costs those who ask."""
+        per_s = len(self._names) / self._interval_s
+        while True:
+            now_s, began = monotonic_s(), time.thread_time()
+            due = int((now_s - self._begun_s) * per_s) - self.heard
+            self.late_s_max = max(self.late_s_max, due / per_s)
+            for _ in range(min(due, TURN_REPORTS_MAX)):
+                self._hear(now_s)
+            self.cpu_s += time.thread_time() - began
+            await asyncio.sleep(TURN_S if due <= TURN_REPORTS_MAX else 0)
+
+    def _hear(self, now_s: float) -> None:
+        name = self._names[self.heard % len(self._names)]
+        last = self._decider.fleet.members[name].report
+        assert last is not None
+        sent = last.load.sent_bytes_per_s * (1.001 if last.sequence % 2 else 0.999)
+        report = replace(last, sequence=last.sequence + 1, load=replace(last.load, sent_bytes_per_s=sent))
+        assert self._decider.fleet.observe(report, now_s) == "taken"
+        self._decider.heard(name)
+        self.heard += 1
+
+
+async def serve(service: Service, boxes: Boxes) -> None:
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    boxes.begin()
+    reporting = asyncio.create_task(boxes.go_on())
     await service.start()
+    began_s = monotonic_s()
     say(step="serving", bytes=psutil.Process().memory_info().rss)
-    await asyncio.Event().wait()
+    await ended.wait()
+    reporting.cancel()
+    per_s, cpu_us = boxes.heard / (monotonic_s() - began_s), boxes.cpu_s / boxes.heard * 1e6
+    say(step="reports", per_s=per_s, cpu_us=cpu_us, late_s_max=boxes.late_s_max)
 
 
 def main() -> None:
@@ -117,17 +194,27 @@ def main() -> None:
     service = timed("catalogue", lambda: Service(settings, state, Alone()))
     timed("fleet", lambda: fill(world, service, texts))
     service.first_reports.end()
-    world.forget()
     chance = random.Random(2)
     asked = viewers(world, texts, DECISIONS, chance)
-    (options.folder / "asked.txt").write_text("".join(f"{title} {client}\n" for title, client in asked))
+    for name, count in (("asked.txt", QUESTIONS), ("later.txt", LATER)):
+        others = "".join(f"{title} {client}\n" for title, client in viewers(world, texts, count, chance))
+        (options.folder / name).write_text(others)
+    boxes = Boxes(world, service)
+    world.forget()
     texts.clear()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what only the filling needed is no memory of the service
+    timed("huge pages", lambda: sum(HugePages().move()))  # as the service does in its first minute
     decide(service, asked[: DECISIONS // 4])
-    took = sorted(decide(service, asked))
-    say(step="decisions", median_us=statistics.median(took), p99_us=took[int(len(took) * 0.99)], loop_us=loop_us())
-    uvloop.run(serve(service))
+    told("decisions", decide(service, asked))
+    shared = service.decider.signing
+    for algorithm in ("ES256", "HS256"):
+        bound = replace(settings.signing, bind_client="prefix", algorithm=algorithm)
+        service.decider.signing = Signing(bound, state)
+        decide(service, asked[: DECISIONS // 8])
+        told(f"bound {algorithm}", decide(service, asked[DECISIONS // 8 : DECISIONS // 2]))
+    service.decider.signing = shared
+    uvloop.run(serve(service, boxes))
 
 
 if __name__ == "__main__":

@@ -262,8 +262,9 @@ def _follows(status: Status) -> str:
     if status.serving == "drained":
         return "steering sends nobody here"
     away = "steering is away and learns of it when it answers again; then " if status.steering.state == "away" else ""
-    most = format_duration(status.drain_left_s)
-    return f"{away}steering sends nobody new here, who plays is moved or finishes; at most {most}"
+    ends_sooner = 0 < status.drained_until_ns - status.drained_at_ns <= (status.drain_left_s + 1) * 1e9
+    most = "" if ends_sooner else f"; at most {format_duration(status.drain_left_s)}"
+    return f"{away}steering sends nobody new here, who plays is moved or finishes{most}"
 
 
 def asset_page(packs: Sequence[HeldPack], devices: Sequence[str], *, after: str, limit: int) -> AssetPage:

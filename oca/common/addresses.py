@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 from typing import Annotated, NamedTuple
 
@@ -56,3 +57,10 @@ def parse_listen(text: str, *, setting: str) -> Endpoint:
             remedy="write it like 192.0.2.1:80 or [2001:db8::1]:80",
         )
     return Endpoint(str(address), number)
+
+
+def bind_remedy(endpoint: Endpoint, error_number: int | None, *, setting: str) -> str:
+    """What to do where the system refuses to bind ``endpoint``, which ``setting`` names."""
+    if error_number == errno.EADDRINUSE:
+        return f"see what holds it with \"ss -ltnp 'sport = :{endpoint.port}'\", or set another {setting}"
+    return f"set {setting} to an address of this machine ('ip address' lists them) and a port it may use"

@@ -9,6 +9,7 @@ from msgspec import Meta
 from oca.common.addresses import ListenAddress
 from oca.common.messages import Name
 from oca.common.settings import Table
+from oca.common.tracing_settings import TracingTable
 
 HostName = Annotated[
     str,
@@ -170,3 +171,4 @@ class Box(Table, frozen=True):
     store: StoreTable = StoreTable()
     steering: SteeringTable = SteeringTable()
     admin: AdminTable = AdminTable()
+    tracing: TracingTable = TracingTable()

@@ -16,7 +16,11 @@ import msgspec
 import typer
 
 from oca.common.errors import ConfigError, OcaError
+from oca.common.later import Places, later
+from oca.common.units import parse_duration
 
+DAY_S = 86400
+TTL_S_MIN = 60
 EXIT_FAILED = 1
 EXIT_CONFIG = 78
 EXIT_INTERRUPTED = 130
@@ -33,10 +37,13 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program instead of a table.")]
 
 
-def new_app(name: str, version: str, about: str) -> typer.Typer:
-    """A command line named ``name`` with ``--version``, ``--debug`` and help; add commands to it, then ``run_app``."""
+def new_app(name: str, version: str, about: str, places: Places | None = None) -> typer.Typer:
+    """A command line named ``name`` with ``--version``, ``--debug``, help and the commands that are at ``places``; add
+    others to it, then ``run_app``.
+    """
     return typer.Typer(
         name=name,
+        cls=later(places or {}),
         help=about,
         callback=_root,
         no_args_is_help=True,
@@ -64,6 +71,32 @@ def run_app(app: typer.Typer, name: str, arguments: Sequence[str] | None = None)
         print_error(f"{name}: internal fault: {what}; run it again with {DEBUG_VARIABLE}=1 and report the traceback")
         raise SystemExit(EXIT_FAILED) from None
     raise SystemExit(0)
+
+
+def for_seconds(lasting: str, *, most_s: int) -> int:
+    """How long ``--for`` has a drain or a pause last; 0: none was given.
+
+    Raises:
+        ConfigError: It is no such time.
+    """
+    for_s = int(parse_duration(lasting) or 0)
+    if lasting and not 1 <= for_s <= most_s:
+        raise ConfigError(
+            f"--for {lasting!r} is no time up to {most_s // DAY_S} days", remedy="write it like 30m, 2h or 1d"
+        )
+    return for_s
+
+
+def ttl_seconds(ttl: str, *, most_s: int) -> float:
+    """How long ``--ttl`` has something be good.
+
+    Raises:
+        typer.BadParameter: It is no such time, or under a minute.
+    """
+    seconds = parse_duration(ttl)
+    if seconds is None or not TTL_S_MIN <= seconds <= most_s:
+        raise typer.BadParameter(f"{ttl!r} is not {TTL_S_MIN}s to {most_s // DAY_S}d", param_hint="--ttl")
+    return seconds
 
 
 def print_line(text: str) -> None:

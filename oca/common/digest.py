@@ -5,6 +5,7 @@ It finds damage and lies by accident, not forgery: what must not be forged is si
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import xxhash
@@ -45,6 +46,12 @@ def digest_number(data: bytes) -> int:
     return xxhash.xxh3_128_intdigest(data)
 
 
+def digest_numbers(tail: bytes) -> Callable[[str], int]:
+    """The digest of a text with ``tail`` after it, as a whole number, for many texts."""
+    number = xxhash.xxh3_128_intdigest
+    return lambda text: number(text.encode() + tail)
+
+
 def revision_of(objects: list[tuple[str, str]]) -> str:
     """The revision of an asset: the digest over its (path, digest) pairs in path order.
 
@@ -59,3 +66,9 @@ def revision_of(objects: list[tuple[str, str]]) -> str:
 def rendezvous_score(key: str, member: str) -> int:
     """Highest-random-weight score of ``member`` for ``key`` (Thaler and Ravishankar, 1998)."""
     return xxhash.xxh3_64_intdigest(f"{key}\0{member}".encode())
+
+
+def rendezvous_scores(key: str, members: Iterable[bytes]) -> list[int]:
+    """``rendezvous_score`` of each of ``members``, whose names come encoded."""
+    head, score = f"{key}\0".encode(), xxhash.xxh3_64_intdigest
+    return [score(head + member) for member in members]

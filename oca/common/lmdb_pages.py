@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _META = struct.Struct("<IIQQ48s48sQQ")
@@ -31,6 +31,8 @@ _META_BYTES = 512
 _PAGE_BYTES_MIN, _PAGE_BYTES_MAX = 512, 2**16
 UNREADABLE = "it cannot be read"
 """Begins the reason where the device fails, rather than what lies on it."""
+READ_PAGES_MAX = 256
+"""So many leaves that lie side by side are read at once."""
 LEAVES_READ_BYTES_MAX = 512 * 2**20
 """In a larger file leaves are only looked for, not read: that would take longer than a start may."""
 
@@ -101,10 +103,31 @@ class _Pages:
         if self._size > LEAVES_READ_BYTES_MAX and not leads_on:
             self._require(max(level))
             return
-        for number in sorted(level):  # as they lie in the file: a device that is asked so reads ahead
-            page = self._page(number, _LEAF)
-            if leads_on:
-                self._walk_leaf(page, names_trees=names_trees)
+        level.sort()  # as they lie in the file: a device that is asked so reads ahead
+        if not leads_on:
+            self._check_leaves(level)
+            return
+        for number in level:
+            self._walk_leaf(self._page(number, _LEAF), names_trees=names_trees)
+
+    def _check_leaves(self, level: list[int]) -> None:
+        """Read leaves that name nothing further."""
+        for run in _runs(level):
+            self._require(run[-1])
+            span = self._span(run)
+            for at, number in enumerate(run):
+                self._check(span, at * self._page_bytes, number, _LEAF)
+
+    def _span(self, run: range) -> bytes:
+        """The pages of a run, in one piece; a read that comes short at a bad block is followed by one that fails."""
+        start, wanted = run[0] * self._page_bytes, len(run) * self._page_bytes
+        span = os.pread(self._descriptor, wanted, start)
+        while len(span) < wanted:
+            more = os.pread(self._descriptor, wanted - len(span), start + len(span))
+            if not more:
+                raise _UnreadableError(f"it is cut short at page {run[0] + len(span) // self._page_bytes}")
+            span += more
+        return span
 
     def _children(self, number: int) -> Iterator[int]:
         page = self._page(number, _BRANCH)
@@ -130,12 +153,15 @@ class _Pages:
 
     def _page(self, number: int, kind: int) -> bytes:
         page = self._read(number)
-        found, _, flags, lower, upper = _PAGE.unpack_from(page)
+        self._check(page, 0, number, kind)
+        return page
+
+    def _check(self, pages: bytes, offset: int, number: int, kind: int) -> None:
+        found, _, flags, lower, upper = _PAGE.unpack_from(pages, offset)
         if found != number or not flags & kind:
             raise _UnreadableError(f"page {number} holds something else")
         if kind != _OVERFLOW and not _PAGE.size <= lower <= upper <= self._page_bytes:
             raise _UnreadableError(f"page {number} contradicts itself")
-        return page
 
     def _read(self, number: int) -> bytes:
         self._require(number)
@@ -144,6 +170,16 @@ class _Pages:
     def _require(self, number: int) -> None:
         if (number + 1) * self._page_bytes > self._size:
             raise _UnreadableError(f"it is cut short: {self._size} bytes do not reach page {number}")
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[range]:
+    """Numbers in rising order as runs of such that follow one another, ``READ_PAGES_MAX`` long at most."""
+    start = 0
+    for place, number in enumerate(numbers):
+        following = numbers[place + 1] if place + 1 < len(numbers) else -1
+        if following != number + 1 or place + 1 - start == READ_PAGES_MAX:
+            yield range(numbers[start], number + 1)
+            start = place + 1
 
 
 def _offsets(page: bytes) -> tuple[int, ...]:

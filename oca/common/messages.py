@@ -1,8 +1,7 @@
 """What appliances, fill agents and steering say to each other over HTTP, as JSON.
 
-Every message is checked at the door by msgspec: unknown fields are ignored (a newer peer may say more), missing
-or wrong ones are refused with the field's path. Times are integer nanoseconds since 1970 UTC, sizes bytes, rates
-bytes per second.
+Each is checked at the door by msgspec: unknown fields are ignored (a newer peer may say more), missing or wrong ones
+are refused with the field's path. Times are integer nanoseconds since 1970 UTC, sizes bytes, rates bytes per second.
 """
 
 from __future__ import annotations
@@ -49,6 +48,7 @@ SourceKind = Literal["peer", "tier", "origin"]
 
 ASSETS_MAX = 1_000_000
 OBJECTS_MAX = 100_000
+WANTED_TOLD_MAX = 4096
 REPORT_BYTES_MAX = 64 * 2**20
 QUALITY_PREFIXES_MAX = 128
 
@@ -109,24 +109,39 @@ class Contents(Message, frozen=True):
 
 
 class AssetDemand(Message, frozen=True, array_like=True):
-    """Viewers' demand for one asset in one batch; fill traffic does not count."""
+    """Viewers' demand for one asset in one batch; fill traffic does not count.
+
+    ``sessions``: those not met for the asset earlier in the hour, estimated; they may be told after their requests.
+    """
 
     asset: AssetId
     requests: Count
     bytes: Count
+    sessions: Count = 0
+
+
+class WantedObject(Message, frozen=True, array_like=True):
+    """An object that viewers asked for and that is not held: requests answered 404, redirected, fetched for them.
+
+    ``sizes``: bytes sent of what was fetched; of the others, requests that named a part's length, and these lengths.
+    """
+
+    path: UrlPath
+    missed: Count
+    redirected: Count
+    fetched: Count
+    sizes: tuple[Count, Count, Count] | None = None
 
 
 class DemandBatch(Message, frozen=True):
-    """Demand between two instants. (``epoch``, ``sequence``) makes a repeat harmless: steering folds each in once.
-
-    ``epoch`` is the boot of the appliance; sequences count up by one within it.
-    """
+    """Demand between two instants; steering folds each (boot, sequence) in once; sequences count up by one."""
 
     epoch: HexDigest
     sequence: Count
     started_at_ns: Nanoseconds
     ended_at_ns: Nanoseconds
     items: Annotated[list[AssetDemand], Meta(max_length=ASSETS_MAX)]
+    wanted: Annotated[list[WantedObject], Meta(max_length=WANTED_TOLD_MAX)] = []
 
 
 class PrefixQuality(Message, frozen=True, array_like=True):
@@ -189,6 +204,8 @@ class ReportAnswer(Message, frozen=True):
     """Whether steering sends new viewers there; None: it does not tell."""
     why: Text = ""
     """How it judges the appliance, and why."""
+    standing: Annotated[str, Meta(max_length=40)] = ""
+    """The same in one word: a ``standing.Standing``, or one of a later release; empty: it does not tell."""
 
 
 # ---- steering → fill agent: GET /v1/appliances/{id}/fill-plan, GET /v1/appliances/{id}/assets/{asset} ----

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from oca.common.digest import digest_bytes, digest_number
+from oca.common.digest import digest_bytes, digest_numbers
 from oca.common.messages import Count, HexDigest, Message
 
 BATCH_ROUTES_MAX = 20_000
@@ -80,13 +80,14 @@ class RouteAnswer(Message, frozen=True):
 
 def route_digest(attributes: PathAttributes) -> Callable[[str], int]:
     """Digests of routes with these attributes, by prefix, as whole numbers to be XORed."""
-    tail = b" " + digest_bytes(msgspec.json.encode(attributes))
-    return lambda prefix: digest_number(prefix.encode() + tail)
+    return digest_numbers(b" " + digest_bytes(msgspec.json.encode(attributes)))
 
 
 def path_length(as_path: str) -> int:
     """AS numbers in a path: a set counts as one, a confederation as none (RFC 4271 §9.1.2.2, RFC 5065 §5.3)."""
-    return len(_SET.sub("{}", _CONFEDERATION.sub("", as_path)).split())
+    if "{" in as_path or "(" in as_path:
+        as_path = _SET.sub("{}", _CONFEDERATION.sub("", as_path))
+    return len(as_path.split())
 
 
 def end_ases(as_path: str) -> tuple[str, str]:

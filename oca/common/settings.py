@@ -8,8 +8,11 @@ words what a ``pattern`` wants. Sources, weakest first: the defaults, the file (
 
 from __future__ import annotations
 
+import os
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, get_origin, get_type_hints
 
@@ -19,7 +22,7 @@ from oca.common.errors import ConfigError
 from oca.common.settings_check import find_fault, origins_of
 from oca.common.settings_schema import Key, Table, keys, render_default, split, struct_of, toml
 
-__all__ = ["Key", "Table", "keys", "load", "render_default", "toml"]
+__all__ = ["Key", "Table", "is_there", "keys", "load", "render_default", "toml"]
 
 Schema = TypeVar("Schema", bound=msgspec.Struct)
 FILE_BYTES_MAX = 1 << 20
@@ -50,7 +53,7 @@ def load(
     Raises:
         ConfigError: Naming file, key, value and limit.
     """
-    if path is None and installed is not None and installed.exists():
+    if path is None and installed is not None and is_there(installed):
         path = installed
     document = _read(path) if path is not None else {}
     origins: dict[str, str] = {}
@@ -61,10 +64,23 @@ def load(
     if only_known_tables:
         document = {name: value for name, value in document.items() if name in schema.__struct_fields__}
     fault = find_fault(schema, document)
+    if fault is not None and path is None and installed is not None and not origins_of(fault, origins):
+        raise ConfigError(
+            f"{installed} is not there, no --config is given, and of the defaults alone: {fault.message}",
+            remedy="write that file ('oca init' does for a box), or name another with --config",
+        )
     if fault is not None:
         where = ", ".join(origins_of(fault, origins)) or (str(path) if path is not None else "the defaults")
         raise ConfigError(f"{where}: {fault.message}", remedy=fault.remedy)
     return msgspec.convert(document, schema, strict=True)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file, as far as this user may see: where it may not look, reading the file says so."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -72,9 +88,7 @@ def _read(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {error.strerror}", remedy="check the path and its permissions"
-        ) from None
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", remedy=_remedy(path, error)) from None
     if len(raw) > FILE_BYTES_MAX:
         raise ConfigError(f"{path}: larger than {FILE_BYTES_MAX} bytes", remedy="this is not a settings file")
     try:
@@ -83,6 +97,16 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}", remedy="save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}", remedy="mend that line; strings need quotes") from None
+
+
+def _remedy(path: Path, error: OSError) -> str:
+    if not isinstance(error, PermissionError):
+        return "check the path and its permissions"
+    closed = path if os.access(path.parent, os.X_OK) else path.parent
+    with suppress(OSError, KeyError):
+        if closed.stat().st_mode & stat.S_IRGRP and (group := closed.group()) != "root":
+            return f"use sudo, or join the group {group}"
+    return "use sudo"
 
 
 def _overrides(

@@ -6,15 +6,21 @@ renewal (``cdnistt`` 1 and 2), extensions (``cdnicrit``). Tokens are made here t
 
 from __future__ import annotations
 
+import hmac
 import re
-from base64 import urlsafe_b64decode
-from collections.abc import Collection
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Collection
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwe, jws
 from joserfc.errors import BadSignatureError, JoseError
+from joserfc.jwk import OctKey
 from msgspec import Meta, Struct
 
 from oca.common.keyring import KeyRing, SigningKey
@@ -27,6 +33,7 @@ CLAIM_SET_VERSION = 1
 TIME_MAX = 2**53
 _TOKEN = re.compile(rb"([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _JWE_ALGORITHMS = ["dir", "A128GCM", "A256GCM"]
+_ES256 = ECDSA(SHA256())
 _JOSE_ERRORS = (JoseError, ValueError, TypeError, KeyError)
 
 
@@ -156,7 +163,36 @@ def read_claims(token: bytes, ring: KeyRing) -> dict[str, object]:
 
 def sign(claims: Claims, key: SigningKey) -> str:
     """A token with ``claims``; ``key`` must hold its private half."""
-    return jws.serialize_compact({"alg": key.alg, "kid": key.kid}, _encode(claims), key.key, algorithms=[key.alg])
+    return Signer(key).sign(claims)
+
+
+class Signer:
+    """Makes tokens by one key: compact serialization (RFC 7515 §3.1), whose header is the same in all of them."""
+
+    def __init__(self, key: SigningKey) -> None:
+        """``key`` must hold its private half."""
+        self._head = f"{_base64(_encode({'alg': key.alg, 'kid': key.kid}))}."
+        self._signature = _signature_by(key)
+
+    def sign(self, claims: Claims) -> str:
+        """A token with ``claims``; some 3 µs for HS256, 30 µs for ES256."""
+        said = self._head + _base64(_encode(claims))
+        return f"{said}.{_base64(self._signature(said.encode()))}"
+
+
+def _signature_by(key: SigningKey) -> Callable[[bytes], bytes]:
+    if isinstance(key.key, OctKey):
+        secret = key.key.raw_value
+        return lambda said: hmac.digest(secret, said, "sha256")
+    private = key.key.private_key
+    if private is None:
+        raise ValueError(f"key {key.kid} holds no private half")
+
+    def signature(said: bytes) -> bytes:
+        r, s = decode_dss_signature(private.sign(said, _ES256))
+        return r.to_bytes(32) + s.to_bytes(32)  # RFC 7518 §3.4
+
+    return signature
 
 
 def encrypt_client(network: IPv4Network | IPv6Network, ring: KeyRing) -> str:
@@ -168,8 +204,31 @@ def encrypt_client(network: IPv4Network | IPv6Network, ring: KeyRing) -> str:
     kid, key = next(iter(ring.encrypting.items()), ("", None))
     if key is None:
         raise KeyError(kid)
-    header = {"alg": "dir", "enc": "A128GCM" if len(key.raw_value) == 16 else "A256GCM", "kid": kid}
-    return jwe.encrypt_compact(header, str(network).encode(), key, algorithms=_JWE_ALGORITHMS)
+    return Sealer(kid, key).seal(str(network))
+
+
+class Sealer:
+    """Encrypts client networks by one key: JWE (RFC 7516 §7.1), direct, by AES-GCM (RFC 7518 §4.5, §5.3)."""
+
+    def __init__(self, kid: str, key: OctKey) -> None:
+        """``key`` of 16 or 32 bytes."""
+        self.kid = kid
+        secret = key.raw_value
+        header = {"alg": "dir", "enc": "A128GCM" if len(secret) == 16 else "A256GCM", "kid": kid}
+        self._head = _base64(_encode(header)).encode()
+        self._cipher = AESGCM(secret)
+        # Made of the network, by a key of its own: no nonce comes twice but for the same text (as in RFC 5297).
+        self._nonces = hmac.digest(secret, b"nonces", "sha256")
+
+    def seal(self, network: str) -> str:
+        """The ``cdniip`` claim for ``network``."""
+        nonce = hmac.digest(self._nonces, network.encode(), "sha256")[:12]
+        sealed = self._cipher.encrypt(nonce, network.encode(), self._head)
+        return f"{self._head.decode()}..{_base64(nonce)}.{_base64(sealed[:-16])}.{_base64(sealed[-16:])}"
+
+
+def _base64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _refused_claim(claims: Claims, key: SigningKey, audience: Collection[str]) -> Refusal | None:

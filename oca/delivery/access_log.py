@@ -1,4 +1,4 @@
-"""The access log of one worker: lines gather while requests are answered, and leave together on each tick."""
+"""The access log of one worker: lines gather while requests are answered, and leave some at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from oca.common import clock
 from oca.common.log import get_logger
+from oca.common.sampling import Evenly
 from oca.delivery.access_lines import Line, combined_lines, json_lines
 from oca.delivery.access_log_settings import AccessLogTable
 from oca.delivery.clients import truncated
@@ -13,7 +14,8 @@ from oca.delivery.line_writer import LineWriter
 from oca.delivery.metrics import DELIVERY_SLOTS
 
 GATHERED_MAX = 128
-"""Lines that are put into their form in one go: some 25 µs, so that no other request waits for a whole tick's lines."""
+"""Lines that are put into their form and handed over in one go: some 25 µs, and as much for the thread that writes
+them, so that no request waits for a whole tick's lines."""
 QUIET_S = 60.0
 """So long after lines were lost the log says nothing of further ones."""
 _WRITTEN = DELIVERY_SLOTS["delivery_log_lines"]
@@ -30,13 +32,12 @@ class AccessLog:
         self._counts = counts
         self._form = _FORMS[settings.format]
         self._writer = LineWriter(settings.path, waiting_bytes_max=settings.waiting_bytes_max)
-        self._due = 0.0
+        self.samples = Evenly(settings.sample).takes
+        """Whether to log all of a new connection: of each ten one, say, and evenly so."""
         self._refused = self._written = self._lost = 0
         self._said_at_s = float("-inf")
         self.errors = settings.errors
         self._lines: list[Line] = []
-        self._texts: list[bytes] = []
-        self._lines_in_texts = 0
         self.time = ""
         self._tell_time()
 
@@ -45,21 +46,13 @@ class AccessLog:
         """None where no file is named: a request then costs nothing more."""
         return cls(settings, counts) if settings.path else None
 
-    def samples(self) -> bool:
-        """Whether to log all of a new connection: of each ten one, say, and evenly so."""
-        self._due += self._settings.sample
-        if self._due < 1:
-            return False
-        self._due -= 1
-        return True
-
     def shown(self, client: str) -> str:
         """A client as lines name it."""
         how = self._settings.client
         return client if how == "whole" else truncated(client) if how == "truncated" else ""
 
     def add(self, line: Line) -> None:
-        """Take a line; it is written after the next tick."""
+        """Take a line; it is written after the next tick at the latest."""
         self._lines.append(line)
         if len(self._lines) >= GATHERED_MAX:
             self._gather()
@@ -68,10 +61,6 @@ class AccessLog:
         """Hand over what was gathered."""
         if self._lines:
             self._gather()
-        if self._texts:
-            if not self._writer.write(b"".join(self._texts)):
-                self._refused += self._lines_in_texts
-            self._texts, self._lines_in_texts = [], 0
         self._tell_time()
         self._account(now_s)
 
@@ -86,8 +75,8 @@ class AccessLog:
         self._account(clock.monotonic_s())
 
     def _gather(self) -> None:
-        self._texts.append(self._form(self._lines))
-        self._lines_in_texts += len(self._lines)
+        if not self._writer.write(self._form(self._lines)):
+            self._refused += len(self._lines)
         self._lines.clear()
 
     def _tell_time(self) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from oca.common.clock import monotonic_ns
 from oca.delivery.access_lines import Line, session_of, shown_path
 from oca.delivery.access_log import AccessLog
-from oca.delivery.demand import Demand
+from oca.delivery.demand import AssetCount, Demand
 from oca.delivery.lookup import Found
+from oca.delivery.sessions import household, mark_of
 from oca.delivery.timings import AT_ONCE_NS, Timings
 from oca.http1.request import Fields, Request
 
 _MISSED = (302, 307, 404)
+_NONE = object()
 
 
 class Account:
     """One connection's. ``request`` is the one being answered, its token taken out; None where it could not be read."""
 
     __slots__ = (
-        "_begun_ns", "_bytes", "_cause", "_client", "_demand", "_first_ns", "_found", "_log", "_logged", "_status",
-        "_timings", "request",
+        "_address", "_begun_ns", "_bytes", "_cause", "_client", "_demand", "_first_ns", "_found", "_log", "_logged",
+        "_mark", "_met", "_met_before", "_salt", "_status", "_timings", "request",
     )  # fmt: skip
 
     def __init__(self, demand: Demand, timings: Timings, log: AccessLog | None, client: str) -> None:
@@ -31,6 +33,11 @@ class Account:
         self._found: Found | None = None
         self._status = self._bytes = self._begun_ns = self._first_ns = 0
         self._cause = ""
+        self._address = client
+        self._mark = 0
+        self._salt: bytes | None = None
+        self._met = self._met_before = _NONE
+        """Tokens of the assets asked for last, one of video and one of audio: of these the session was told."""
 
     def usual(self, found: Found, fields: Fields, query: bytes) -> None:
         """The whole of ``found`` went to the kernel at once, for a GET: nearly every response, so this is short."""
@@ -44,8 +51,12 @@ class Account:
             timings.whole(took_ns)
         if not fields.fill:
             count = found.count
+            if query and not count.asset and self._demand.was_counted(query):
+                count = self._demand.elsewhere
             count.requests += 1
             count.bytes += found.size
+            if (token := count.token) is not self._met and token is not self._met_before:
+                self._meet(count, query, b"")
         else:
             timings.filled(found.size)
         if self._logged and (log := self._log) is not None:
@@ -72,8 +83,7 @@ class Account:
                 if request.fields.fill:
                     timings.filled(length)
                 else:
-                    found.count.requests += 1
-                    found.count.bytes += length
+                    self._count(found.count, request, length)
         self._write(status, found, length, took_ns, took_ns)
 
     def begin(self, status: int, found: Found | None, length: int, *, first_out: bool) -> None:
@@ -102,9 +112,7 @@ class Account:
             timings.filled(self._bytes)
         elif found is not None and self.request is not None:
             # What ``found`` counts into may be gone with the index of then.
-            count = self._demand.of(found.pack.asset)
-            count.requests += 1
-            count.bytes += self._bytes
+            self._count(self._demand.of(found.pack.asset, found.path), self.request, self._bytes)
         self._write(self._status, found, self._bytes, self._first_ns, took_ns)
 
     def cut(self, cause: str, left: int) -> None:
@@ -123,6 +131,23 @@ class Account:
     def failed(self) -> None:
         """What has just begun was cut before it did."""
         self.cut(self._cause, self._bytes)
+
+    def _count(self, count: AssetCount, request: Request, length: int) -> None:
+        if not count.asset and self._demand.was_counted(request.query):
+            count = self._demand.elsewhere
+        count.requests += 1
+        count.bytes += length
+        if (token := count.token) is not self._met and token is not self._met_before:
+            self._meet(count, request.query, request.cmcd)
+
+    def _meet(self, count: AssetCount, query: bytes, cmcd: bytes) -> None:
+        """Tell of the session, which is that of the connection: its player's own, else its household's."""
+        self._met_before, self._met = self._met, count.token
+        demand = self._demand
+        if self._salt is not demand.salt:
+            self._salt = demand.salt
+            self._mark = mark_of(demand.salt, session_of(query, cmcd) or household(self._address))
+        demand.meet(count, self._mark)
 
     def _write(self, status: int, found: Found | None, length: int, first_ns: int, took_ns: int) -> None:
         log, request, cause = self._log, self.request, self._cause

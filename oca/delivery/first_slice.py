@@ -57,6 +57,8 @@ def read_first(
             if not length:
                 if not reply.first and not reply.pieces:
                     found.epoch = service.reads.epoch_for(found.pack)
+                    if found.epoch >= 0:
+                        service.lookup.take_in(found)
                 return send(reply, found)
             outcome = look(found.offset + first, length)
         return outcome is not None and send(_instead(service, request, found, outcome), None)

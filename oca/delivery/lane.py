@@ -34,7 +34,7 @@ class Read(Generic[Pack]):
     alone waits for it, and may be refused for others' sake; None: nobody, several, or one whose response has begun.
     """
 
-    __slots__ = ("at_s", "client", "length", "needed", "offset", "pack", "stuck", "waiters")
+    __slots__ = ("at_s", "client", "length", "needed", "offset", "pack", "stuck", "thread", "waiters")
 
     def __init__(self, pack: Pack, offset: int, length: int, at_s: float, client: str | None = None) -> None:
         self.pack = pack
@@ -45,6 +45,8 @@ class Read(Generic[Pack]):
         self.needed = 0
         self.waiters: list[Waiter] = []
         self.stuck = False
+        self.thread = 0
+        """Native id of the one that is at it; 0: none is yet."""
 
     def settle(self, outcome: Outcome) -> None:
         """Tell all who wait."""
@@ -84,6 +86,10 @@ class Lane(Generic[Pack]):
         queued = self._waiting[0].at_s if self._waiting else None
         asked = [at_s for at_s in (first, queued) if at_s is not None]
         return min(asked) + self._timeout_s if asked else None
+
+    def at_work(self) -> Iterator[int]:
+        """The threads that reads are with that nobody waits for any longer; 0 for one that no thread has begun."""
+        return (read.thread for read in self._running if read.stuck)
 
     def covers(self, pack: Pack, offset: int, length: int) -> bool:
         """Whether a read from there on has begun: its pages count as cached before they hold anything."""

@@ -12,11 +12,11 @@ from oca.common.errors import ConfigError
 BACKLOG = 4096
 _WILDCARDS = ("0.0.0.0", "::")
 _SOMEWHERE = {socket.AF_INET: ("192.0.2.1", 9), socket.AF_INET6: ("2001:db8::1", 9)}
+Take = Callable[[Endpoint], list[socket.socket]]
+"""Gives the sockets that are open already for an address."""
 
 
-def open_listeners(
-    addresses: Sequence[str], workers: int, take: Callable[[Endpoint], list[socket.socket]] = lambda _: []
-) -> list[list[socket.socket]]:
+def open_listeners(addresses: Sequence[str], workers: int, take: Take = lambda _: []) -> list[list[socket.socket]]:
     """Bind every address, once per worker; each worker listens on its own when it is ready.
 
     Each address is first bound without ``SO_REUSEPORT``: two daemons that both set it would silently share a port.

@@ -139,6 +139,15 @@ DELIVERY: tuple[Family, ...] = (
         values=("overload", "drained"),
     ),
     Family(
+        name="delivery_redirects",
+        kind="counter",
+        unit="requests",
+        help="Requests of viewers who were sent on to [delivery.miss] fallback_url, by cause: as misses are classed "
+        "(content, health), or turned away (overload, drained).",
+        label="cause",
+        values=("content", "health", "overload", "drained"),
+    ),
+    Family(
         name="delivery_fill_requests",
         kind="counter",
         unit="requests",
@@ -157,6 +166,12 @@ DELIVERY: tuple[Family, ...] = (
         kind="counter",
         unit="bytes",
         help="Bytes of bodies that left by sendfile in the clear; kernel TLS: see delivery_tls_sent_bytes.",
+    ),
+    Family(
+        name="delivery_small_sent_bytes",
+        kind="counter",
+        unit="bytes",
+        help="Bytes of small bodies that left in the clear with their head, from the worker's memory.",
     ),
     *TLS,
     Family(

@@ -7,7 +7,7 @@ after 16 seconds, and dash.js a hang never.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from oca.delivery.miss_settings import MissTable, Turn
 from oca.http1.request import Request
@@ -26,11 +26,21 @@ TARGET_BYTES_MAX = 32768
 """Of any target that the parser lets through."""
 OBJECT_PATH_BYTES_MAX = 480
 """As ``UrlPath``: of an object's own path, without a token."""
+UNCOUNTED = b"-uncounted"
+"""After the marker, on a redirect of a viewer whose demand this box did not count: the next box does."""
 _DETAILS: dict[MissClass, str] = {
     "content": "not-held",
     "health": "device-fails",
     "authorisation": "not-authorised",
 }
+
+
+class Miss(NamedTuple):
+    """A request that missed, without its token; ``asked`` is how a redirect is to have it."""
+
+    request: Request
+    asked: Request
+    missed: MissClass
 
 
 def is_object_path(path: bytes, *, bytes_max: int = TARGET_BYTES_MAX) -> bool:
@@ -47,6 +57,14 @@ def extend_loop(chain: bytes | None, name: str) -> str:
     return ", ".join([*(each for each in names if _LOOP_NAME.fullmatch(each)), name])
 
 
+def is_marked(query: bytes, marker: bytes) -> bool:
+    """Whether a redirect that carries ``marker`` sent the viewer here."""
+    if not marker:
+        return False
+    parts = query.split(b"&")
+    return marker in parts or marker + b"=" in parts  # as steering's /r passes it on
+
+
 class MissPolicy:
     """Answers requests that the store cannot, by the settings."""
 
@@ -56,12 +74,17 @@ class MissPolicy:
         self._marker = table.redirect_marker.encode()
         self._appliance = appliance
 
-    def reply(self, request: Request, missed: MissClass) -> Reply:
-        """The answer to a miss: a redirect where that is set and may be, else 404."""
+    def reply(self, request: Request, missed: MissClass, *, counted: bool) -> Reply:
+        """The answer to a miss: a redirect where that is set and may be, else 404.
+
+        ``counted`` tells whether it counts here as demand, and is not to count at the next box.
+        """
         extra = b""
         if self._table.debug:  # RFC 9211 §2.8: detail is for whoever looks into a problem
             extra = cache_status(self._appliance, f"detail={_DETAILS[missed]}")
-        return self._redirect(request, extra) or refusal(404, b"no such object here\n", extra, to=request)
+        return self._redirect(request, extra, counted=counted) or refusal(
+            404, b"no such object here\n", extra, to=request
+        )
 
     def turned_away(self, request: Request, turn: Turn, *, retry_after_s: int) -> Reply:
         """The answer to a viewer whom the box does not take now; then the connection closes.
@@ -70,14 +93,14 @@ class MissPolicy:
         """
         if request.method == "OPTIONS":
             return answer(request, None)
-        if turn == "redirect" and (reply := self._redirect(request, b"", close=True)):
+        if turn == "redirect" and (reply := self._redirect(request, b"", counted=False, close=True)):
             return reply
         if turn == "not-found":
             return refusal(404, b"not served here now\n", to=request, close=True)
         extra = b"Retry-After: %d\r\n" % retry_after_s  # RFC 6585 §4
         return refusal(429, b"no more viewers here now\n", extra, to=request, close=True)
 
-    def _redirect(self, request: Request, extra: bytes, *, close: bool = False) -> Reply | None:
+    def _redirect(self, request: Request, extra: bytes, *, counted: bool, close: bool = False) -> Reply | None:
         """A redirect to the fallback; None where none is set, or where it would send on whom another box sent.
 
         A fill agent is told the truth instead: it asks a peer for what that peer holds, and goes on down its list.
@@ -86,8 +109,10 @@ class MissPolicy:
         if not self._base or request.fields.fill or not is_object_path(path):
             return None
         if marker:
-            if marker in query.split(b"&"):
+            uncounted = marker + UNCOUNTED
+            if is_marked(query, marker) or is_marked(query, uncounted):
                 return None
+            marker = marker if counted else uncounted
             query = query + b"&" + marker if query else marker
         location = self._base + path + (b"?" + query if query else b"")
         extra = b"Location: %b\r\n%b" % (location, extra)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oca.common.demand import Wanted
 from oca.delivery.control import TurnAway
+from oca.delivery.demand import Demand
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import labelled
-from oca.delivery.miss_policy import OBJECT_PATH_BYTES_MAX, MissClass, MissPolicy, extend_loop, is_object_path
+from oca.delivery.miss_policy import OBJECT_PATH_BYTES_MAX, Miss, MissClass, MissPolicy, extend_loop, is_object_path
 from oca.delivery.pull import Pull
 from oca.delivery.settings import DeliveryTable
+from oca.http1.ranges import named_bytes
 from oca.http1.request import Request
 from oca.http1.response import Reply
 
@@ -19,15 +22,19 @@ if TYPE_CHECKING:
 _MISSES = labelled("delivery_misses")
 _PULLS_REFUSED = labelled("delivery_pulls_refused")
 _TURNED = labelled("delivery_turned_away")
+_REDIRECTS = labelled("delivery_redirects")
+_NOT_FOUND = 404
 
 
 class Misses:
     """One worker's. ``turning`` is what the supervisor told last about viewers who are not to be served."""
 
-    def __init__(self, settings: DeliveryTable, counts: memoryview[int], *, appliance: str) -> None:
+    def __init__(self, settings: DeliveryTable, counts: memoryview[int], demand: Demand, *, appliance: str) -> None:
         self._counts = counts
+        self._demand = demand
         self._retry_after_s = settings.overload.retry_after_s
         self._policy = MissPolicy(settings.miss, appliance=appliance)
+        self._redirect_status = settings.miss.redirect_status
         self.passes_token = settings.miss.redirect_token
         """Whether what is answered here is told a request as it came; else without its token."""
         self.pulls: Pulls | None = None
@@ -38,15 +45,11 @@ class Misses:
         """Count a miss that is answered elsewhere."""
         self._counts[_MISSES[missed]] += 1
 
-    def step(self, request: Request, asked: Request, missed: MissClass) -> Found | Pull | Reply:
-        """A missed object that an earlier miss brought; or how it comes from the origin; or the answer by the settings.
-
-        Args:
-            request: A GET or HEAD, without its token.
-            asked: As a redirect is to have it.
-            missed: Why it missed.
+    def step(self, miss: Miss) -> Found | Pull | Reply:
+        """A GET's or HEAD's object that an earlier miss brought; or how it comes from the origin; or the answer by the
+        settings.
         """
-        pulls, fields = self.pulls, request.fields
+        pulls, request, fields = self.pulls, miss.request, miss.request.fields
         # A fill agent asks a peer for what that holds: nothing is fetched for it.
         if (
             pulls is not None
@@ -58,22 +61,53 @@ class Misses:
             if isinstance(step, Found):
                 return step
             if isinstance(step, Pull):
-                self.count(missed)
+                self.count(miss.missed)
                 return step
             self._counts[_PULLS_REFUSED[step]] += 1
-        self.count(missed)
-        return self._policy.reply(asked, missed)
+        self.count(miss.missed)
+        return self.instead(miss)
 
-    def instead(self, asked: Request) -> Reply:
-        """Answer a GET or HEAD whose object the origin did not bring."""
-        return self._policy.reply(asked, "content")
+    def instead(self, miss: Miss) -> Reply:
+        """Answer a GET or HEAD that nothing is fetched for, or whose object the origin did not bring."""
+        counted = self._is_demand(miss)
+        reply = self._policy.reply(miss.asked, miss.missed, counted=counted)
+        if counted:
+            turned = Wanted(missed=1) if reply.status == _NOT_FOUND else Wanted(redirected=1)
+            part_bytes = named_bytes(miss.request.fields.range)
+            if part_bytes is not None:
+                turned = turned.plus(Wanted(ranges=1, range_bytes=part_bytes))
+            self._demand.want(miss.request.path, turned)
+        return self._sent(reply, miss.missed)
+
+    def fetched(self, miss: Miss, sent_bytes: int) -> None:
+        """A viewer was sent ``sent_bytes`` of what was fetched."""
+        if sent_bytes and self._is_demand(miss):
+            self._demand.want(miss.request.path, Wanted(fetched=1, fetched_bytes=sent_bytes))
+
+    def _is_demand(self, miss: Miss) -> bool:
+        """Whether it counts as demand for what is not held: no viewer's does, nor what another box has counted."""
+        request = miss.request
+        return (
+            miss.missed == "content"
+            and request.method == "GET"
+            and not request.fields.fill
+            and is_object_path(request.path, bytes_max=OBJECT_PATH_BYTES_MAX)
+            and not self._demand.was_counted(request.query)
+        )
 
     def unread(self, asked: Request) -> Reply:
         """Answer a GET whose object is held and cannot be read."""
         self.count("health")
-        return self._policy.reply(asked, "health")
+        return self._sent(self._policy.reply(asked, "health", counted=False), "health")
 
     def turn_away(self, request: Request, turning: TurnAway) -> Reply:
-        """Answer a viewer who is not to be served."""
+        """Answer a viewer who is not to be served. Nothing is looked up for him: his demand counts where he goes."""
         self._counts[_TURNED[turning.cause]] += 1
-        return self._policy.turned_away(request, turning.answer, retry_after_s=self._retry_after_s)
+        reply = self._policy.turned_away(request, turning.answer, retry_after_s=self._retry_after_s)
+        return self._sent(reply, turning.cause)
+
+    def _sent(self, reply: Reply, cause: str) -> Reply:
+        """The reply, counted where it sends the viewer on."""
+        if reply.status == self._redirect_status:
+            self._counts[_REDIRECTS[cause]] += 1
+        return reply

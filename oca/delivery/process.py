@@ -69,6 +69,7 @@ class WorkerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._down: asyncio.StreamWriter | None = None
         self._unsaid = b""
+        self._spawned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reloaded: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
@@ -82,9 +83,14 @@ class WorkerProcess:
         finally:
             self.ready.clear()
             self.ended.set()
+            _settle(self._spawned, None)
             _settle(self._begun, None)
             _settle(self._closed, None)
             _settle(self._reloaded, [])  # its replacement reads the files at its start
+
+    async def until_spawned(self) -> None:
+        """Wait until its process is there and loads its modules, or has ended."""
+        await asyncio.shield(self._spawned)
 
     async def until_ready(self) -> None:
         """Wait until it accepts connections.
@@ -153,6 +159,7 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(), start.page, *start.listeners, *start.siblings),
             )
         self.pid = self._process.pid
+        _settle(self._spawned, None)
         up, self._down = await asyncio.open_connection(sock=ours, limit=LINE_BYTES_MAX)
         self._down.write(line(start) + self._unsaid)
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from oca.delivery.miss_policy import Miss
 from oca.delivery.pull import Pull
 from oca.delivery.transport import Transport
-from oca.http1.request import Request
 from oca.http1.response import Reply, answer
 
 
@@ -16,8 +16,8 @@ class Recipient(Protocol):
     def pull_begins(self, reply: Reply) -> bytes:
         """The answer is known: its head, to be sent now."""
 
-    def pull_ends(self) -> None:
-        """All of it is with the kernel."""
+    def pull_ends(self, miss: Miss, sent_bytes: int) -> None:
+        """All of it is with the kernel: of its body ``sent_bytes``."""
 
     def pull_fails(self) -> None:
         """There is none: nothing was sent yet."""
@@ -27,20 +27,17 @@ class Recipient(Protocol):
 
 
 class PulledAnswer:
-    """Of several ranges the whole is sent. ``begun_ns`` is when the request came, ``asked`` the request as it came."""
+    """Of several ranges the whole is sent. ``begun_ns`` is when the request of ``miss`` came."""
 
-    __slots__ = ("_at", "_end", "_pull", "_recipient", "_request", "_sending", "_transport", "asked", "begun_ns")
+    __slots__ = ("_at", "_end", "_length", "_pull", "_recipient", "_sending", "_transport", "begun_ns", "miss")
 
-    def __init__(
-        self, pull: Pull, request: Request, transport: Transport, recipient: Recipient, *, asked: Request, begun_ns: int
-    ) -> None:
+    def __init__(self, pull: Pull, miss: Miss, transport: Transport, recipient: Recipient, *, begun_ns: int) -> None:
         self._pull: Pull | None = pull
-        self._request = request
         self._transport = transport
         self._recipient = recipient
-        self.asked = asked
+        self.miss = miss
         self.begun_ns = begun_ns
-        self._at, self._end = 0, -1
+        self._at, self._end, self._length = 0, -1, 0
         self._sending = False
         pull.join(self)
         transport.hold(0)
@@ -52,7 +49,8 @@ class PulledAnswer:
             return
         if self._end < 0:
             if pull.about is not None:
-                reply = answer(self._request, pull.about, 1)
+                reply = answer(self.miss.request, pull.about, 1)
+                self._length = reply.length
                 self._at, self._end = reply.first, reply.first + reply.length
                 self._send(pull, self._recipient.pull_begins(reply) + reply.text)
             elif pull.fault is not None:
@@ -93,7 +91,7 @@ class PulledAnswer:
             return
         if self._at >= self._end:
             self.leave()
-            self._recipient.pull_ends()
+            self._recipient.pull_ends(self.miss, self._length)
         else:
             self._transport.hold(self._end - self._at)
             self.advance()

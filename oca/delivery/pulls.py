@@ -109,7 +109,7 @@ class Pulls:
         await self._tasks.close()
         await self._origin.close()
         for found, _ in self._found.values():
-            self._lookup.forget(found)
+            self._lookup.let_go(found)
             found.pack.close()
         self._found.clear()
 
@@ -232,7 +232,7 @@ class Pulls:
             said=cache_status(self._appliance),
             fresh_s=max(0, int(left_s)),
         )
-        found = self._lookup.found(path, pack, Part.offset, about)
+        found = self._lookup.pulled(path, pack, Part.offset, about)
         if len(self._found) >= PULLED_OPEN_MAX:
             self._let_go(next(iter(self._found)))
         self._found[path] = (found, clock.monotonic_s() + min(FOUND_S, left_s))
@@ -241,7 +241,7 @@ class Pulls:
 
     def _let_go(self, path: bytes) -> None:
         found, _ = self._found.pop(path)
-        self._lookup.forget(found)
+        self._lookup.let_go(found)
         self._leaving.append(found.pack)
 
     def _streamed(self, described: Described, *, stored: bool = False, collapsed: bool = False) -> Representation:
@@ -281,12 +281,11 @@ class Pulls:
             for path in [path for path, until_s in self._absent.items() if until_s < now_s]:
                 del self._absent[path]
             if now_s - swept_s > SWEEP_S and not self._sweeping:
-                swept_s = now_s
+                swept_s, self._sweeping = now_s, True
                 with suppress(TimeoutError):  # one that hangs is still at it, and the next is not begun before
                     await on_device(self._sweep_devices, most_s=SWEEP_S)
 
     def _sweep_devices(self) -> None:
-        self._sweeping = True
         try:
             self._pool.sweep(clock.now_s())
         finally:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from functools import partial
+from threading import get_native_id
 
 from oca.common import clock
 from oca.common.log import get_logger
+from oca.common.silence import is_starved
 from oca.common.threads import Crew
 from oca.delivery.device_read import BLOCK_BYTES, PROBE_BYTES, read_anew, read_in
 from oca.delivery.lane import Ended, Lane, Outcome, Read, Refusal, Waiter
@@ -166,8 +168,8 @@ class Reads:
         return self._sick.keys()
 
     def sick(self) -> list[int]:
-        """Devices that hang, by number."""
-        return sorted(self._sick)
+        """Devices that hang, by number; without those whose reads are short of a processor."""
+        return [device for device in sorted(self._sick) if not any(map(is_starved, self._lanes[device].at_work()))]
 
     def tick(self, now_s: float) -> None:
         """Call it at least once a second."""
@@ -201,7 +203,11 @@ class Reads:
 
     def _run(self, lane: Lane[OpenPack], read: Read[OpenPack], how: ReadIn) -> None:
         read.pack.sends += 1  # so that it stays open for as long as a thread may be at it
-        work = partial(how, read.pack.descriptor, read.offset, read.length)
+
+        def work() -> int:
+            read.thread = get_native_id()
+            return how(read.pack.descriptor, read.offset, read.length)
+
         self._crew.run(work, partial(self._ended, lane, read))
 
     def _ended(self, lane: Lane[OpenPack], read: Read[OpenPack], result: int | Exception) -> None:

@@ -50,3 +50,13 @@ class ReadsTable(Table, frozen=True):
             extra={"unit": "bytes"},
         ),
     ] = 4 * 2**20
+    small_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**30,
+            description="Memory of each worker for objects of up to 16 KiB (playlists, subtitles, initialisation "
+            "segments), which then leave in one call with their head; 0: none.",
+            extra={"unit": "bytes"},
+        ),
+    ] = 16 * 2**20

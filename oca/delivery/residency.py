@@ -19,6 +19,16 @@ _STRIDE_BYTES = 256 * 1024
 _PAGE_BITS = mmap.PAGESIZE.bit_length() - 1
 
 
+def read_at_hand(descriptor: int, offset: int, length: int) -> bytes:
+    """``length`` bytes from ``offset``, if they can be read without waiting for the device; else nothing."""
+    buffer = bytearray(length)
+    try:
+        got = os.preadv(descriptor, [buffer], offset, os.RWF_NOWAIT)
+    except OSError:
+        return b""
+    return bytes(buffer) if got == length else b""
+
+
 class PageCache:
     """Asks about ranges of files. One thread at a time."""
 

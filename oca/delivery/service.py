@@ -80,10 +80,11 @@ class Service:
         self.loop = loop
         self.settings = settings
         self.counts = counts
-        self.demand = Demand()
+        self.demand = Demand(settings.miss.redirect_marker.encode())
         self.timings = Timings(counts)
-        self.lookup = Lookup(open_reader, self.demand, counts, said=cache_status(appliance))
-        self.misses = Misses(settings, counts, appliance=appliance)
+        small = settings.reads.small_bytes_max
+        self.lookup = Lookup(open_reader, self.demand, counts, said=cache_status(appliance), small_bytes_max=small)
+        self.misses = Misses(settings, counts, self.demand, appliance=appliance)
         self.reads = Reads(loop, settings.reads, counts)
         self.lookup.unwell = self.reads.unwell
         self.limits = Limits(

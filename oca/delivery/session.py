@@ -11,6 +11,7 @@ from oca.delivery.connection import Connection
 from oca.delivery.first_slice import read_first
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import DELIVERY_SLOTS, labelled
+from oca.delivery.miss_policy import Miss
 from oca.delivery.players import Player
 from oca.delivery.pull import Pull
 from oca.delivery.pulled_answer import PulledAnswer
@@ -124,7 +125,7 @@ class Session(Connection):
         if self._player is not None:
             date = self._player.asks(found, fields, query, service.now_s) + date
         service.counts[_OK] += 1
-        if self._transport.send_file(found.head + date, found.pack, found.offset, found.size):
+        if self._transport.send_file(found.head + date, found.pack, found.offset, found.size, found.text):
             self._account.usual(found, fields, query)
         else:
             self._account.request = Request("GET", found.path, fields, persistent=True, query=query)
@@ -201,9 +202,9 @@ class Session(Connection):
             service.counts[_USED_UP] += 1
             request, asked = (structs.replace(each, persistent=False) for each in (request, asked))
         if found is None and request.method != "OPTIONS":
-            step = service.misses.step(request, asked, service.lookup.missed)
+            step = service.misses.step(miss := Miss(request, asked, service.lookup.missed))
             if isinstance(step, Pull):
-                return self._wait_for(step, request, asked)
+                return self._wait_for(step, miss)
             if isinstance(step, Reply):
                 return self._reply(step, None)
             found = step
@@ -245,10 +246,9 @@ class Session(Connection):
             self._account.failed()
         return False
 
-    def _wait_for(self, pull: Pull, request: Request, asked: Request) -> bool:
+    def _wait_for(self, pull: Pull, miss: Miss) -> bool:
         self._fresh = False
-        begun_ns = self._service.timings.begun_ns
-        self._pulled = PulledAnswer(pull, request, self._transport, self, asked=asked, begun_ns=begun_ns)
+        self._pulled = PulledAnswer(pull, miss, self._transport, self, begun_ns=self._service.timings.begun_ns)
         self._service.loop.call_soon(self._pulled.advance)
         return False
 
@@ -262,9 +262,10 @@ class Session(Connection):
         self._account.begin(reply.status, None, reply.length, first_out=True)
         return reply.head + self._date()
 
-    def pull_ends(self) -> None:
+    def pull_ends(self, miss: Miss, sent_bytes: int) -> None:
         """All of it is with the kernel."""
         self._pulled = None
+        self._service.misses.fetched(miss, sent_bytes)
         self._on_sent()
 
     def pull_fails(self) -> None:
@@ -274,7 +275,7 @@ class Session(Connection):
         if pulled is None:
             return
         self._service.timings.begun_ns = pulled.begun_ns
-        if self._reply(self._service.misses.instead(pulled.asked), None):
+        if self._reply(self._service.misses.instead(pulled.miss), None):
             self._go_on()
 
     def pull_breaks(self) -> None:

@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import structs
 
 from oca.common import clock
-from oca.common.addresses import Endpoint
+from oca.common.demand import Taken
 from oca.common.errors import OcaError
-from oca.common.hot import HotWindow
 from oca.common.log import LogFormat, LogLevel, get_logger
 from oca.common.messages import Load
+from oca.common.new_key import new_salt
 from oca.common.quality import Quality
 from oca.common.tasks import Tasks
 from oca.delivery.authorisation import Authorisation
 from oca.delivery.cmsd import Advice, advise, busy_ratio
 from oca.delivery.control import Authorise, Down, LeaveOut, Reload, Start, Tick
 from oca.delivery.counters import Totals
-from oca.delivery.demand import add
 from oca.delivery.door import Door
-from oca.delivery.listeners import close_listeners, open_listeners, urls_of
+from oca.delivery.gathered import Gathered
+from oca.delivery.listeners import Take, close_listeners, open_listeners, urls_of
 from oca.delivery.miss_settings import Turn
 from oca.delivery.process import WorkerProcess
 from oca.delivery.quality import QualityWindow
@@ -35,14 +35,13 @@ from oca.delivery.slot import Slot, WorkerState, cover
 from oca.delivery.tls_keeper import TlsKeeper
 from oca.store.reader import PACKS_OPEN_MAX
 
-BACKOFF_S_MIN = 0.1
-BACKOFF_S_MAX = 0.5
+BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 0.5
 """Viewers wait in the dead worker's queue meanwhile, and no player should wait long in silence."""
 STEADY_S = 30.0
 """A worker that lived so long starts again without waiting."""
 FAILED_MAX = 1000
-LOAD_INTERVAL_S = 1.0
-"""How often it is asked whether the box has too much to send."""
+LOAD_INTERVAL_S = 1.0  # how often it is asked whether the box has too much to send
+Meanwhile = Callable[[], Awaitable[None]]
 _log = get_logger("supervisor")
 
 
@@ -67,11 +66,11 @@ class Supervisor:
         """All that run: those in their slots, and those that a successor has replaced and that finish their answers."""
         self._tasks = Tasks()
         self._stopping = asyncio.Event()
-        self._demand: dict[str, tuple[int, int]] = {}
+        self.gathered = Gathered()
+        self.gathered.begin_hour(clock.now_s(), new_salt)
         self._failed: list[tuple[int, str, str]] = []
         self._out: dict[int, bool] = {}
         self._quality = QualityWindow()
-        self.hot = HotWindow()
         self._advice = Advice()
         self._totals = Totals()
         self._own_urls: tuple[str, ...] = ()
@@ -86,12 +85,13 @@ class Supervisor:
         """Base URLs that viewers reach this box by."""
         return self._settings.urls or self._own_urls
 
-    async def start(self, take: Callable[[Endpoint], list[socket.socket]] = lambda _: []) -> None:
-        """Listen and start the workers; return when all of them accept. ``take`` gives sockets that are open already.
+    async def start(self, take: Take = lambda _: [], *, meanwhile: Meanwhile | None = None) -> None:
+        """Listen and start the workers; return when all of them accept. ``take`` gives sockets that are open already;
+        ``meanwhile`` is done while the workers load their modules.
 
         Raises:
             ConfigError: An address cannot be listened on, or a certificate not be used.
-            OcaError: A worker does not start.
+            OcaError: A worker does not start, or what is done meanwhile fails.
         """
         count = self._settings.workers or len(os.sched_getaffinity(0))
         self.tls.prepare(self._settings.tls)
@@ -102,8 +102,12 @@ class Supervisor:
             _log.warning("more sockets are handed down than workers are set; each gets one", workers=len(listeners))
         self._slots = [Slot(number, each) for number, each in enumerate(listeners)]
         try:
-            for first in [self._begin(slot) for slot in self._slots]:
-                await first.until_ready()
+            first = [self._begin(slot) for slot in self._slots]
+            await asyncio.gather(*(process.until_spawned() for process in first))
+            if meanwhile is not None:
+                await meanwhile()
+            for process in first:
+                await process.until_ready()
         except OcaError:
             await self.stop(self._settings.drain_s)
             raise
@@ -140,8 +144,7 @@ class Supervisor:
         before, self._settings = self._settings, settings
         faults = await self.tls.reload(settings.tls)
         if for_workers(before) == for_workers(settings):
-            processes = [slot.process for slot in self._slots if slot.process is not None]
-            told = await asyncio.gather(*(process.reload(self._log) for process in processes))
+            told = await asyncio.gather(*(s.process.reload(self._log) for s in self._slots if s.process is not None))
             return sorted({*faults, *(fault for each in told for fault in each)})
         self._shares = share_out(self._settings)
         self.door.take(settings.overload)
@@ -192,10 +195,9 @@ class Supervisor:
         """Every declared delivery metric (``oca.common.metrics``), summed over the workers."""
         return {**self._totals.read(), "delivery_advised_bytes_per_second": self._advice.bitrate_max}
 
-    def take_demand(self) -> dict[str, tuple[int, int]]:
-        """Viewers' (requests, bytes) per asset since the last call."""
-        taken, self._demand = self._demand, {}
-        return taken
+    def take_demand(self) -> Taken:
+        """Viewers' demand since the last call."""
+        return self.gathered.take()
 
     def quality(self) -> list[Quality]:
         """What viewers had of late, summed per asset and client prefix."""
@@ -206,10 +208,10 @@ class Supervisor:
         """Every socket that is listened on, for a daemon that is to follow this one."""
         return list(dict.fromkeys(each for slot in self._slots for each in slot.listeners))
 
-    def follow(self, counters: Mapping[str, int], demand: Sequence[tuple[str, int, int]]) -> None:
+    def follow(self, counters: Mapping[str, int], demand: Taken) -> None:
         """Add to ours what a daemon that this one follows counted in all, and its demand since the last call."""
         self._totals.before = counters
-        add(self._demand, demand)
+        self.gathered.follow(demand)
 
     def follow_no_more(self) -> None:
         """The daemon that this one follows has ended."""
@@ -228,11 +230,12 @@ class Supervisor:
             await asyncio.sleep(LOAD_INTERVAL_S)
             if self.door.observe(self.counters):
                 self._tell(self.door.message())
+            if salt := self.gathered.begin_hour(clock.now_s(), new_salt):
+                self._tell(salt)
 
     async def _keep(self, slot: Slot) -> None:
         """Keep a worker in ``slot``: when one ends, start the next, waiting longer while they die young."""
-        wait_s = BACKOFF_S_MIN
-        started_s = clock.monotonic_s()
+        wait_s, started_s = BACKOFF_S_MIN, clock.monotonic_s()
         while not self._stopping.is_set():
             process = slot.process
             if process is None or process.ended.is_set():
@@ -270,8 +273,8 @@ class Supervisor:
         predecessor, slot.process = slot.process, successor
         self._tell(cover(self._slots, secure=self._secure))
         if predecessor is not None:
-            drain_s = self._settings.drain_s
-            self._tasks.start(predecessor.see_out(drain_s, gently=True), name=f"worker-{slot.number}-leaves")
+            leaving = predecessor.see_out(self._settings.drain_s, gently=True)
+            self._tasks.start(leaving, name=f"worker-{slot.number}-leaves")
             await predecessor.until_closed()  # whoever connects from now on is served by the new settings
 
     def _begin(self, slot: Slot, *, at_once: bool = True) -> WorkerProcess:
@@ -294,6 +297,7 @@ class Supervisor:
             secure=self._secure,
             tls=self.tls.material,
             out=self._out,
+            salt=self.gathered.salt,
         )
         process.tell(self._advice)
         self._processes.add(process)
@@ -304,7 +308,6 @@ class Supervisor:
         return process
 
     async def _live(self, process: WorkerProcess, start: Start) -> None:
-        """One process from its start to its end."""
         try:
             await process.run(start)
         finally:
@@ -312,7 +315,6 @@ class Supervisor:
             self._totals.leave(process.page)
 
     def _take(self, tick: Tick) -> None:
-        add(self._demand, tick.demand)
-        self.hot.add(tick.demand, clock.monotonic_s())
+        self.gathered.add(tick, clock.monotonic_s())
         self._failed = [*self._failed, *tick.failed][-FAILED_MAX:]
         self._quality.add(tick.quality, clock.monotonic_s())

@@ -68,7 +68,7 @@ class KernelTlsTransport(Transport):
     def __init__(self, connection: TlsConnection, *parts: Any, **more: Any) -> None:
         super().__init__(connection, *parts, **more)
         self._send = super(ssl.SSLSocket, connection).send
-        self._bytes_slot = _KTLS_BYTES
+        self._bytes_slot = self._small_slot = _KTLS_BYTES
 
 
 class UserspaceTlsTransport(Transport):
@@ -86,6 +86,7 @@ class UserspaceTlsTransport(Transport):
         self._move = self._encrypt
         self._joined_bytes_max = 2**63
         self._calls_slot, self._bytes_slot = _WRITES, _USERSPACE_BYTES
+        self._small_slot = _USERSPACE_BYTES
 
     def _take(self, data: bytes, flags: int = 0) -> int:
         """Send ``data``, or keep it for the record that the body begins in (``MSG_MORE``)."""

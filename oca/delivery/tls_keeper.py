@@ -11,7 +11,6 @@ from oca.common import clock
 from oca.common.errors import ConfigError
 from oca.common.log import get_logger
 from oca.delivery import kernel_tls, tickets
-from oca.delivery.certificates import concerns, read_pairs
 from oca.delivery.control import ReloadTls
 from oca.delivery.tls_contexts import Contexts
 from oca.delivery.tls_material import Material, Pair
@@ -63,6 +62,8 @@ class TlsKeeper:
         """
         if not settings.listen:
             return
+        from oca.delivery.certificates import read_pairs  # noqa: PLC0415 - loads cryptography, not needed without
+
         kernel = settings.kernel != "off" and kernel_tls.is_offered()
         if settings.kernel == "on" and not kernel:
             raise ConfigError(
@@ -109,8 +110,12 @@ class TlsKeeper:
 
     def concerns(self, *, ends: bool = True) -> list[str]:
         """What an operator should know, each with what to do; ``ends``: also of certificates that end soon."""
+        if not self.material.pairs:
+            return []
+        from oca.delivery.certificates import concerns  # noqa: PLC0415
+
         told = list(concerns(self.material.pairs, clock.now_s(), ends=ends))
-        if self.material.pairs and not self.material.ticket_keys:
+        if not self.material.ticket_keys:
             told.append("session tickets cannot be shared between workers here; returning clients may handshake anew")
         return told
 

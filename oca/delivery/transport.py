@@ -34,6 +34,7 @@ Cause = Literal["client", "device", "pack", "hang"]
 _CALLS = DELIVERY_SLOTS["delivery_sendfile_calls"]
 _SENDFILE_BYTES = DELIVERY_SLOTS["delivery_sendfile_bytes"]
 _SENT_BYTES = DELIVERY_SLOTS["delivery_sent_bytes"]
+_SMALL_BYTES = DELIVERY_SLOTS["delivery_small_sent_bytes"]
 _BLOCKED = DELIVERY_SLOTS["delivery_sends_blocked"]
 _SENDS = DELIVERY_SLOTS["delivery_sends"]
 _MEMORY_PAUSES = DELIVERY_SLOTS["delivery_memory_pauses"]
@@ -55,8 +56,8 @@ class Transport:
 
     __slots__ = (
         "_bytes_slot", "_calls_slot", "_counts", "_failed", "_fileno", "_head", "_joined_bytes_max", "_left",
-        "_loop", "_more", "_move", "_offset", "_pack", "_resuming", "_send", "_sent", "_slices", "first_ns",
-        "held", "unsent_bytes", "waiting",
+        "_loop", "_more", "_move", "_offset", "_pack", "_resuming", "_send", "_sent", "_slices", "_small_slot",
+        "first_ns", "held", "unsent_bytes", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +76,7 @@ class Transport:
         # How a body moves and what counts it; TLS that is not the kernel's does otherwise (delivery.tls_connection).
         self._move: Callable[[int, int, int], int] = partial(os.sendfile, self._fileno)
         self._joined_bytes_max = JOINED_BYTES_MAX
-        self._calls_slot, self._bytes_slot = _CALLS, _SENDFILE_BYTES
+        self._calls_slot, self._bytes_slot, self._small_slot = _CALLS, _SENDFILE_BYTES, _SMALL_BYTES
         self._loop = loop
         self._counts = counts
         self._slices = Slices(reads, client)
@@ -121,8 +122,14 @@ class Transport:
         self.waiting = refusal is None
         return refusal
 
-    def send_file(self, head: bytes, pack: OpenPack, offset: int, length: int) -> bool:
-        """Send ``head``, then ``length`` bytes of ``pack`` from ``offset``, whose first slice is in memory."""
+    def send_file(self, head: bytes, pack: OpenPack, offset: int, length: int, small: bytes = b"") -> bool:
+        """Send ``head``, then ``length`` bytes of ``pack`` from ``offset``, in memory so far, or at hand: ``small``."""
+        if small:
+            sent = self.send(head + small)
+            if sent or self.waiting:
+                self._counts[self._small_slot] += length
+                self._counts[_SENT_BYTES] += length
+            return sent
         try:
             taken = self._send(head, socket.MSG_MORE if length < self._joined_bytes_max else 0)
         except OSError as error:
@@ -304,6 +311,8 @@ class Transport:
             self._pack.sends -= 1
             self._pack = None
             self.unsent_bytes = self._left + sum(length for _, _, length in self._more)
+        elif self._head:
+            self.unsent_bytes = len(self._head)
         self._head = b""
         self._left = 0
         self._more = ()

@@ -49,6 +49,6 @@ def recognise(data: bytes, service: Service) -> tuple[Found, Fields, bytes] | No
         if gate is not None and gate.may_hold_token(query):
             return None
     fields = service.known.fields.get(data[line_end:])
-    if fields is None or not fields.usual or found.epoch != service.reads.epoch:
+    if fields is None or not fields.usual or (found.epoch != service.reads.epoch and not found.text):
         return None
     return found, fields, query

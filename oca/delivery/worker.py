@@ -29,6 +29,7 @@ from oca.delivery.control import (
     Reload,
     Reloaded,
     ReloadTls,
+    Salt,
     Start,
     Tick,
     TurnAway,
@@ -64,6 +65,7 @@ class Worker:
         self._page = Page(start.page)
         loop, settings = asyncio.get_running_loop(), start.settings
         self._service = Service(loop, settings, self._page.counts, self._open_reader, appliance=start.appliance)
+        self._service.demand.begin_hour(start.salt.salt, start.salt.hour)
         self._handshakes = Handshakes(self._service, start.tls) if start.secure else None
         self._acceptors: list[Acceptor] = []
         begin_tls = self._handshakes.begin if self._handshakes is not None else None
@@ -160,6 +162,9 @@ class Worker:
                     self._service.turn_away(message)
                 elif isinstance(message, LeaveOut):
                     self._leave_out(message.out)
+                elif isinstance(message, Salt):
+                    self._tell_demand()
+                    self._service.demand.begin_hour(message.salt, message.hour)
                 elif isinstance(message, Welcome):
                     self._service.turn_away(None)
                 elif isinstance(message, ReloadTls) and self._handshakes is not None:
@@ -176,8 +181,18 @@ class Worker:
     def _tell_demand(self) -> None:
         players = self._service.players
         quality = players.take_quality() if players is not None else []
-        reads, failed = self._service.reads, self._service.lookup.take_failed()
-        self._say(Tick(demand=self._service.demand.take(), quality=quality, sick=reads.sick(), failed=failed))
+        reads, failed, demand = self._service.reads, self._service.lookup.take_failed(), self._service.demand
+        told = Tick(
+            demand=demand.take(),
+            quality=quality,
+            sick=reads.sick(),
+            failed=failed,
+            hour=demand.hour,
+            met=demand.take_met(),
+            wanted=demand.take_wanted(),
+            dropped=demand.take_dropped(),
+        )
+        self._say(told)
 
     def _say(self, message: Ready | Closed | Reloaded | Tick) -> None:
         if not self._up.is_closing():

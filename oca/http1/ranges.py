@@ -15,6 +15,9 @@ GAP_BYTES_MAX = 160
 EMPTY_ELEMENTS_MAX = 16
 """Empty list elements passed over (RFC 9110 §5.6.1.2: "a reasonable number")."""
 
+PART_BYTES_MAX = 2**40
+"""Of what is taken for the length of a part: beyond any object."""
+
 _SET = re.compile(rb"bytes=(.*)", re.IGNORECASE | re.DOTALL)
 _ONE = re.compile(rb"([0-9]*)-([0-9]*)")
 _BEYOND_ANY_SIZE = 10**19
@@ -58,6 +61,13 @@ def select_ranges(
     if sum(each.length for each in met) > size:
         return "whole"
     return _coalesced(met)
+
+
+def named_bytes(value: bytes | None) -> int | None:
+    """How many bytes ``Range: value`` names, of something whose size is not known; None: it names no length."""
+    found = select_ranges(value, _BEYOND_ANY_SIZE) if value is not None else ()
+    total = sum(each.length for each in found if isinstance(each, ByteRange))
+    return total if 0 < total <= PART_BYTES_MAX else None
 
 
 def _select(spec: bytes, size: int) -> ByteRange | Whole | Unsatisfiable:

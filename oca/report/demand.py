@@ -6,21 +6,26 @@ lost; ``kept_demand`` has it outlive the process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from itertools import islice
 
 from msgspec import Struct
 
-from oca.common.messages import ASSETS_MAX, AssetDemand, DemandBatch
+from oca.common.demand import Taken, Wanted
+from oca.common.messages import ASSETS_MAX, WANTED_TOLD_MAX, AssetDemand, DemandBatch, WantedObject
 
 
 class LedgerState(Struct, frozen=True):
-    """All that a ledger is: what it had told by then, and (requests, bytes) per asset that waits."""
+    """All that a ledger is: what it had told by then, and what waits: (requests, bytes) and sessions per asset, and
+    what was wanted and is not held, as in ``oca.common.demand``.
+    """
 
     epoch: str
     sequence: int
     started_at_ns: int
     in_flight: DemandBatch | None
     pending: dict[str, tuple[int, int]]
+    sessions: dict[str, int] = {}
+    wanted: dict[str, Wanted] = {}
 
 
 class DemandLedger:
@@ -31,7 +36,7 @@ class DemandLedger:
         self._epoch = epoch
         self._batch_assets_max = batch_assets_max
         self._started_at_ns = started_at_ns
-        self._pending: dict[str, tuple[int, int]] = {}
+        self._pending = Taken()
         self._in_flight: DemandBatch | None = None
         self._sequence = 0
 
@@ -41,22 +46,35 @@ class DemandLedger:
         ledger = cls(state.epoch, started_at_ns=state.started_at_ns)
         ledger._sequence = state.sequence
         ledger._in_flight = state.in_flight
-        ledger._pending = dict(state.pending)
+        ledger._pending = Taken(dict(state.pending), dict(state.sessions), dict(state.wanted))
         return ledger
 
     def state(self) -> LedgerState:
         """What ``of`` makes the same ledger from."""
-        return LedgerState(self._epoch, self._sequence, self._started_at_ns, self._in_flight, dict(self._pending))
+        waits = self._pending
+        return LedgerState(
+            self._epoch,
+            self._sequence,
+            self._started_at_ns,
+            self._in_flight,
+            dict(waits.assets),
+            dict(waits.sessions),
+            dict(waits.wanted),
+        )
 
-    def add(self, taken: Mapping[str, tuple[int, int]]) -> None:
-        """Add (requests, bytes) per asset."""
-        for asset, (requests, size) in taken.items():
-            held_requests, held_bytes = self._pending.get(asset, (0, 0))
-            self._pending[asset] = (held_requests + requests, held_bytes + size)
+    @property
+    def dropped(self) -> int:
+        """Requests for what is not held that bounds kept out, of all that were added."""
+        return self._pending.dropped
+
+    def add(self, taken: Taken) -> None:
+        """Add what was counted."""
+        self._pending.add_all(taken)
 
     def batch(self, now_ns: int) -> DemandBatch | None:
         """The batch to send now: the one in flight, or else a new one; None where there was no demand."""
-        if self._in_flight is None and self._pending:
+        waits = self._pending
+        if self._in_flight is None and (waits.assets or waits.sessions or waits.wanted):
             self._in_flight = self._cut(now_ns)
         return self._in_flight
 
@@ -67,8 +85,10 @@ class DemandLedger:
 
     def _cut(self, now_ns: int) -> DemandBatch:
         self._sequence += 1
-        assets = list(self._pending)[: self._batch_assets_max]
-        items = [AssetDemand(asset, *self._pending.pop(asset)) for asset in assets]
+        waits = self._pending
+        assets = list(islice(dict.fromkeys([*waits.assets, *waits.sessions]), self._batch_assets_max))
+        items = [AssetDemand(asset, *waits.assets.pop(asset, (0, 0)), waits.sessions.pop(asset, 0)) for asset in assets]
+        wanted = [_told(path, waits.wanted.pop(path)) for path in list(islice(waits.wanted, WANTED_TOLD_MAX))]
         # A clock set back since must not carry times that lie ahead into this batch and all later ones.
         started_at_ns = min(self._started_at_ns, now_ns)
         batch = DemandBatch(
@@ -77,6 +97,12 @@ class DemandLedger:
             started_at_ns=started_at_ns,
             ended_at_ns=now_ns,
             items=items,
+            wanted=wanted,
         )
         self._started_at_ns = now_ns
         return batch
+
+
+def _told(path: str, wanted: Wanted) -> WantedObject:
+    sizes = (wanted.fetched_bytes, wanted.ranges, wanted.range_bytes)
+    return WantedObject(path, wanted.missed, wanted.redirected, wanted.fetched, sizes)

@@ -76,6 +76,7 @@ class DeviceWatch:
     def _look(self, *, measure: bool) -> DeviceLook:
         files.require_folder(self.folder)
         device = self._device
+        just_opened = device is None
         if device is None:
             device = self._device = Device.open_for_reading(self._number, self.folder)
         if device.index.replaced():
@@ -85,7 +86,8 @@ class DeviceWatch:
         last = self._last
         contents, read_only = last.contents, last.read_only
         if contents is None or measure or version != last.version:
-            device.index.require_sound()  # it is long since it was opened; a bad page must not end this process
+            if not just_opened:
+                device.index.require_sound()  # it is long since it was opened; a bad page must not end this process
             contents = look(device)
         if measure:
             read_only = self._try_to_write()

@@ -1,18 +1,22 @@
-"""Messages to steering and its answers: bounded, and with faults in words that an operator can act on."""
+"""Messages to steering and its answers: bounded, and with faults in words that an operator can act on.
+
+The HTTP client is loaded when the first session is made: the daemon starts its workers before it needs one.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from typing import Literal
-
-import aiohttp
+from typing import TYPE_CHECKING, Literal
 
 from oca.common.box import SteeringTable
 from oca.common.errors import ConfigError, SteeringError
 from oca.common.identity import Credentials
 from oca.common.instances import Instances
 from oca.common.refusal import read_refusal
+from oca.common.tracing import OFF, Tracing, asks
+
+if TYPE_CHECKING:
+    import aiohttp
 
 ANSWER_BYTES_MAX = 64 * 1024
 
@@ -21,16 +25,24 @@ class _AwayError(SteeringError):
     """This instance cannot answer; another may."""
 
 
+def new_session(timeout_s: float) -> aiohttp.ClientSession:
+    """A client whose exchanges each take ``timeout_s`` in all at most."""
+    import aiohttp  # noqa: PLC0415
+
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_s))
+
+
 class Exchange:
     """Carries the messages of one appliance."""
 
-    def __init__(self, steering: SteeringTable, appliance: str) -> None:
-        """Make ready.
+    def __init__(self, steering: SteeringTable, appliance: str, tracing: Tracing = OFF) -> None:
+        """Make ready; what is asked inside a span of ``tracing`` is part of it.
 
         Raises:
             ConfigError: The token file or the identity cannot be used.
         """
         self.timeout_s = steering.timeout_s
+        self._tracing = tracing
         self._credentials = Credentials(steering, appliance)
         self._instances = Instances(steering.urls)
         self._path = f"/v1/appliances/{appliance}"
@@ -69,13 +81,20 @@ class Exchange:
         raise away
 
     async def _post(self, session: aiohttp.ClientSession, url: str, what: str, body: bytes) -> bytes:
+        import aiohttp  # noqa: PLC0415
+
+        from oca.common.unreachable import failure  # noqa: PLC0415
+
         try:
             proof = self._credentials.headers("POST", f"{self._path}/{what}", body)
-            headers = {"Content-Type": "application/json"} | proof
-            async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                raw = await _read_bounded(response)
-                if response.status != 200:
-                    raise _refused(response.status, raw)
+            template = f"/v1/appliances/{{appliance}}/{what}"
+            with self._tracing.child(f"POST {template}", asks("POST", url, template), kind="client") as span:
+                headers = {"Content-Type": "application/json", **proof, **span.headers}
+                async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                    span.set({"http.response.status_code": response.status, "http.request.body.size": len(body)})
+                    raw = await _read_bounded(response)
+                    if response.status != 200:
+                        raise _refused(response.status, raw)
         except ConfigError as error:
             raise SteeringError(error.message, remedy=error.remedy) from None
         except TimeoutError:
@@ -83,9 +102,8 @@ class Exchange:
                 f"{url}: no answer within {self.timeout_s:g} s", remedy="check that steering runs and can be reached"
             ) from None
         except aiohttp.ClientError as error:
-            told = isinstance(error, aiohttp.ClientConnectorError) and os.strerror(error.errno or 0)
             raise _AwayError(
-                f"{url}: {told or error or type(error).__name__}",
+                f"{url}: {failure(error) or type(error).__name__}",
                 remedy="check [steering] url, and that steering runs and can be reached",
             ) from None
         return raw

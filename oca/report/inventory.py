@@ -12,6 +12,7 @@ from oca.common.clock import monotonic_s, now_ns
 from oca.common.errands import Errands, Outstanding
 from oca.common.errors import StoreError
 from oca.common.log import get_logger
+from oca.common.silence import LOOK_S_MAX
 from oca.report.contents import Held
 from oca.report.device_watch import DeviceLook, DeviceWatch
 from oca.report.readings import DeviceReading
@@ -19,7 +20,7 @@ from oca.report.snapshot import StoreReading
 from oca.store.device import held_in
 from oca.store.fill_record import FillFigures
 from oca.store.outage import Cause, DeviceError, Failures, Outage, bring_back, remedy_of, sentence, take_out
-from oca.store.outages import keep, read_records
+from oca.store.outages import ask_for_records, keep, read_records
 from oca.store.records import HeldPack
 from oca.store.trial import trial
 from oca.store.trouble import trouble_of
@@ -57,7 +58,8 @@ class Inventory:
         self._looks: dict[int, DeviceLook] = {}
         self._waited_s: dict[int, float] = {}
         self._told: dict[int, DeviceLook] = {}
-        self._sick_since_s: dict[int, float] = {}
+        self._sick_s: dict[int, float] = {}
+        self._noted_at_s = monotonic_s()
         self._known = read_records(folders)
         self._marks: dict[int, int] = {}
         self._packs: list[HeldPack] = []
@@ -66,10 +68,8 @@ class Inventory:
         self._try_again()
         self._version = 0
         self._measure_at_s = 0.0
-        self._reading = self._read(timeout_s=table.device_hang_s)  # a large index that is not in memory takes a while
-        for number, waited_s in self._waited_s.items():  # workers would hang in it as they start
-            self._take_out(number, "hang", f"has not answered for {waited_s:.0f} s")
-        self._reading = self._picture()
+        # A large index that is not in memory takes a while; in a device that hangs workers would hang as they start.
+        self._reading = self._read(timeout_s=table.device_hang_s, patient=True)
         if all(device.fault for device in self._reading.devices) and not self.out():
             first = self._looks.get(0, DeviceLook()).fault
             raise first or StoreError(self._reading.devices[0].fault, remedy="see the kernel log")
@@ -84,9 +84,13 @@ class Inventory:
         self._blamed.append((device, where, said))
 
     def note_sick(self, devices: Sequence[int]) -> None:
-        """Tell which devices do not answer some worker's reads at this moment."""
+        """Tell which devices do not answer some worker's reads at this moment; once a second."""
         now_s = monotonic_s()
-        self._sick_since_s = {number: self._sick_since_s.get(number, now_s) for number in devices}
+        passed_s = min(now_s - self._noted_at_s, LOOK_S_MAX)
+        self._noted_at_s = now_s
+        self._sick_s = {
+            number: self._sick_s[number] + passed_s if number in self._sick_s else 0.0 for number in devices
+        }
 
     def read(self) -> StoreReading:
         """What the store holds now, and how each device is."""
@@ -104,14 +108,14 @@ class Inventory:
             if number not in self._waited_s:  # a thread that hangs may still be in it
                 watch.close()
 
-    def _read(self, *, timeout_s: float) -> StoreReading:
+    def _read(self, *, timeout_s: float, patient: bool = False) -> StoreReading:
         measure = monotonic_s() >= self._measure_at_s
         before = self.out()
         work = {
             number: watch.look_for_records if number in before else partial(watch.look, measure=measure)
             for number, watch in enumerate(self._watches)
         }
-        for number, answer in self._errands.ask(work, timeout_s=timeout_s).items():
+        for number, answer in self._errands.ask(work, timeout_s=timeout_s, patient=patient).items():
             if isinstance(answer, DeviceLook):
                 self._looks[number] = answer
                 self._waited_s.pop(number, None)
@@ -187,10 +191,7 @@ class Inventory:
                 trouble = trouble_of(error) if error is not None else None
                 if error is not None and trouble is not None:
                     self._take_out(number, trouble, error.message)
-        now_s = monotonic_s()
-        hanging = {**self._waited_s}
-        hanging |= {number: now_s - since_s for number, since_s in self._sick_since_s.items()}
-        for number, waited_s in hanging.items():
+        for number, waited_s in [*self._waited_s.items(), *self._sick_s.items()]:
             if waited_s >= self._table.device_hang_s:
                 self._take_out(number, "hang", f"has not answered for {waited_s:.0f} s")
 
@@ -230,16 +231,16 @@ class Inventory:
         marks = {number: look.mark for number, look in self._looks.items() if number not in self._waited_s}
         if marks == self._marks:
             return
-        self._marks = marks
         out = self.out()
-        told = read_records([self._watches[number].folder for number in marks], timeout_s=ANSWER_S)
+        told, silent = ask_for_records([self._watches[number].folder for number in marks], timeout_s=ANSWER_S)
+        self._marks = {n: mark for n, mark in marks.items() if str(self._watches[n].folder) not in silent}
         for folder, record in told.items():
             known = self._known.get(folder)
             if known is None or record.at_ns > known.at_ns:
                 self._known[folder] = record
         for number in out.keys() - self.out().keys():
             self._failures[number].forget()
-            self._sick_since_s.pop(number, None)
+            self._sick_s.pop(number, None)
             self._looks.pop(number, None)
             _log.info("a device is used again", device=out[number].device, was=sentence(out[number]))
         for number in self.out().keys() - out.keys():

@@ -7,11 +7,14 @@ last ``keep`` is lost with the process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from oca.common.demand import Taken
+from oca.common.errands import Errands, Outstanding
 from oca.common.errors import StoreError
 from oca.common.log import get_logger
 from oca.common.messages import DemandBatch
@@ -19,6 +22,8 @@ from oca.report.demand import DemandLedger, LedgerState
 from oca.store import files
 
 FOLDER = "demand"
+ANSWER_S = 2.0
+"""How long a start waits for the device; one that does not answer keeps nothing of this run."""
 _LEFT_MAX = 16
 """Of runs that ended: more than steering remembers epochs would be counted twice."""
 _log = get_logger("demand")
@@ -30,7 +35,7 @@ class KeptDemand:
     """Gives batches, those of earlier runs first. One is in flight at a time, of whichever run."""
 
     def __init__(self, folder: Path | None, epoch: str, *, started_at_ns: int) -> None:
-        """Open what is there.
+        """Open what is there; blocks for the device, ``ANSWER_S`` at most.
 
         Args:
             folder: On a device; it is made where it is missing. None: nothing outlives the process.
@@ -46,13 +51,26 @@ class KeptDemand:
         self._kept: dict[Path, bytes] = {}
         self._why = ""
         if folder is not None:
-            try:
-                self._open(folder)
-            except StoreError as error:
-                self._complain(str(error))
+            errands: Errands[str, tuple[dict[str, DemandLedger], dict[str, int], str]] = Errands(name="demand")
+            told = errands.ask({FOLDER: partial(self._open, folder)}, timeout_s=ANSWER_S)[FOLDER]
+            if isinstance(told, Exception):
+                raise told
+            if isinstance(told, Outstanding):
+                self._durable = False
+                why = f"{folder}: {told}; see the kernel log"
+                _log.warning("demand of this run is kept in memory alone; restart oca once the device answers", why=why)
+                return
+            self._left, self._locks, why = told
+            if why:
+                self._complain(why)
 
-    def add(self, taken: Mapping[str, tuple[int, int]]) -> None:
-        """Add (requests, bytes) per asset to this run's."""
+    @property
+    def dropped(self) -> int:
+        """Requests for what is not held that bounds kept out of this run's."""
+        return self._ledger.dropped
+
+    def add(self, taken: Taken) -> None:
+        """Add to this run's."""
         self._ledger.add(taken)
 
     def batch(self, now_ns: int) -> DemandBatch | None:
@@ -79,52 +97,106 @@ class KeptDemand:
 
     def keep(self, due: Sequence[tuple[Path, bytes]]) -> None:
         """Make it durable; may wait for the device, so it may run in a thread. A failure is logged, once."""
-        try:
-            for path, raw in due:
-                files.write_whole(path, raw)
-                self._kept[path] = raw
-        except StoreError as error:
-            self._complain(str(error))
+        failed = [why for path, raw in due if (why := self._write(path, raw))]
+        if failed:
+            self._complain(failed[-1])
         else:
             self._why = ""
 
-    def _open(self, folder: Path) -> None:
-        files.make_folder(folder)
-        locks = [folder / name for name in files.names(folder) if name.endswith(".lock")]
-        for lock in sorted(locks, key=files.modified_at_ns):
-            if lock.stem != self._epoch and len(self._left) < _LEFT_MAX:
-                self._adopt(folder, lock.stem)
-        descriptor = files.lock(folder / f"{self._epoch}.lock")
-        if descriptor is not None:
-            self._locks[self._epoch] = descriptor
-
-    def _adopt(self, folder: Path, epoch: str) -> None:
-        """Take over what a run left, unless it still counts."""
-        descriptor = files.lock(folder / f"{epoch}.lock")
-        if descriptor is None:
-            return
-        self._locks[epoch] = descriptor
-        raw = (folder / epoch).read_bytes() if files.size(folder / epoch) is not None else b""
+    def _write(self, path: Path, raw: bytes) -> str:
+        """Why it failed; only under the run's lock, for what has none is taken up by nobody."""
         try:
-            if raw:
-                self._left[epoch] = DemandLedger.of(_decode(raw))
-                return
-        except msgspec.DecodeError as error:
-            path = str(folder / epoch)
-            _log.warning("demand of an earlier run cannot be read; it is left out", file=path, why=str(error))
-        self._forget(epoch)
+            if path.name == self._epoch and self._epoch not in self._locks:
+                self._locks[self._epoch] = _lock(self._folder, self._epoch)
+            if path.name in self._locks:
+                files.write_whole(path, raw)
+                self._kept[path] = raw
+        except StoreError as error:
+            return str(error)
+        return ""
+
+    def _open(self, folder: Path) -> tuple[dict[str, DemandLedger], dict[str, int], str]:
+        """What earlier runs left, the locks of these and of this run, and what went wrong. In a thread of its own."""
+        left: dict[str, DemandLedger] = {}
+        held: dict[str, int] = {}
+        why = ""
+        try:  # first, so that whatever is wrong with what others left, this run's own is taken up by the next
+            held[self._epoch] = _lock(folder, self._epoch)
+        except StoreError as error:  # ``keep`` tries again; a full device may have room once what is left was told
+            why = str(error)
+        try:
+            locks = [folder / name for name in files.names(folder) if name.endswith(".lock")]
+        except StoreError as error:
+            return left, held, why or str(error)
+        for lock in sorted(locks, key=files.modified_at_ns):
+            found = _taken_up(folder, lock.stem) if lock.stem != self._epoch and len(left) < _LEFT_MAX else None
+            if found is not None:
+                left[lock.stem], held[lock.stem] = found
+        return left, held, why
 
     def _forget(self, epoch: str) -> None:
         self._left.pop(epoch, None)
         self._kept.pop(self._folder / epoch, None)
         try:
-            files.remove(self._folder / epoch)
-            files.remove(self._folder / f"{epoch}.lock")
+            _remove(self._folder, epoch, self._locks.pop(epoch))
         except StoreError as error:
             self._complain(str(error))
-        files.close(self._locks.pop(epoch))
 
     def _complain(self, why: str) -> None:
         if why != self._why:
             self._why = why
             _log.warning("demand cannot be kept; what is counted while this lasts is lost if the box stops", why=why)
+
+
+def _lock(folder: Path, epoch: str) -> int:
+    """Hold a run in ``folder``, which is made where it is missing."""
+    files.make_folder(folder)
+    path = folder / f"{epoch}.lock"
+    descriptor = files.lock(path)
+    if descriptor is None:
+        raise StoreError(f"{path} is held by another process", remedy="let one daemon alone use the device")
+    return descriptor
+
+
+def _taken_up(folder: Path, epoch: str) -> tuple[DemandLedger, int] | None:
+    """What a run left, and its lock; None where it still counts, left nothing, or cannot be read."""
+    try:
+        descriptor = files.lock(folder / f"{epoch}.lock")
+        if descriptor is None:
+            return None
+        try:
+            ledger = _ledger_in(folder / epoch)
+        except StoreError:
+            files.close(descriptor)
+            raise
+        if ledger is not None:
+            return ledger, descriptor
+        _remove(folder, epoch, descriptor)
+    except StoreError as error:
+        _log.warning("demand of an earlier run cannot be taken up; the next start tries again", why=str(error))
+    return None
+
+
+def _ledger_in(path: Path) -> DemandLedger | None:
+    """What a run left; None where it counted nothing, or what is there is something else."""
+    descriptor = files.open_read(path)
+    if descriptor is None:
+        return None
+    try:
+        raw = files.read_at(descriptor, path, files.size(path) or 0, 0)
+    finally:
+        files.close(descriptor)
+    try:
+        return DemandLedger.of(_decode(raw)) if raw else None
+    except msgspec.DecodeError as error:
+        _log.warning("demand of an earlier run cannot be read; it is left out", file=str(path), why=str(error))
+    return None
+
+
+def _remove(folder: Path, epoch: str, lock: int) -> None:
+    """Forget a run whose lock is held, and let go of it."""
+    try:
+        files.remove(folder / epoch)
+        files.remove(folder / f"{epoch}.lock")
+    finally:
+        files.close(lock)

@@ -7,6 +7,8 @@ from typing import get_args
 
 from oca.common.messages import Serving, Verdict
 from oca.common.metrics import Family
+from oca.common.standing import Standing
+from oca.common.tracing_metrics import TRACING
 from oca.report.fill_metrics import FILL, fill_values
 from oca.report.signs import Kind
 from oca.report.snapshot import Snapshot, SteeringLink
@@ -81,6 +83,14 @@ APPLIANCE: tuple[Family, ...] = (
         help="1 while steering takes reports; at 0 the appliance serves on but gets no new viewers.",
     ),
     Family(
+        name="steering_standing",
+        kind="gauge",
+        unit="standing",
+        help="1 for how steering judges the appliance, by its last answer; none while it is away.",
+        label="standing",
+        values=get_args(Standing),
+    ),
+    Family(
         name="reports",
         kind="counter",
         unit="reports",
@@ -88,7 +98,15 @@ APPLIANCE: tuple[Family, ...] = (
         label="outcome",
         values=("taken", "failed"),
     ),
+    Family(
+        name="demand_requests_dropped",
+        kind="counter",
+        unit="requests",
+        help="Requests for objects that are not held of which steering is not told: more paths were asked for than are "
+        "counted, 4,096 a second and worker, 20,000 until steering has taken them. delivery_misses has them all.",
+    ),
     *FILL,
+    *TRACING,
 )
 
 
@@ -113,7 +131,9 @@ def appliance_values(snapshot: Snapshot, serving: Serving, steering: SteeringLin
         "store_quarantined_packs": store.quarantined,
         "links_down": sum(not link.up for link in snapshot.links),
         "steering_connected": int(steering is not None and steering.connected is True),
+        **({f"steering_standing:{steering.standing}": 1} if steering is not None and steering.connected else {}),
         "reports:taken": steering.reports_taken if steering is not None else 0,
         "reports:failed": steering.reports_failed if steering is not None else 0,
+        "demand_requests_dropped": steering.demand_dropped if steering is not None else 0,
         **fill_values(store.fill.progress if store.fill is not None else None, store.figures, snapshot.at_ns),
     }

@@ -85,7 +85,7 @@ class Observer:
         self._clock_ahead_s = clock_ahead_s
         before = self._store.version
         await self._look_at_store()
-        await self._look_at_links()
+        await self.look_at_links()
         self.snapshot = self._see()
         return self._store.version != before
 
@@ -114,7 +114,8 @@ class Observer:
         devices = [replace(device, fault=device.fault or fault) for device in self._store.devices]
         self._store = replace(self._store, devices=devices)
 
-    async def _look_at_links(self) -> None:
+    async def look_at_links(self) -> None:
+        """Ask the kernel for its links, as ``observe`` does; the first time takes a while, to load what that needs."""
         try:
             answer = await self._link_probe.answer(PROBE_TIMEOUT_S)
         except OcaError as error:

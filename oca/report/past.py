@@ -74,7 +74,7 @@ class Past:
         if isinstance(told, Exception):
             raise told
         if isinstance(told, Outstanding):
-            why = f"has not answered for {told.for_s:.0f} s; see the kernel log"
+            why = f"{told}; see the kernel log"
             _log.warning("the last 48 hours cannot be read; they begin anew", file=str(self._path), why=why)
             return None
         return told

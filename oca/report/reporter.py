@@ -9,9 +9,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import aiohttp
 import msgspec
 
 from oca import __version__
@@ -23,14 +22,19 @@ from oca.common.log import get_logger
 from oca.common.messages import QUALITY_PREFIXES_MAX, Misses, PrefixQuality, Report, ReportAnswer, Serving
 from oca.common.quality import by_prefix
 from oca.common.threads import in_thread
-from oca.report.exchange import Exchange
+from oca.common.tracing import OFF, Span, Tracing
+from oca.report.exchange import Exchange, new_session
 from oca.report.kept_demand import KeptDemand
 from oca.report.route_watch import RouteWatch
 from oca.report.schedule import clock_ahead_s, next_report_in_s
 from oca.report.snapshot import Delivery, Snapshot, SteeringLink
 
+if TYPE_CHECKING:
+    import aiohttp
+
 LAST_REPORTS_MAX = 3
 """One for a batch whose answer was cut off, one for the demand since, one to spare."""
+LAST_REPORT_S = 1.0
 KEEP_S_MAX = 1.0
 QUALITY_S = 60.0
 """How often players' quality is told: it covers a quarter of an hour, and costs steering a look-up for each network."""
@@ -65,6 +69,7 @@ class Reporter:
         signing: Signing,
         routes: RouteWatch | None = None,
         demand_folder: Path | None = None,
+        tracing: Tracing = OFF,
     ) -> None:
         """Make ready to report.
 
@@ -78,6 +83,7 @@ class Reporter:
             signing: Takes up what steering says of signed URLs.
             routes: What is heard by BGP; None: nothing is.
             demand_folder: Where demand is kept until steering has it; None: in memory alone.
+            tracing: Records a sample of the reports.
 
         Raises:
             ConfigError: The token file or the identity cannot be used.
@@ -93,7 +99,8 @@ class Reporter:
         self._routes = routes
         self._ledger = KeptDemand(demand_folder, boot_id, started_at_ns=now_ns())
         self._keeping: asyncio.Future[None] | None = None
-        self.exchange = Exchange(steering, appliance.id)
+        self._tracing = tracing
+        self.exchange = Exchange(steering, appliance.id, tracing)
         self._quality_at_s = monotonic_s() + QUALITY_S
         self._wanted = asyncio.Event()
         self._sequence = 0
@@ -106,8 +113,7 @@ class Reporter:
 
     async def run(self) -> None:
         """Report until cancelled."""
-        timeout = aiohttp.ClientTimeout(total=self._steering.timeout_s)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        async with new_session(self._steering.timeout_s) as session:
             while True:
                 self._wanted.clear()
                 await self.report(session)
@@ -123,7 +129,7 @@ class Reporter:
 
         Each report is bounded to a second, and the first that is not taken is the last.
         """
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=1)) as session:
+        async with new_session(LAST_REPORT_S) as session:
             for _ in range(LAST_REPORTS_MAX):
                 await self.report(session)
                 if not self.link.connected or self._ledger.batch(now_ns()) is None:
@@ -132,9 +138,10 @@ class Reporter:
     async def report(self, session: aiohttp.ClientSession) -> None:
         """Send one report, and another at once if steering wants the list of contents."""
         try:
-            answer = await self._send(session)
-            if answer.contents_wanted:
-                await self._send(session)
+            with self._traced():
+                answer = await self._send(session)
+                if answer.contents_wanted:
+                    await self._send(session)
         except SteeringError as error:
             self._failures += 1
             self.link.reports_failed += 1
@@ -149,6 +156,7 @@ class Reporter:
         answer = await self._post(session, _encode(report))
         self.link.clock_ahead_s = clock_ahead_s(report.sent_at_ns, answer.at_ns, now_ns()) if answer.at_ns else None
         self.link.sends_viewers, self.link.judged = answer.sends_viewers, answer.why
+        self.link.standing = answer.standing
         self._ledger.acknowledge(answer.demand_sequence)
         self._listed_wanted = report.contents.digest if answer.contents_wanted else ""
         self.link.reports_taken += 1
@@ -161,6 +169,11 @@ class Reporter:
                 self.nudge()  # until it knows, steering signs by what was there before
         return answer
 
+    def _traced(self) -> Span:
+        if not self._tracing.samples():
+            return self._tracing.quiet()
+        return self._tracing.root("report", {"oca.appliance": self._appliance.id, "oca.site": self._appliance.site})
+
     async def _keep(self) -> None:
         """Make demand durable before it is told; a device that hangs holds up one report, for ``KEEP_S_MAX``."""
         if self._keeping is None or self._keeping.done():
@@ -170,6 +183,7 @@ class Reporter:
     def _compose(self) -> Report:
         snapshot, serving = self._observe()
         self._ledger.add(self._delivery.take_demand())
+        self.link.demand_dropped = self._ledger.dropped
         self._sequence += 1
         held = snapshot.store.held
         policy = self._signing.policy

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import aiohttp
 import msgspec
 
 from oca.common.clock import monotonic_s
@@ -19,7 +18,11 @@ from oca.network.bird import Bird
 from oca.network.bird_output import RouteTable, Session
 from oca.network.hearing import Hearing
 from oca.network.route_settings import RoutesTable
+from oca.report.exchange import new_session
 from oca.report.routes import Changes, RouteLedger, changes_between
+
+if TYPE_CHECKING:
+    import aiohttp
 
 READING_SHARE = 0.1
 """Most of the time that reading tables may take: a full one is read less often than a small one."""
@@ -145,7 +148,7 @@ class RouteWatch:
     async def tell(self, exchange: Exchange) -> None:
         """Tell steering of every change until cancelled."""
         wait_s = RETRY_S
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=exchange.timeout_s)) as session:
+        async with new_session(exchange.timeout_s) as session:
             while True:
                 await self._news.wait()
                 self._news.clear()

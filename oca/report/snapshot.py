@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+from oca.common.demand import Taken
 from oca.common.messages import Health, Load, StoreUse
 from oca.common.quality import Quality
 from oca.report.contents import Held
@@ -85,8 +86,8 @@ class Delivery(Protocol):
     def quality(self) -> Sequence[Quality]:
         """What players told in the last quarter of an hour, by asset and client prefix."""
 
-    def take_demand(self) -> Mapping[str, tuple[int, int]]:
-        """(requests, bytes) per asset since last taken."""
+    def take_demand(self) -> Taken:
+        """Viewers' demand since last taken."""
 
     def take_failed(self) -> Sequence[tuple[int, str, str]]:
         """Failed reads as (device, asset, why) since last taken."""
@@ -143,9 +144,12 @@ class SteeringLink:
     since_ns: int = 0
     reports_taken: int = 0
     reports_failed: int = 0
+    demand_dropped: int = 0
+    """Requests for what is not held that no report tells of, for want of room."""
     known_by: Literal["", "key", "token", "address"] = ""
     sends_viewers: bool | None = None
     """Whether steering sends new viewers here, as it said last; ``judged`` is how it judges this appliance."""
     judged: str = ""
+    standing: str = ""
     clock_ahead_s: float | None = None
     """How far our clock is ahead of steering's at least; None: not known."""

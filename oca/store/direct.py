@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from oca.common.errors import StoreError
 from oca.store import files
+from oca.store.huge_page import in_huge_page
 from oca.store.pack import PAGE_BYTES
 
 _BUFFER_BYTES = 1 << 20
@@ -25,7 +25,7 @@ class DirectReader:
             StoreError: It is gone, or the device fails.
         """
         self._path = path
-        self._buffer = mmap.mmap(-1, _BUFFER_BYTES)
+        self._buffer = in_huge_page(_BUFFER_BYTES)
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
         with files.explained(path, "open"):
             try:
@@ -41,22 +41,21 @@ class DirectReader:
         Raises:
             StoreError: The device fails.
         """
-        with memoryview(self._buffer) as buffer:
-            while length > 0:
-                wanted = min(_BUFFER_BYTES, -(-length // PAGE_BYTES) * PAGE_BYTES)
-                with files.explained(self._path, "read"), buffer[:wanted] as room:
-                    count = min(length, os.preadv(self._descriptor, [room], offset))
-                if not count:
-                    return
-                with buffer[:count] as part:
-                    yield part
-                offset += count
-                length -= count
+        while length > 0:
+            wanted = min(_BUFFER_BYTES, -(-length // PAGE_BYTES) * PAGE_BYTES)
+            with files.explained(self._path, "read"), self._buffer[:wanted] as room:
+                count = min(length, os.preadv(self._descriptor, [room], offset))
+            if not count:
+                return
+            with self._buffer[:count] as part:
+                yield part
+            offset += count
+            length -= count
 
     def close(self) -> None:
         """Close it."""
         os.close(self._descriptor)
-        self._buffer.close()
+        self._buffer.release()
 
 
 def open_direct(path: Path) -> DirectReader | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from oca.common.digest import hasher, revision_of
 from oca.common.errors import StoreError
 from oca.common.media_types import media_type_of
-from oca.common.messages import OBJECTS_MAX, AssetManifest, ObjectDescription
+from oca.common.messages import OBJECTS_MAX, AssetId, AssetManifest, ObjectDescription, UrlPath
 from oca.store import files
 from oca.store.records import HeldPack
 from oca.store.store import Store
@@ -57,25 +57,22 @@ def describe_folder(
             f"{source}: holds {len(found)} files, an asset at most {OBJECTS_MAX}", remedy="split it into several assets"
         )
     base = mount.rstrip("/")
+    paths = [f"{base}/{file.relative_to(source).as_posix()}" for file in found]
+    _refuse_names(source, asset, paths)
     described = [
-        ObjectDescription(
-            path=f"{base}/{file.relative_to(source).as_posix()}",
-            bytes=size,
-            digest=digest,
-            media_type=media_type_of(file.name),
-        )
-        for file in found
+        ObjectDescription(path=path, bytes=size, digest=digest, media_type=media_type_of(file.name))
+        for file, path in zip(found, paths, strict=True)
         for size, digest in [_measure(file, on_bytes)]
     ]
     manifest = AssetManifest(
         asset=asset,
         revision=revision_of([(item.path, item.digest) for item in described]),
         bytes=sum(item.bytes for item in described),
-        modified_at_ns=max(file.stat().st_mtime_ns for file in found),
+        modified_at_ns=max(0, *(file.stat().st_mtime_ns for file in found)),
         objects=described,
         sources=[],
     )
-    return _checked(manifest, source), found
+    return manifest, found
 
 
 def import_folder(
@@ -141,26 +138,25 @@ def _parts(path: Path) -> Iterator[bytes]:
             yield part
 
 
-def _checked(manifest: AssetManifest, source: Path) -> AssetManifest:
-    """Hold what an operator typed and what files are called against the message's own limits."""
-    for item in manifest.objects:
-        if not _fits(item, ObjectDescription):
+def _refuse_names(source: Path, asset: str, paths: Sequence[str]) -> None:
+    """Hold what an operator typed and what files are called against the limits of messages, before all is read."""
+    if not _fits(asset, AssetId):
+        raise StoreError(
+            f"{asset!r} cannot be the name of an asset",
+            remedy="write it like title/rendition: lower-case letters, digits, dots, hyphens and underscores",
+        )
+    for path in paths:
+        if not _fits(path, UrlPath):
             raise StoreError(
-                f"{source}: {item.path!r} cannot be the path of an object",
+                f"{source}: {path!r} cannot be the path of an object",
                 remedy="use letters, digits and . _ ~ ! $ & ' ( ) * + , ; = : @ -, at most 480 bytes in all, "
                 "a mount that begins with / and no name that begins with a dot",
             )
-    if not _fits(manifest, AssetManifest):
-        raise StoreError(
-            f"{manifest.asset!r} cannot be the name of an asset",
-            remedy="write it like title/rendition: lower-case letters, digits, dots, hyphens and underscores",
-        )
-    return manifest
 
 
-def _fits(value: msgspec.Struct, kind: type[msgspec.Struct]) -> bool:
+def _fits(text: str, kind: object) -> bool:
     try:
-        msgspec.convert(msgspec.to_builtins(value), kind)
+        msgspec.convert(text, kind)
     except msgspec.ValidationError:
         return False
     return True

@@ -34,14 +34,23 @@ def read_records(folders: Sequence[Path], *, timeout_s: float = ANSWER_S) -> dic
 
     A device that does not answer is told as one that is out, since now.
     """
-    errands: Errands[str, list[Outage]] = Errands(name="outages")
-    told = errands.ask({str(folder): partial(_records_on, folder) for folder in folders}, timeout_s=timeout_s)
-    known = newest(record for records in told.values() if isinstance(records, list) for record in records)
-    for folder, answer in told.items():
-        if isinstance(answer, Outstanding) and not (folder in known and known[folder].out):
+    known, silent = ask_for_records(folders, timeout_s=timeout_s, patient=True)
+    for folder in silent:
+        if not (folder in known and known[folder].out):
             said = f"has not answered for {timeout_s:.0f} s"
             known[folder] = take_out(known.get(folder), folder, "hang", said, now_ns=now_ns())
     return known
+
+
+def ask_for_records(
+    folders: Sequence[Path], *, timeout_s: float, patient: bool = False
+) -> tuple[dict[str, Outage], list[str]]:
+    """What those that answer in time have written down of each device, by its folder, and those that do not answer."""
+    errands: Errands[str, list[Outage]] = Errands(name="outages")
+    work = {str(folder): partial(_records_on, folder) for folder in folders}
+    told = errands.ask(work, timeout_s=timeout_s, patient=patient)
+    known = newest(record for records in told.values() if isinstance(records, list) for record in records)
+    return known, [folder for folder, answer in told.items() if isinstance(answer, Outstanding)]
 
 
 def outages(folders: Sequence[Path], *, timeout_s: float = ANSWER_S) -> dict[int, Outage]:

@@ -10,11 +10,11 @@ most one of them to wait for, carry the writer's own I/O priority, and take no p
 from __future__ import annotations
 
 import errno
-import mmap
 from pathlib import Path
 
 from oca.common.errors import StoreError
 from oca.store import files
+from oca.store.huge_page import in_huge_page
 from oca.store.pack import PAGE_BYTES
 
 STEP_BYTES = 512 * 1024
@@ -32,7 +32,7 @@ class Tail:
         self.is_direct = False
         self._descriptor = descriptor
         self._path = path
-        self._buffer = mmap.mmap(-1, STEP_BYTES)
+        self._buffer = in_huge_page(STEP_BYTES)
         self._at = self._held = 0
         self._begun = False
 
@@ -100,7 +100,7 @@ class Tail:
             self._begun = False
 
     def _write(self, count: int) -> None:
-        with memoryview(self._buffer) as whole, whole[:count] as step:
+        with self._buffer[:count] as step:
             try:
                 files.write_at(self._descriptor, self._path, step, self._at)
             except StoreError as error:

@@ -16,7 +16,7 @@ ANSWER_S = 15.0
 def trial(number: int, folder: Path, *, timeout_s: float = ANSWER_S) -> str:
     """Read its index and the frames of some packs from the device itself, and write to it; why not, or empty."""
     errands: Errands[int, None] = Errands(name="trial")
-    answer = errands.ask({number: lambda: _try(number, folder)}, timeout_s=timeout_s)[number]
+    answer = errands.ask({number: lambda: _try(number, folder)}, timeout_s=timeout_s, patient=True)[number]
     if isinstance(answer, Outstanding):
         return f"has not answered for {timeout_s:.0f} s"
     if isinstance(answer, StoreError):

@@ -43,17 +43,18 @@ def settings_text(answers: Answers) -> str:
     return "\n".join(lines) + "\n"
 
 
-def next_steps(file: str, answers: Answers) -> list[str]:
-    """What an operator does after the file is written."""
-    steps = [f"oca check --config {file}", "systemctl enable --now oca.service oca-fill.timer", "oca status"]
+def next_steps(file: str, answers: Answers, *, installed: bool) -> list[str]:
+    """What an operator does after the file is written; ``installed``: it is the one that the units name."""
+    steps = [f"oca check --config {file}"]
     if answers.steering and not answers.token_file:
-        steps.insert(
-            0, f"oca enrol --config {file} --token -; oca-steering enrol create --appliance {answers.id} makes it"
-        )
+        steps.insert(0, f"oca enrol --config {file} --token -, and paste the token that this prints")
+        steps.insert(0, f"at steering: oca-steering enrol create --appliance {answers.id}")
     elif answers.steering:
         steps.insert(0, f"the same token stands in steering's file: token_file of {answers.id} in steering.toml")
+    if not installed:
+        return [*steps, f"oca serve --config {file}", f"oca status --config {file}"]
     outside = [device for device in answers.devices if not device.startswith("/var/lib/oca/")]
     if outside:
         paths = " ".join(outside)
         steps.insert(0, f"systemctl edit oca.service oca-fill.service, with [Service] ReadWritePaths={paths}")
-    return steps
+    return [*steps, "systemctl enable --now oca.service oca-fill.timer", "oca status"]

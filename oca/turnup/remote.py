@@ -19,7 +19,7 @@ from oca.common.refusal import PROBLEM_BYTES_MAX
 from oca.turnup.finding import Finding, State
 from oca.turnup.judge import judge_routes
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 15.0
 
 
 def check_steering(box: Box) -> Finding:
@@ -39,6 +39,11 @@ def check_steering(box: Box) -> Finding:
         return Finding(name=name, state="fail", why=f"{url} cannot be reached: {why}", mend=mend)
     if status == 200:
         return Finding(name=name, state="pass", why=f"{url} knows {box.appliance.id} and gives it its plan")
+    if status == 409:  # known and believed; it is asked for its plan before its first report
+        mend = "systemctl enable --now oca.service oca-fill.timer, and check again"
+        return Finding(
+            name=name, state="warn", why=f"{url} knows {box.appliance.id}, and has no report of it", mend=mend
+        )
     mend = f"add {box.appliance.id} to its [[site]] in steering.toml, then enrol this box with 'oca enrol --token'"
     return Finding(name=name, state="fail", why=f"{url} answers {status}{why and f': {why}'}", mend=mend)
 

@@ -15,7 +15,10 @@ from msgspec.structs import replace
 
 from oca.common.clock import now_ns
 from oca.common.problem import Refusal, json_response
-from steering.catalogue import Title
+from steering.api.endpoints import endpoint
+from steering.api.kept import Kept
+from steering.api.messages import TitlesView
+from steering.api.views import appliance_view, titles_page
 from steering.console.copies import catalogue_row, copies_view, titles_matching
 from steering.console.map_marks import marks
 from steering.console.messages import (
@@ -32,11 +35,9 @@ from steering.console.messages import (
 )
 from steering.console.picture import Picture, boxes_matching, count, page, picture, sites_matching
 from steering.console.queries import BoxesAsked, Paged, SitesAsked, asked, bounds_of, declared
-from steering.decision import Decider
-from steering.endpoints import endpoint
-from steering.kept import Kept
-from steering.route_audit import AuditView, audit
-from steering.views import appliance_view
+from steering.decision.decider import Decider
+from steering.routes.audit import AuditView, audit
+from steering.titles.catalogue import Title
 
 PICTURE_S = 2.0
 AUDIT_S = 30.0
@@ -54,6 +55,7 @@ class Console:
         self._decider = decider
         self._picture = Kept(self._look, keep_s=PICTURE_S)
         self._overview = Kept(self._sum_up, keep_s=PICTURE_S)
+        self._one_shelf = asyncio.Semaphore(1)
         self._audit = Kept(lambda: audit(decider.reach), keep_s=AUDIT_S)
 
     @endpoint("GET", "/v1/fleet/overview", gives=FleetOverview)
@@ -86,6 +88,14 @@ class Console:
         """Titles and on how many boxes each lies, a page at a time."""
         wanted = asked_of(request, Paged)
         return json_response(await asyncio.to_thread(self._catalogue_page, wanted), headers=FRESH)
+
+    @endpoint("GET", "/v1/shelf", gives=TitlesView, refuses=(400,), query=declared(Paged))
+    async def shelf(self, request: web.Request) -> web.Response:
+        """Titles as a page shows them to viewers, and who holds what, a page at a time."""
+        wanted = asked_of(request, Paged)
+        async with self._one_shelf:
+            found = await asyncio.to_thread(self._shelf_page, wanted)
+        return json_response(found, headers=FRESH)
 
     @endpoint("GET", "/v1/catalogue/{title}", gives=CopiesView, refuses=(404,))
     async def copies(self, request: web.Request) -> web.Response:
@@ -165,6 +175,11 @@ class Console:
         names, after = page(found, lambda name: name, after=wanted.after, limit=wanted.limit)
         rows = [catalogue_row(titles[name], self._decider.fleet.holders.copies(name)) for name in names]
         return CataloguePage(len(titles), len(found), rows, after)
+
+    def _shelf_page(self, wanted: Paged) -> TitlesView:
+        found = titles_matching(self._decider.catalogue.titles, wanted.search)
+        names, after = page(found, lambda name: name, after=wanted.after, limit=wanted.limit)
+        return titles_page(self._decider, names, matching=len(found), after=after)
 
     def _missing(self, appliance: str, title: Title) -> list[str]:
         holds = self._decider.fleet.holders.holds

@@ -7,17 +7,17 @@ import asyncio
 from aiohttp import web
 
 from oca.common.problem import Refusal, json_response
+from steering.api.endpoints import endpoint
+from steering.api.kept import Kept
 from steering.console.api import FRESH, asked_of
 from steering.console.messages import BoxPlan, PlannedSite, PlansPage, SitePlans
-from steering.console.picture import page
+from steering.console.picture import is_named, page
 from steering.console.queries import Paged
 from steering.console.queries import declared as queries_of
-from steering.decision import Decider
-from steering.endpoints import endpoint
-from steering.kept import Kept
-from steering.outlook import Night, read_nights, summed
-from steering.plan_store import PlanStore
-from steering.planner import planned_at_ns
+from steering.decision.decider import Decider
+from steering.plan.outlook import Night, read_nights, summed
+from steering.plan.planner import planned_at_ns
+from steering.plan.store import PlanStore
 from steering.settings import Site
 from steering.state.store import StateReader
 
@@ -41,9 +41,8 @@ class Plans:
         """What nights expected of the fleet and what came, and sites by their last night, a page at a time."""
         wanted = asked_of(request, Paged)
         last, nights = await self._nights.value()
-        text = wanted.search.casefold()
         sites = self._sites.values()
-        found = [site for site in sites if text in f"{site.id} {site.name} {site.isp} {site.region}".casefold()]
+        found = [site for site in sites if is_named(wanted.search, (site.id, site.name, site.isp, site.region))]
         shown, after = page(found, lambda site: site.id, after=wanted.after, limit=wanted.limit)
         answer = PlansPage(
             made_at_ns=planned_at_ns(self._state),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from steering.api_messages import AssetView
-from steering.catalogue import Title
+from steering.api.messages import AssetView
 from steering.console.messages import CatalogueRow, CopiesView
-from steering.holders import Holders, Holding
+from steering.fleet.holders import Holders, Holding
+from steering.titles.catalogue import Title
 
 SITES_NAMED_MAX = 20
 

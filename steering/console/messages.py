@@ -7,10 +7,10 @@ from typing import Literal
 from msgspec import Struct, field
 
 from oca.common.messages import PlannedAsset
-from steering.api_messages import ApplianceView, AssetView
-from steering.liveness import Standing
-from steering.outlook import Night
-from steering.route_audit import Finding
+from oca.common.standing import Standing
+from steering.api.messages import ApplianceView, AssetView
+from steering.plan.outlook import Night
+from steering.routes.audit import Finding
 
 State = Literal["serving", "degraded", "waiting", "drained", "out"]
 """Of a box: serves all its viewers, a share of them, none yet, none by somebody's will, none by a fault."""
@@ -21,7 +21,10 @@ SiteState = Literal["serving", "partly", "out", "empty"]
 
 
 class SiteRow(Struct, frozen=True):
-    """A site with its boxes summed up; ``why`` is what its worst box says, empty where all serve."""
+    """A site with its boxes summed up; ``why`` is what its worst box says, empty where all serve.
+
+    ``prefix``: the first of its clients' that settings list.
+    """
 
     site: str
     name: str
@@ -38,6 +41,7 @@ class SiteRow(Struct, frozen=True):
     used_bytes: int
     capacity_bytes: int
     why: str
+    prefix: str = ""
 
 
 class Mark(Struct, frozen=True):

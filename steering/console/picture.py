@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from oca.common.messages import Report
+from oca.common.standing import Standing
 from steering.console.messages import STATES, SiteRow, SiteState, State
-from steering.liveness import Liveness, Standing
+from steering.fleet.liveness import Liveness
 from steering.settings import Site
 
 Row = TypeVar("Row")
@@ -96,14 +97,19 @@ def page(rows: Sequence[Row], key: Callable[[Row], str], *, after: str, limit: i
 
 def sites_matching(sites: Sequence[SiteRow], *, state: str, search: str, bounds: Bounds | None) -> list[SiteRow]:
     """The sites in that state (empty: any), that hold the text in a name, inside the bounds."""
-    wanted = search.casefold()
     return [
         site
         for site in sites
         if (not state or site.state == state)
-        and (not wanted or any(wanted in text.casefold() for text in (site.site, site.name, site.isp, site.region)))
+        and is_named(search, (site.site, site.name, site.isp, site.region))
         and (bounds is None or bounds.hold(site))
     ]
+
+
+def is_named(search: str, names: Iterable[str]) -> bool:
+    """Whether one of ``names`` holds the text, in capitals or not."""
+    wanted = search.casefold()
+    return not wanted or any(wanted in name.casefold() for name in names)
 
 
 def boxes_matching(boxes: Sequence[BoxStand], *, state: str, site: str, search: str) -> list[BoxStand]:
@@ -141,6 +147,7 @@ def _row(site: Site, boxes: Sequence[BoxStand], reports: Sequence[Report]) -> Si
         used_bytes=sum(report.store.used_bytes for report in reports),
         capacity_bytes=sum(report.store.capacity_bytes for report in reports),
         why=f"{worst.appliance}: {worst.liveness.why}" if worst is not None and worst.state != "serving" else "",
+        prefix=next(iter(site.prefixes), ""),
     )
 
 

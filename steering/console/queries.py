@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from steering.api.endpoints import Query
 from steering.console.picture import Bounds
-from steering.endpoints import Query
 
 ROWS_SHOWN, ROWS_SHOWN_MAX = 50, 200
 Asked = TypeVar("Asked", bound=Struct)

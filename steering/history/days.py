@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,7 +14,10 @@ from steering.state.store import StateStore
 
 
 class Day(Struct, frozen=True):
-    """One day, UTC. ``stored_bytes`` is what its files take; ``bytes`` what was served."""
+    """One day, UTC. ``stored_bytes`` is what its files take; ``bytes`` what was served by boxes that held it.
+
+    ``sessions`` adds up those of each box, asset and hour; the last three count requests at boxes that did not hold it.
+    """
 
     day: str
     files: int
@@ -25,6 +27,13 @@ class Day(Struct, frozen=True):
     assets: int
     requests: int
     bytes: int
+    sessions: int = 0
+    missed: int = 0
+    redirected: int = 0
+    fetched: int = 0
+
+
+_COUNTED = ("rows", "sites", "assets", "requests", "bytes", "sessions", "missed", "redirected", "fetched")
 
 
 def days_of(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> tuple[list[Day], list[str]]:
@@ -41,14 +50,14 @@ def days_of(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> tu
     unusable = {fault.of.key for fault in faults}
     sound = [each for each in listed if each.key not in unusable]
     with (
-        tempfile.TemporaryDirectory(prefix=files.SCRATCH, dir=folder) as scratch,
-        open_engine(settings.history, Path(scratch)) as engine,
+        files.scratch(folder) as scratch,
+        open_engine(settings.history, scratch) as engine,
     ):
         found = engine.run(queries.by_day(), [each.path(folder) for each in sound], {})
-    rows = {int(day): place for place, day in enumerate(found["day"])}
+    rows, parts_of = {int(day): place for place, day in enumerate(found["day"])}, log.by_day(sound)
     days = []
     for day in sorted(rows):
-        parts = [each for each in sound if each.day == day]
-        counts = {name: int(found[name][rows[day]]) for name in ("rows", "sites", "assets", "requests", "bytes")}
+        parts = parts_of.get(day, [])
+        counts = {name: int(found[name][rows[day]]) for name in _COUNTED}
         days.append(Day(log.day_text(day), len(parts), sum(each.part.bytes for each in parts), **counts))
     return days, [*aside, *(fault.why for fault in faults)]

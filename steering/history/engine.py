@@ -75,11 +75,12 @@ class DuckDb:
         }
         try:
             with duckdb.connect(config=config) as connection:
-                if log:
-                    connection.execute(f"CREATE VIEW log AS SELECT * FROM {_parquet(log)}")  # noqa: S608 - our own
-                elif "log" not in small:
+                if "log" not in small:
                     columns = ", ".join(f"{name} {_SQL_TYPES[kind]}" for name, kind in LOG_SCHEMA.items())
-                    connection.execute(f"CREATE TABLE log ({columns})")
+                    connection.execute(f"CREATE TABLE {'no_log' if log else 'log'} ({columns})")
+                if log:  # a column that no file has is there, and empty
+                    both = f"SELECT * FROM no_log UNION ALL BY NAME SELECT * FROM {_parquet(log)}"  # noqa: S608
+                    connection.execute(f"CREATE VIEW log AS {both}")
                 for name, table in small.items():
                     connection.register(name, dict(table))
                 yield connection
@@ -125,7 +126,8 @@ def _arrays(found: duckdb.DuckDBPyConnection) -> dict[str, NDArray[Any]]:
 
 
 def _parquet(files: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(_quoted(path) for path in files)}], hive_partitioning = false)"
+    listed = ", ".join(_quoted(path) for path in files)
+    return f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
 
 
 def _quoted(path: Path) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from oca.common.digest import hasher
+from oca.common.digest import DIGEST_BYTES, hasher
 from oca.common.errors import SteeringError
+from oca.common.new_key import new_salt
 
 ASIDE = ".aside"
 SCRATCH = "scratch-"
@@ -35,6 +38,15 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A folder in ``folder`` for the length of the block; one that cannot be removed then goes by the sweep."""
+    with explained(folder, "written"):
+        made = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder, ignore_cleanup_errors=True)
+    with made as name:
+        yield Path(name)
+
+
 def has_days(folder: Path) -> bool:
     """Whether there is the folder of any day; an empty mount point has none."""
     with explained(folder, "read"):
@@ -58,10 +70,58 @@ def digest(path: Path) -> str:
     Raises:
         OSError: It cannot be read.
     """
-    state = hasher()
     with path.open("rb") as file:
-        while piece := file.read(_CHUNK_BYTES):
-            state.update(piece)
+        return _digest(file.fileno(), os.fstat(file.fileno()).st_size)
+
+
+def put_proved(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a file whole or not at all, its digest at its end. A crash of the machine may damage it, which is seen."""
+    made, state = path.with_name(f"{path.name}.{new_salt(6).hex()}"), hasher()
+    with explained(path, "written"):
+        try:
+            with made.open("wb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                    state.update(piece)
+                file.write(state.digest())
+            made.replace(path)
+        except BaseException:
+            with suppress(OSError):  # what is told is why it could not be written
+                made.unlink()
+            raise
+
+
+def is_proved(descriptor: int) -> bool:
+    """Whether an open file is as ``put_proved`` wrote it.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    size = os.fstat(descriptor).st_size - DIGEST_BYTES
+    return size >= 0 and _digest(descriptor, size) == piece(descriptor, size, DIGEST_BYTES).hex()
+
+
+def piece(descriptor: int, at: int, count: int) -> bytes:
+    """So many bytes of an open file, wherever others read it.
+
+    Raises:
+        OSError: It cannot be read so far.
+    """
+    found = bytearray()
+    while len(found) < count:
+        part = os.pread(descriptor, count - len(found), at + len(found))
+        if not part:
+            raise OSError(errno.EIO, f"it ends before byte {at + count}")
+        found += part
+    return bytes(found)
+
+
+def _digest(descriptor: int, count: int) -> str:
+    """Of the first so many bytes."""
+    state, at = hasher(), 0
+    while at < count and (part := os.pread(descriptor, min(_CHUNK_BYTES, count - at), at)):
+        state.update(part)
+        at += len(part)
     return state.hexdigest()
 
 

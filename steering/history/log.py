@@ -7,21 +7,23 @@ names. Of two that flush at once the later one finds that the number of flushes 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from oca.common.errors import SteeringError
-from steering.demand import HOUR_NS, Hour, hours_of
-from steering.history import files, queries
+from oca.common.new_key import new_salt
+from steering.history import columns, files, queries
 from steering.history.engine import Columns, DuckDb
+from steering.plan.demand import HOUR_NS, Hour, hours_of
 from steering.state.store import StateReader, StateStore, StateTransaction
 
 ROWS_PER_FLUSH_MAX = 200_000
@@ -69,6 +71,22 @@ class Listed:
     def path(self, folder: Path) -> Path:
         """On disk."""
         return folder / f"day={day_text(self.day)}" / self.name
+
+
+class _Dated(Protocol):
+    @property
+    def day(self) -> int: ...
+
+
+_OfDay = TypeVar("_OfDay", bound=_Dated)
+
+
+def by_day(several: Iterable[_OfDay]) -> dict[int, list[_OfDay]]:
+    """Files or hours by their day, in the order in which they come."""
+    found: dict[int, list[_OfDay]] = {}
+    for each in several:
+        found.setdefault(each.day, []).append(each)
+    return found
 
 
 def day_text(day: int) -> str:
@@ -142,22 +160,21 @@ def set_aside(state: StateStore, folder: Path, *, first: int) -> list[Fault]:
     return faults
 
 
-def flush(state: StateStore, folder: Path, local: DuckDb, *, now_ns: int, rows_max: int = ROWS_PER_FLUSH_MAX) -> int:
-    """Put hours that are over from the state into files, at most so many rows; how many."""
+def flush(
+    state: StateStore, folder: Path, local: DuckDb, *, now_ns: int, rows_max: int = ROWS_PER_FLUSH_MAX
+) -> int | None:
+    """Put hours that are over from the state into files, at most so many rows; how many, None if another came first."""
     with state.reading() as snapshot:
         flushes = int(snapshot.get(_FLUSHES_KEY) or b"0")
         over = (hour for hour in hours_of(snapshot, "demand") if _is_over(hour, now_ns))
         taken = list(islice(over, rows_max))
     if not taken:
         return 0
-    name = f"{flushes:010d}-{os.getpid()}.parquet"
-    made = [
-        _write(folder, local, day, name, columns_of([hour for hour in taken if hour.day == day]))
-        for day in sorted({hour.day for hour in taken})
-    ]
+    name = f"{flushes:010d}-{_token()}.parquet"
+    made = [_write(folder, local, day, name, columns_of(hours)) for day, hours in sorted(by_day(taken).items())]
     with state.write() as transaction:
         if int(transaction.get(_FLUSHES_KEY) or b"0") != flushes:
-            return 0
+            return None
         transaction.put(_FLUSHES_KEY, str(flushes + 1).encode())
         for each in made:
             transaction.put(each.key, _encode(each.part))
@@ -169,16 +186,12 @@ def flush(state: StateStore, folder: Path, local: DuckDb, *, now_ns: int, rows_m
 def compact(state: StateStore, folder: Path, local: DuckDb, *, now_ns: int) -> int:
     """Make one file, one row a site, asset and hour, of those of each day that is over; how many days."""
     today = now_ns // DAY_NS
-    by_day: dict[int, list[Listed]] = {}
-    for each in listed(state):
-        if each.day < today:
-            by_day.setdefault(each.day, []).append(each)
     compacted = 0
-    for day, parts in by_day.items():
-        if len(parts) < 2 or any(fault(each, folder) for each in parts):
+    for day, parts in by_day(listed(state)).items():
+        if day >= today or len(parts) < 2 or any(fault(each, folder) for each in parts):
             continue
         last = max(each.name for each in parts).partition(".")[0].partition("-")[0]
-        name = f"{last}-{len(parts)}-{os.getpid()}.parquet"
+        name = f"{last}-{len(parts)}-{_token()}.parquet"
         path = folder / f"day={day_text(day)}" / name
         local.write(path, queries.hourly(), [each.path(folder) for each in parts], {})
         made = _prove(day, path, local)
@@ -206,9 +219,18 @@ def drop_before(transaction: StateTransaction, day: int) -> int:
     return len(old)
 
 
-def sweep(state: StateReader, folder: Path, *, now_ns: int) -> int:
-    """Remove files that are of the log no more, or never were; how many."""
-    kept = {each.path(folder) for each in listed(state)}
+def columns_of_day(day: int, parts: Iterable[Listed]) -> Path:
+    """Where in the folder a day's columns are that were made of these files."""
+    return Path(f"day={day_text(day)}") / columns.name_of(each.part.digest for each in parts)
+
+
+def sweep(state: StateReader, folder: Path, *, now_ns: int, columns_since: int = 0) -> int:
+    """Remove files that are of the log no more, or never were, and columns of days before that one; how many."""
+    parts = listed(state)
+    kept = {each.path(folder) for each in parts}
+    for known, of_day in by_day(parts).items():
+        if known >= columns_since:
+            kept.add(folder / columns_of_day(known, of_day))
     for key, _ in state.scan("history-aside/"):
         _, day, name = key.split("/")
         kept |= {folder / f"day={day}" / name, folder / f"day={day}" / (name + files.ASIDE)}  # renamed or not yet
@@ -217,13 +239,18 @@ def sweep(state: StateReader, folder: Path, *, now_ns: int) -> int:
 
 def columns_of(hours: Sequence[Hour]) -> Columns:
     """Rows of the log."""
+    sums = np.array([astuple(hour.counted) for hour in hours], np.int64)
     return {
         "site": np.array([hour.site for hour in hours], object),
         "asset": np.array([hour.asset for hour in hours], object),
         "hour": np.array([hour.hour for hour in hours], np.int32),
-        "requests": np.array([hour.requests for hour in hours], np.int64),
-        "bytes": np.array([hour.bytes for hour in hours], np.int64),
+        **{name: sums[:, place] for place, name in enumerate(queries.SUMS)},
     }
+
+
+def _token() -> str:
+    """Of a file's name, so that nobody writes what another names, be it a thread of this process or another machine."""
+    return new_salt(6).hex()
 
 
 def _is_over(hour: Hour, now_ns: int) -> bool:
@@ -240,6 +267,6 @@ def _write(folder: Path, local: DuckDb, day: int, name: str, columns: Columns) -
 def _prove(day: int, path: Path, local: DuckDb) -> Listed:
     """Make a new file durable, and note what it is."""
     files.sync(path)
-    return Listed(
-        day, path.name, Part(len(local.rows([path], "hour")["hour"]), path.stat().st_size, files.digest(path))
-    )
+    rows = len(local.rows([path], "hour")["hour"])
+    with files.explained(path, "read"):
+        return Listed(day, path.name, Part(rows, path.stat().st_size, files.digest(path)))

@@ -1,27 +1,37 @@
-"""What the forecast needs of the past: the history's files and what the state still holds, asked through an engine."""
+"""What the forecast needs of the past: days that are over from their columns, what came since through an engine."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from itertools import count
 from pathlib import Path, PurePath
 
 import numpy as np
 
-from steering.demand import Hour, hours_of
-from steering.evidence import DEBUT_DAYS, Window, debut_share, debuts
-from steering.history import files, log, queries
-from steering.history.engine import Columns, DuckDb, open_engine
+from oca.common.errors import SteeringError
+from oca.common.log import get_logger
+from steering.history import columns, files, log, queries
+from steering.history.daily import AnyDay, Day, Days, Joint, Sums
+from steering.history.engine import DuckDb, Engine, open_engine
 from steering.history.settings import HistoryTable
-from steering.shelf import Shelf
+from steering.plan.demand import Hour, hours_of
+from steering.plan.evidence import DEBUT_DAYS, Window, debut_share, debuts
+from steering.plan.forecast import Bools
+from steering.plan.shelf import Shelf
+from steering.plan.watched import Watched
 from steering.state.store import StateStore
-from steering.watched import Watched
 
-Ask = Callable[..., Columns]
-"""``Engine.run`` over the log of now."""
+SITES_PER_QUERY = 2500
+SITES_PER_BLOCK = 250
+THREADS = 2
+Ask = Callable[..., Day]
+"""What some files, and hours beside them, have of a day."""
+_log = get_logger("history")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,56 +78,133 @@ def read_past(
     with state.reading() as snapshot:
         listed = log.listed(snapshot, first=oldest) if folder is not None else []
         aside = log.aside(snapshot, first=oldest)
-        recent = [hour for kind in ("demand", "imported") for hour in hours_of(snapshot, kind)]
+        recent, imported = (log.by_day(hours_of(snapshot, kind)) for kind in ("demand", "imported"))
     place = Path(folder or tempfile.gettempdir())
     faults = [fault for each in listed if (fault := log.fault(each, place))]
-    unusable = {fault.of.key for fault in faults}
-    sound = [each for each in listed if each.key not in unusable]
-    begun = min([each.day for each in sound] + [hour.day for hour in recent], default=None)
+    sound = [each for each in listed if all(each is not fault.of for fault in faults)]
+    begun = min({each.day for each in sound} | recent.keys() | imported.keys(), default=None)
     window = Window.until(now_ns, history_days=history_days, begun=begun)
-    paths = [each.path(place) for each in sound]
-    with _asking(table, place, paths, recent) as ask:
-        days = {"day": window.days().astype(np.int32), "weight": window.factors(half_life_days)}
-        totals = ask(queries.totals(), small={"days": days})
-        names = sorted({*totals["site"].tolist(), *sites})
-        places = {"asset": np.array(list(shelf.place), object), "place": np.arange(len(shelf.place), dtype=np.int32)}
-        numbers = {"site": np.array(names, object), "number": np.arange(len(names), dtype=np.int32)}
-        small = {"sites": numbers, "shelf": places}
-        found = ask(queries.watched(), small={"days": days, **small})
-        last = {"day": np.array([window.today - 1], np.int32), "weight": np.ones(1)}
-        latest = ask(queries.watched(), small={"days": last, **small})
-        new = _debut_share(ask, totals, shelf, window)
-    shape = (len(names), len(shelf.place))
-    watched = Watched.of_entries(found["number"], found["place"], found["bytes"], shape=shape)
-    yesterday = Watched.of_entries(latest["number"], latest["place"], latest["bytes"], shape=shape)
-    return Past(names, watched, yesterday, window, new, [*aside, *(fault.why for fault in faults)])
+    counted = debuts(shelf.title_released_at_ns, window)
+    with ExitStack() as opened:
+        with _asking(table, place) as ask:
+            found = _days(ask, place, opened, window, sound=sound, recent=recent, imported=imported)
+        names = sorted({*sites, *(site for day in found for site in day.sites)})
+        days = Days(
+            found,
+            window.factors(half_life_days),
+            place=shelf.place,
+            yesterday=window.today - 1 - window.first,
+            fresh=_fresh(shelf, window, counted),
+        )
+        blocks = [names[start : start + SITES_PER_BLOCK] for start in range(0, len(names), SITES_PER_BLOCK)]
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="history") as pool:
+            sums = list(pool.map(days.sums, blocks))
+    watched, yesterday = (deque(getattr(each, name) for each in sums) for name in ("watched", "yesterday"))
+    share = _debut_share(sums, titles=int(counted.sum()))
+    sums.clear()
+    return Past(
+        names,
+        Watched.drained(watched, width=len(shelf.place)),
+        Watched.drained(yesterday, width=len(shelf.place)),
+        window,
+        share,
+        [*aside, *(fault.why for fault in faults)],
+    )
 
 
 @contextmanager
-def _asking(table: HistoryTable, folder: Path, paths: Sequence[Path], recent: Sequence[Hour]) -> Iterator[Ask]:
-    """Runs queries over the files and what the state still holds."""
+def _asking(table: HistoryTable, folder: Path) -> Iterator[Ask]:
+    """Asks for a day at a time, so that no more of what the engine finds is in memory at once."""
     files.make_folder(folder)
-    with tempfile.TemporaryDirectory(prefix=files.SCRATCH, dir=folder) as made:
-        scratch = Path(made)
-        if recent:
-            local = DuckDb(scratch, memory_bytes_max=table.memory_bytes_max)
-            local.write(scratch / "recent.parquet", queries.rows(), (), {"log": log.columns_of(recent)})
-            paths = [*paths, scratch / "recent.parquet"]
-        with open_engine(table, scratch) as engine:
-            yield partial(engine.run, log=paths)
+    with files.scratch(folder) as scratch, open_engine(table, scratch) as engine:
+        local, numbers = DuckDb(scratch, memory_bytes_max=table.memory_bytes_max), count()
+
+        def ask(parts: Sequence[log.Listed], hours: Sequence[Hour] = ()) -> Day:
+            paths = [each.path(folder) for each in parts]
+            if hours:
+                paths.append(scratch / f"hours-{next(numbers)}.parquet")
+                local.write(paths[-1], queries.rows(), (), {"log": log.columns_of(hours)})
+            return _asked(engine, paths)
+
+        yield ask
 
 
-def _debut_share(ask: Ask, totals: Columns, shelf: Shelf, window: Window) -> float:
-    """Share of a site's day that a title has on its first days; 0 where none came out in the window."""
-    counted = debuts(shelf.title_released_at_ns, window)
+def _days(
+    ask: Ask,
+    folder: Path,
+    opened: ExitStack,
+    window: Window,
+    *,
+    sound: Sequence[log.Listed],
+    recent: Mapping[int, Sequence[Hour]],
+    imported: Mapping[int, Sequence[Hour]],
+) -> list[AnyDay]:
+    """Each day of the window: as it was kept, if it is over and nothing of it came late, which is in no file yet.
+
+    What a site wanted is of a whole hour: so a day is asked for whole. What was imported is of no hour, and is added.
+    """
+    found: list[AnyDay] = []
+    parts_of = log.by_day(sound)
+    for day in window.days().tolist():
+        parts, late = parts_of.get(day, []), recent.get(day, ())
+        is_kept = parts and not late and day < window.today
+        told = _kept(ask, folder / log.columns_of_day(day, parts), parts, opened) if is_kept else ask(parts, late)
+        found.append(Joint.of(told, ask((), imported[day])) if day in imported else told)
+    return found
+
+
+def _kept(ask: Ask, path: Path, parts: Sequence[log.Listed], opened: ExitStack) -> AnyDay:
+    """A day that is over, read from its columns, which are made if there are none."""
+    kept = columns.open_kept(path)
+    if kept is None:
+        found = ask(parts)
+        try:
+            columns.keep(path, found)
+        except SteeringError as error:
+            _log.warning("a day of the history is read anew each night", why=str(error))
+        kept = columns.open_kept(path)
+        if kept is None:
+            return found
+    opened.callback(kept.close)
+    return kept
+
+
+def _asked(engine: Engine, paths: Sequence[Path]) -> Day:
+    """What a day's files have; some sites after the others, since all of a large fleet would not fit in memory."""
+    if not paths:
+        return _NOTHING
+    sites, assets = (sorted(engine.run(queries.names(name), paths, {})[name].tolist()) for name in ("site", "asset"))
+    places = {"asset": np.array(assets, object), "place": np.arange(len(assets), dtype=np.int32)}
+    blocks = []
+    for start in range(0, len(sites), SITES_PER_QUERY):
+        some = sites[start : start + SITES_PER_QUERY]
+        numbers = {"site": np.array(some, object), "number": np.arange(len(some), dtype=np.int32)}
+        found = engine.run(queries.wanted(some[0], some[-1]), paths, {"sites": numbers, "assets": places})
+        entries = (found[name] for name in ("number", "place", "bytes"))
+        blocks.append(Day.of(some, assets, Watched.of_entries(*entries, shape=(len(some), len(assets)))))
+    return Day.joined(blocks, assets)
+
+
+def _fresh(shelf: Shelf, window: Window, counted: Bools) -> list[Bools]:
+    """Of each day, which assets had one of their first days then; of the titles that are ``counted``."""
     rows = np.flatnonzero(counted[shelf.families.title])
-    if not len(rows) or not len(totals["site"]):
+    first = window.of_release(shelf.released_at_ns[rows])
+    found = []
+    for day in window.days().tolist():
+        marked = np.zeros(len(shelf.assets), np.bool_)
+        marked[rows[(first <= day) & (day < first + DEBUT_DAYS)]] = True
+        found.append(marked)
+    return found
+
+
+def _debut_share(sums: Sequence[Sums], *, titles: int) -> float:
+    """Share of a site's day that a title has on its first days; 0 where none came out in the window."""
+    if not sums:
         return 0.0
-    first = window.of_release(shelf.released_at_ns[rows]).astype(np.int32)
-    names = np.array([shelf.assets[row].asset for row in rows.tolist()], object)
-    table = {"asset": names, "first_day": first, "last_day": first + np.int32(DEBUT_DAYS - 1)}
-    fresh = ask(queries.fresh(), small={"debuts": table})
-    watched = dict(zip(zip(totals["site"], totals["day"], strict=True), totals["bytes"], strict=True))
-    pairs = sorted(zip(fresh["site"], fresh["day"], fresh["bytes"], strict=True))
-    shares = [count / max(watched[site, day], 1) for site, day, count in pairs if (site, day) in watched]
-    return debut_share(np.array(shares), titles=int(counted.sum()), sites=len(set(totals["site"].tolist())))
+    totals, fresh = (np.concatenate([getattr(each, name).T for each in sums]) for name in ("totals", "fresh"))
+    there = fresh > 0
+    shares = fresh[there] / np.maximum(totals[there], 1)
+    return debut_share(shares, titles=titles, sites=int((totals > 0).any(axis=1).sum()))
+
+
+_NOTHING = Day([], [], Watched.of_dense(np.zeros((0, 0))))

@@ -1,6 +1,8 @@
 """What is asked of the history, said once for every engine, with Ibis. Pure.
 
-Sums are of whole bytes: of fractions they would depend on the order in which an engine adds.
+Sums are of whole bytes: of fractions they would depend on the order in which an engine adds. They end somewhere, since
+absurd numbers of one box are to stop nobody's planning: those that plans go by at 2^53, up to which sums of floats are
+the same in any order; those that are only shown are of decimals, and end at what an integer holds.
 """
 
 from __future__ import annotations
@@ -9,23 +11,24 @@ from typing import Any
 
 import ibis
 
+from steering.plan.counted import TOTAL_MAX, Counted
+
 HOURS_PER_DAY = 24
-LOG_SCHEMA = {"site": "string", "asset": "string", "hour": "int32", "requests": "int64", "bytes": "int64"}
-"""``hour`` counts from 1970, UTC."""
+SUMS = Counted.__struct_fields__
+LOG_SCHEMA = {"site": "string", "asset": "string", "hour": "int32", **dict.fromkeys(SUMS, "int64")}
+"""``hour`` counts from 1970, UTC. Files of release 0.1.0 have only the first two sums."""
 SMALL_SCHEMAS = {
-    "days": {"day": "int32", "weight": "float64"},
     "sites": {"site": "string", "number": "int32"},
-    "shelf": {"asset": "string", "place": "int32"},
-    "debuts": {"asset": "string", "first_day": "int32", "last_day": "int32"},
+    "assets": {"asset": "string", "place": "int32"},
 }
-"""Tables that are handed in beside the log; ``day`` counts from 1970."""
+"""Tables that are handed in beside the log."""
 Query = Any
 """An Ibis table expression, whose package has no types to check against."""
 
 
 def hourly() -> Query:
     """The log with one row a site, asset and hour, in this order."""
-    summed = _log().group_by("site", "asset", "hour").aggregate(requests=_.requests.sum(), bytes=_.bytes.sum())
+    summed = _log().group_by("site", "asset", "hour").aggregate(**{name: _[name].sum() for name in SUMS})
     return summed.order_by("site", "asset", "hour")
 
 
@@ -39,36 +42,30 @@ def table_of(name: str) -> Query:
     return ibis.table(SMALL_SCHEMAS[name], name=name)
 
 
-def totals() -> Query:
-    """Bytes by site and day, of the days in ``days``."""
-    counted = _by_day().inner_join(table_of("days"), "day")
-    return counted.group_by("site", "day").aggregate(bytes=_.bytes.sum())
+def names(column: str) -> Query:
+    """Of sites or assets, those that the log has."""
+    return _log().select(column).distinct()
 
 
-def watched() -> Query:
-    """Bytes by number of site and place of asset, each day's times its weight."""
-    counted = _by_day().inner_join(table_of("days"), "day")
-    known = counted.inner_join(table_of("sites"), "site").inner_join(table_of("shelf"), "asset")
-    weighed = known.mutate(weighed=(_.bytes.cast("float64") * _.weight).floor().cast("int64"))
-    return weighed.group_by("number", "place").aggregate(bytes=_.weighed.sum())
+def wanted(first: str, last: str) -> Query:
+    """Bytes that were wanted by day, number of site and place of asset; days count from 1970.
 
-
-def fresh() -> Query:
-    """Bytes by site and day of the assets in ``debuts``, on their first days."""
-    counted = _by_day().inner_join(table_of("debuts"), "asset")
-    new = counted.filter((_.day >= _.first_day) & (_.day <= _.last_day))
-    return new.group_by("site", "day").aggregate(bytes=_.bytes.sum())
+    Of the sites from ``first`` to ``last``: files are in their order, so that an engine passes over the others.
+    """
+    some = _hours().filter(_.site.between(first, last))
+    numbered = some.inner_join(table_of("sites"), "site").inner_join(table_of("assets"), "asset")
+    return numbered.group_by("day", "number", "place").aggregate(bytes=_sum(_.wanted))
 
 
 def by_day() -> Query:
-    """Rows, requests and bytes of each day."""
+    """Rows and sums of each day."""
     return (
-        _by_day()
+        _log()
+        .mutate(day=_day())
         .group_by("day")
         .aggregate(
             rows=_.count(),
-            requests=_.requests.sum(),
-            bytes=_.bytes.sum(),
+            **{name: _whole_sum(_[name]) for name in SUMS},
             sites=_.site.nunique(),
             assets=_.asset.nunique(),
         )
@@ -76,11 +73,42 @@ def by_day() -> Query:
 
 
 _ = ibis._
+_SUM_MAX = 2**62
+
+
+def _sum(column: Query) -> Query:
+    return ibis.least(column.cast("float64").sum(), float(TOTAL_MAX)).cast("int64")
+
+
+def _whole_sum(column: Query) -> Query:
+    return ibis.least(column.cast("decimal(38, 0)").sum(), ibis.literal(_SUM_MAX, "decimal(38, 0)")).cast("int64")
 
 
 def _log() -> Query:
-    return ibis.table(LOG_SCHEMA, name="log")
+    table = ibis.table(LOG_SCHEMA, name="log")
+    return table.mutate(**{name: ibis.least(ibis.coalesce(_[name], 0), TOTAL_MAX) for name in SUMS})
 
 
-def _by_day() -> Query:
-    return _log().mutate(day=(_.hour // HOURS_PER_DAY).cast("int32"))
+def _day() -> Query:
+    return (_.hour // HOURS_PER_DAY).cast("int32")
+
+
+def _hours() -> Query:
+    """What viewers of a site wanted of an asset in an hour, counted once.
+
+    Whom one box does not serve another does, of this site or of another, or the origin. What this site's boxes sent in
+    the hour is taken to have gone to viewers who had missed it, as far as it goes: what is more of the two was wanted.
+    What a box fetched for its viewers it has sent itself. That is of the whole hour: what is told late, or after a
+    restart of steering, has rows of its own, and the two sides of a comparison may be in different ones. Imported days,
+    which are of no hour, are not to be among them.
+    """
+    whole = (
+        _log()
+        .group_by("site", "asset", "hour")
+        .aggregate(
+            sent=_sum(_.bytes),
+            elsewhere=_sum(_.missed_bytes + _.redirected_bytes),
+            fetched=_sum(_.fetched_bytes),
+        )
+    )
+    return whole.mutate(day=_day(), wanted=ibis.greatest(_.sent, _.elsewhere) + _.fetched)

@@ -18,9 +18,23 @@ export async function ask(path, options = {}) {
   return body;
 }
 
-export const titles = async () => (await ask("/v1/titles")).titles;
+const SITES_SHOWN = 50;
+const BOXES_SHOWN = 24;
+const TITLES_SHOWN = 60;
 
-export const fleet = () => ask("/v1/fleet");
+const page = (path, query) => ask(`${path}?${new URLSearchParams(query)}`);
+
+/** The first titles that hold the text in their id: `{ titles, matching, after }`. */
+export const titles = (search) => page("/v1/shelf", { search, limit: TITLES_SHOWN });
+
+/** What fits a page of sites and, worst first, appliances: `{ sites, boxes, more }`, where `more` are not shown. */
+export async function fleet() {
+  const [sites, boxes] = await Promise.all([
+    page("/v1/fleet/sites", { limit: SITES_SHOWN }),
+    page("/v1/fleet/boxes", { limit: BOXES_SHOWN }),
+  ]);
+  return { ...sites, boxes: boxes.boxes.map((row) => row.appliance), more: boxes.matching - boxes.boxes.length };
+}
 
 /** Whether this instance of steering is well, and what is amiss, in words. */
 export const health = () => ask("/health");

@@ -107,6 +107,13 @@ function showHealth({ verdict, reasons }) {
   byId("health").textContent = verdict === "ok" ? "" : `Steering is ${verdict}: ${reasons.join("; ")}`;
 }
 
+/** There is something to search once not all films are shown. */
+function showSearch({ matching, after }) {
+  const searching = byId("search").value !== "";
+  byId("find").hidden = !after && !searching;
+  byId("found").textContent = after ? `${titles.length} of ${matching} films` : searching ? `${matching} films` : "";
+}
+
 function draw() {
   byId("about").textContent = titles.find((title) => title.title === playing)?.synopsis ?? "";
   shelf.show(titles, viewer.client, playing);
@@ -114,11 +121,13 @@ function draw() {
 
 async function refresh() {
   try {
-    const [shown, known, health] = await Promise.all([api.fleet(), api.titles(), api.health()]);
+    const [shown, known, health] = await Promise.all([api.fleet(), api.titles(byId("search").value), api.health()]);
     showHealth(health);
-    titles = known;
-    shown.appliances.forEach((appliance) => tone(appliance.appliance)); // in the fleet's order
-    fleet.show(shown);
+    titles = known.titles;
+    showSearch(known);
+    const names = shown.boxes.map((appliance) => appliance.appliance).sort();
+    names.forEach((name) => tone(name)); // in an order that stays, whichever is worst
+    fleet.show(shown, health);
     viewer.show(shown.sites);
     draw();
     if (playing) {
@@ -154,6 +163,7 @@ function watchAsked() {
   else say("");
 }
 
+byId("search").addEventListener("input", refresh);
 window.addEventListener("hashchange", watchAsked);
 forever();
 watchAsked();

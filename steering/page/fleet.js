@@ -12,15 +12,21 @@ export class Fleet {
     this.#summary = summary;
   }
 
-  show({ sites, appliances }) {
-    const up = appliances.filter((appliance) => appliance.up).length;
-    this.#summary.textContent = appliances.length ? `${up} of ${appliances.length} appliances up` : "";
-    this.#summary.classList.toggle("bad", up < appliances.length);
+  /** Of a large fleet the worst boxes alone, and how many more there are: the console has them all. */
+  show({ sites, boxes, more }, { appliances, appliances_up: up }) {
+    this.#summary.textContent = appliances ? `${up} of ${appliances} appliances up` : "";
+    this.#summary.classList.toggle("bad", up < appliances);
     // The age of a report ticks all the time and is not shown: leaving it out keeps the page still.
-    const shown = appliances.map(({ report_age_s, ...rest }) => rest);
-    refresh(this.#node, [sites, shown], () =>
-      sites.map((site) => {
-        const here = appliances.filter((appliance) => appliance.site === site.site);
+    const shown = boxes.map(({ report_age_s, ...rest }) => rest);
+    const named = new Map(sites.map((site) => [site.site, site]));
+    const wanted = more ? new Set(boxes.map((appliance) => appliance.site)) : new Set(named.keys());
+    const listed = [...wanted].map((site) => named.get(site) ?? { site, name: site, class: "" });
+    const key = listed.map((site) => [site.site, site.name, site.class]);
+    refresh(this.#node, [key, shown, more], () => [
+      ...listed.map((site) => {
+        const here = boxes
+          .filter((appliance) => appliance.site === site.site)
+          .sort((one, other) => (one.appliance < other.appliance ? -1 : 1));
         return element(
           "section",
           "site",
@@ -28,8 +34,15 @@ export class Fleet {
           ...(here.length ? here.map(box) : [element("p", "why", "No appliance of this site has reported yet.")]),
         );
       }),
-    );
+      more ? rest(more) : "",
+    ].filter(Boolean));
   }
+}
+
+function rest(more) {
+  const link = element("a", "", "the fleet console");
+  link.href = "/console";
+  return element("p", "facts", `The worst are shown. ${more} more: see `, link, ".");
 }
 
 function box(appliance) {

@@ -31,7 +31,7 @@ export class Viewer {
   show(sites) {
     const wanted = [["", "myself"]];
     for (const site of sites) {
-      if (site.prefixes.length) wanted.push([addressIn(site.prefixes[0]), `a viewer of ${site.name || site.site}`]);
+      if (site.prefix) wanted.push([addressIn(site.prefix), `a viewer of ${site.name || site.site}`]);
     }
     wanted.push([ELSEWHERE, "a viewer elsewhere"]);
     const key = JSON.stringify(wanted);

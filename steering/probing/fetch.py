@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import traceback
 
 import aiohttp
 
@@ -41,14 +42,10 @@ class Fetcher:
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._fetch(target)
-        except TimeoutError:
-            return f"no answer within {self._timeout_s:g} s"
-        except aiohttp.ClientConnectorCertificateError as error:
-            return f"its certificate is refused: {error.certificate_error}"
-        except aiohttp.ClientConnectorError as error:
-            return f"cannot connect: {(error.os_error.strerror or str(error.os_error)).lower()}"
-        except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as error:
-            return f"ends in between: {error or type(error).__name__}"
+        except (TimeoutError, aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as error:
+            why = self._why(error)
+            _untie(error)
+            return why
 
     async def close(self) -> None:
         """Let go of the client."""
@@ -73,3 +70,23 @@ class Fetcher:
             if digest_hex(await response.content.readexactly(wanted.bytes)) != wanted.digest:
                 return f"sends other bytes of {wanted.path} than were published"
             return ""
+
+    def _why(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self._timeout_s:g} s"
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return f"its certificate is refused: {error.certificate_error}"
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return f"cannot connect: {(error.os_error.strerror or str(error.os_error)).lower()}"
+        return f"ends in between: {error or type(error).__name__}"
+
+
+def _untie(error: BaseException) -> None:
+    """Have an error, and those that led to it, name no frames: some of these name it again, in knots of 80 objects."""
+    following: list[BaseException | None] = [error]
+    while following:
+        found = following.pop()
+        if found is not None and found.__traceback__ is not None:
+            traceback.clear_frames(found.__traceback__)
+            found.__traceback__ = None
+            following += (found.__cause__, found.__context__)

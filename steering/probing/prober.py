@@ -11,9 +11,9 @@ from oca.common.clock import monotonic_s
 from oca.common.errors import OcaError
 from oca.common.log import get_logger
 from oca.common.tasks import Tasks
-from steering.absences import NEVER_AWAY, Absences, come_back
-from steering.decision import Decider
-from steering.liveness import returning
+from steering.decision.decider import Decider
+from steering.fleet.absences import NEVER_AWAY, Absences, come_back
+from steering.fleet.liveness import returning
 from steering.probing.fetch import Fetcher
 from steering.probing.observations import ISOLATED, Observations, Seen, Statement
 from steering.probing.quorum import combine

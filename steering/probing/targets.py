@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from oca.common.messages import ObjectDescription
-from steering.catalogue import AssetSummary, Title
-from steering.decision import Decider
+from steering.decision.decider import Decider
+from steering.titles.catalogue import AssetSummary, Title
 
 OBJECT_BYTES_MAX = 256 * 2**10
 KEPT_MAX = 4096

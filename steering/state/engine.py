@@ -8,11 +8,11 @@ from pathlib import Path
 
 from oca.common.command import print_error
 from oca.common.errors import ConfigError
+from oca.common.owner import become_owner
 from steering.state.embedded import EmbeddedState
 from steering.state.mirror import POSITION_KEY
 from steering.state.peers import Alone, Peers
 from steering.state.settings import StateTable
-from steering.state.shared import Identity, SharedState
 from steering.state.store import StateStore
 
 
@@ -29,12 +29,19 @@ def open_state(table: StateTable) -> StateStore:
 
 
 def open_instance(table: StateTable, *, is_service: bool = True) -> tuple[StateStore, Peers]:
-    """The state, and the other instances; a command hears nothing of these.
+    """The state, and the other instances, of which a command hears nothing.
+
+    Where root gives a command, that goes on as the owner of the state's folder. The service stays who it is: it has yet
+    to bind its port and to read its tokens.
 
     Raises:
         ConfigError: It cannot be opened, or a file that the settings name cannot be used.
     """
+    if not is_service:
+        become_owner(Path(table.path))
     if table.engine == "nats":
+        from steering.state.shared import Identity, SharedState  # noqa: PLC0415 - loads a client, not needed without
+
         who = Identity(_instance(table), secrets.token_hex(6), is_service)
         shared = SharedState.open(table, who, secrets.SystemRandom().random)
         return shared, shared.peers

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-Topic = Literal["reports", "contents", "progress", "routes", "wanted", "presence", "verdicts"]
+Topic = Literal["reports", "contents", "progress", "routes", "wanted", "presence", "verdicts", "traces"]
 """``verdicts``: what each instance judges of the fleet by what it has seen itself, pinned to a ``Board``."""
 
 

@@ -14,8 +14,8 @@ from oca.common.http_signature import read_public, thumbprint, verifies_text
 from oca.common.log import get_logger
 from oca.common.problem import Refusal, json_response, read_body
 from oca.common.threads import in_thread
-from steering.authorisation import Authorisation, refuse_form
-from steering.endpoints import endpoint
+from steering.api.authorisation import PROVEN, Authorisation, refuse_form
+from steering.api.endpoints import endpoint
 from steering.state.store import StateStore
 from steering.trust.audit import Actor, append
 from steering.trust.identities import Record, Refused, record_of, redeem, renewed
@@ -63,6 +63,7 @@ class Enrolment:
                 _WORDS[outcome],
                 remedy=f"make a new one with 'oca-steering enrol create --appliance {appliance}'",
             )
+        request[PROVEN] = True
         _log.info("appliance enrolled", appliance=appliance, address=request.remote, keyid=keyid)
         return self._answer(outcome)
 
@@ -78,6 +79,7 @@ class Enrolment:
                 remedy=f"make a token with 'oca-steering enrol create --appliance {appliance}'",
             )
         present = self._signatures.require(request, record)
+        request[PROVEN] = True
         refuse_form(request)
         asked = await read_body(request, _renew_requests, bytes_max=MESSAGE_BYTES_MAX)
         if not verifies_text(read_public(asked.key), asked.proof, renewal(appliance, present, asked.key)):

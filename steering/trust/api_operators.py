@@ -23,10 +23,10 @@ from oca.common.messages import Message, Name
 from oca.common.new_key import new_secret
 from oca.common.problem import Refusal, json_response, read_body
 from oca.common.threads import in_thread
-from steering.address import Trust, client_of, parse_address
-from steering.api_page import PAGES, login_page
-from steering.authorisation import PROXIED, refuse_form, second_hand
-from steering.endpoints import Query, endpoint
+from steering.api.authorisation import PROXIED, refuse_form, second_hand
+from steering.api.endpoints import Query, endpoint
+from steering.api.page import PAGES, login_page
+from steering.decision.address import Trust, client_of, parse_address
 from steering.state.store import StateStore
 from steering.trust.audit import Actor, Entry, append, audited, read_entries
 from steering.trust.gate import ADMIN_BELOW, ASKING, wanted_role

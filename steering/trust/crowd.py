@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Hashable
 
 from oca.common.log import get_logger
-from steering.address import Trust, parse_address
+from steering.decision.address import Trust, parse_address
 from steering.trust.rates import client_key
 
 _log = get_logger("api")

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from oca.common.log import get_logger
 from oca.common.problem import Refusal
-from steering.address import Trust, client_of
+from steering.decision.address import Trust, speaker_of
 from steering.metrics import Counts
 from steering.trust.rates import UNLIMITED, Buckets, client_key
 from steering.trust.settings import LimitsTable
@@ -47,8 +47,8 @@ class Limits:
         Raises:
             Refusal: 429, its client has asked too often.
         """
-        address = client_of(peer, forwarded, "", self._trusted).address
-        if self._trusted.covers(address):
+        address, trusted_throughout = speaker_of(peer, forwarded, self._trusted)
+        if trusted_throughout or self._trusted.covers(address):
             return
         now_s = self._now_s()
         wait_s = self._buckets.take(client_key(address.version, address.number), now_s=now_s)

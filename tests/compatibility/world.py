@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from aiohttp.test_utils import TestServer
 
 from steering.state.embedded import EmbeddedState
 from tests.unit.steering.made_up import write_package
+from tests.waiting import WAIT_S, until_told
 
 STEERING, BOX, ADMIN, ORIGIN = "127.0.76.1:8090", "127.0.76.2:8080", "127.0.76.2:8088", "127.0.76.3:8070"
 SEGMENT_BYTES = 20_000
 STATE_BYTES_MAX = 50_000_000
-WAIT_S = 60.0
 _SCRIPTS = {"oca": "oca.cli", "oca-fill": "fill.cli", "oca-steering": "steering.cli"}
 
 
@@ -90,7 +90,7 @@ class World:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Steering and the appliance, from the first answer on."""
-        processes = [await self._start(program, "serve") for program in ("oca-steering", "oca")]
+        processes = [await self.start(program, "serve") for program in ("oca-steering", "oca")]
         try:
             yield
         finally:
@@ -102,7 +102,7 @@ class World:
 
     async def command(self, program: str, *arguments: str) -> str:
         """What one command prints; it has to succeed."""
-        process = await self._start(program, *arguments)
+        process = await self.start(program, *arguments)
         said, _ = await asyncio.wait_for(process.communicate(), WAIT_S)
         assert process.returncode == 0, said.decode()
         return said.decode()
@@ -129,7 +129,7 @@ class World:
         async def held() -> bool:
             return bool(await self.signed(""))
 
-        await self._until(held)
+        await until_told(held)
 
     async def until_up(self) -> None:
         """Until steering has the appliance among those that serve."""
@@ -138,7 +138,7 @@ class World:
             rows = (await self.get("/v1/fleet"))["appliances"]
             return [row["standing"] for row in rows] == ["up"]
 
-        await self._until(up)
+        await until_told(up)
 
     async def until_demand_is(self, total_bytes: int) -> None:
         """Until steering has taken in so much demand in all, since the beginning."""
@@ -147,7 +147,7 @@ class World:
             history = json.loads(await self.command("oca-steering", "history", "--json"))
             return self.demand_in_state() + sum(int(day["bytes"]) for day in history["days"]) == total_bytes
 
-        await self._until(taken)
+        await until_told(taken)
 
     def demand_in_state(self) -> int:
         """Bytes that viewers had, of which the state tells; hours that are over may lie in files."""
@@ -167,7 +167,8 @@ class World:
         async with aiohttp.ClientSession() as session, session.post(f"http://{STEERING}{path}", json=body) as response:
             return await response.json()
 
-    async def _start(self, program: str, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, program: str, *arguments: str) -> asyncio.subprocess.Process:
+        """One of our programs with its settings."""
         config = self.configs[program]
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", f"from {_SCRIPTS[program]} import main; main()", *arguments),
@@ -176,13 +177,3 @@ class World:
             stderr=asyncio.subprocess.STDOUT,
             cwd=config.parent,
         )
-
-    async def _until(self, holds: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                try:
-                    if await holds():
-                        return
-                except (aiohttp.ClientError, OSError):
-                    pass
-                await asyncio.sleep(0.1)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from oca.common import media_types
 from tests.conformance.wire import Address
+from tests.waiting import WAIT_S
 
 _CONF = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log crit; {user}
@@ -43,7 +44,7 @@ def nginx_serving(root: Path, folder: Path, host: str) -> Iterator[Address]:
         yield host, port
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=WAIT_S)
 
 
 def version() -> str:

@@ -25,6 +25,8 @@ from oca.store.verify import verify
 from tests.simulation.disk import Effect, Recorder, Sync, SyncFolder, cuts, lay_out
 from tests.unit.store.made_up import hold, make_contents, make_manifest
 
+pytestmark = pytest.mark.no_cover  # traced, they take twice as long; the modules have tests of their own
+
 SEED = int(os.environ.get("SEED") or 1)
 Held = dict[str, str]
 

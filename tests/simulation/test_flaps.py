@@ -10,13 +10,15 @@ import pytest
 from oca.report.health import Judge
 from oca.report.health_settings import HealthTable
 from oca.report.readings import DeviceReading, LinkReading, Readings, WorkerReading
-from steering.absences import NEVER_AWAY, come_back
-from steering.fleet import Fleet
-from steering.liveness import report_age_limit_s, returning
+from steering.fleet.absences import NEVER_AWAY, come_back
+from steering.fleet.fleet import Fleet
+from steering.fleet.liveness import report_age_limit_s, returning
 from steering.probing.observations import Observations
 from steering.probing.settings import ProbesTable
 from steering.settings import SteeringSettings
 from tests.unit.steering.made_up import make_report
+
+pytestmark = pytest.mark.no_cover  # traced, they take twice as long; the modules have tests of their own
 
 DAY_S = 86400.0
 SEED = 1

@@ -13,18 +13,20 @@ from pathlib import Path
 
 import pytest
 
-import steering.decision as decision_module
-import steering.ranking as ranking_module
+import steering.decision.decider as decision_module
+import steering.decision.ranking as ranking_module
 from oca.common.messages import Load
-from steering.address import Address, parse_address
-from steering.answer import steering_answer
-from steering.catalogue import Catalogue, Title, write_title
-from steering.decision import Decider
+from steering.decision.address import Address, parse_address
+from steering.decision.decider import Decider
 from steering.metrics import Counts
+from steering.players.answer import steering_answer
 from steering.settings import FleetTable, OriginTable, SteeringSettings
 from steering.signing import Signing
 from steering.state.embedded import EmbeddedState
+from steering.titles.catalogue import Catalogue, Title, write_title
 from tests.unit.steering.made_up import held, make_contents, make_report, make_site, make_title
+
+pytestmark = pytest.mark.no_cover  # traced, they take twice as long; the modules have tests of their own
 
 SITES, BOXES, TITLES = 6, 4, 24
 LINK_BYTES_PER_S = 125e6

@@ -42,8 +42,9 @@ STRIKE_S_MEAN = 14.0
 TARGETS = {"agent": 9, "worker": 6, "daemon": 3, "scrubber": 2}
 """How often each is struck, beside the others."""
 SAMPLE_S = 5.0
-QUIET_S_MAX = 120.0
+QUIET_S_MAX = 300.0
 MARGIN_S = 2.0
+ORPHANS_S_MAX = 30.0
 SAY_S = 60.0
 ALLOWANCES = {"memory": 3 * 2**20, "descriptors": 4, "beside packs and parts": 2**20}
 
@@ -104,6 +105,9 @@ class Soak:
                 assert box.daemon is not None
                 await box.daemon.wait()
                 await box.start_daemon()
+                # Its workers end by themselves, and close what they kept open: that, too, is the kill's doing.
+                orphans = [process for name, process in running.items() if name.startswith("worker")]
+                await asyncio.to_thread(psutil.wait_procs, orphans, timeout=ORPHANS_S_MAX)
             if target in ("daemon", "worker"):
                 box.outages.append((killed_at_s, time.monotonic()))
 

@@ -1,8 +1,9 @@
 """The history's queries on a real Spark cluster beside DuckDB, with a worker killed amid one: `make test-spark`.
 
-A master and two workers run as processes on loopback. Every query must come to the same rows on both engines; then one
-worker is killed with all its processes while its tasks run, and the rows must be the same again. PySpark is half a GiB
-and needs Java 17, so that this is apart from `make test`; what came of it is written to outcome.json.
+A master and two workers run as processes on loopback. Every query must come to the same rows on both engines, and a
+night's past to the same bytes, kept columns of days among them; then one worker is killed with all its processes while
+its tasks run, and the rows must be the same again. PySpark is half a GiB and needs Java 17, so that this is apart from
+`make test`; what came of it is written to outcome.json.
 """
 
 from __future__ import annotations
@@ -16,30 +17,43 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import msgspec
 import numpy as np
 
 from benchmarks.figures import ROOT
 from steering.history import queries
 from steering.history.engine import Columns, DuckDb, Engine, open_engine
+from steering.history.files import digest
+from steering.history.log import Listed, Part, day_text
+from steering.history.past import Past, read_past
 from steering.history.settings import HistoryTable
+from steering.plan.shelf import shelve
+from steering.state.embedded import EmbeddedState
+from tests.unit.steering.history.made_up import TODAY, Told
+from tests.unit.steering.made_up import NOW_NS, make_summary, make_title
 
 OUTCOME = Path(__file__).with_name("outcome.json")
 MASTER, WORKERS, DRIVER = "127.0.110.1", ("127.0.110.2", "127.0.110.3"), "127.0.110.4"
 PORT = 7077
 WAIT_S = 60.0
 DAYS, ROWS_PER_DAY, SITES, ASSETS = 4, 250_000, 200, 20_000
+OLD_COLUMNS = ("site", "asset", "hour", "requests", "bytes")
+"""Those that release 0.1.0 wrote: the first day is of its time."""
 QUERIES = {
-    "totals": ("days",),
-    "watched": ("days", "sites", "shelf"),
-    "fresh": ("debuts",),
-    "by_day": (),
-    "hourly": (),
+    "rows": (queries.rows(), ()),
+    "sites": (queries.names("site"), ()),
+    "assets": (queries.names("asset"), ()),
+    "wanted": (queries.wanted("site-0", "site-99"), ("sites", "assets")),
+    "by_day": (queries.by_day(), ()),
+    "hourly": (queries.hourly(), ()),
 }
+"""And the small tables that each uses."""
 
 
 class Cluster:
@@ -93,40 +107,92 @@ class Cluster:
 
 
 def made_up(folder: Path, local: DuckDb) -> tuple[list[Path], dict[str, Columns]]:
-    """A log of some days, and the small tables."""
+    """A log of the days before today, laid out as steering's, and the small tables."""
     chance = np.random.default_rng(6)
     names = {
         "site": np.array([f"site-{number}" for number in range(SITES)], object),
         "asset": np.array([f"title-{number // 8}/rung-{number % 8}" for number in range(ASSETS)], object),
     }
     paths = []
-    for day in range(DAYS):
-        log: Columns = {
+    for day in range(TODAY - DAYS, TODAY):
+        log: dict[str, Any] = {
             "site": names["site"][chance.integers(0, SITES, ROWS_PER_DAY)],
             "asset": names["asset"][(chance.pareto(1.0, ROWS_PER_DAY) * 50).astype(int) % ASSETS],
             "hour": (24 * day + chance.integers(0, 24, ROWS_PER_DAY)).astype(np.int32),
-            "requests": chance.integers(1, 1000, ROWS_PER_DAY),
-            "bytes": chance.integers(1, 2**40, ROWS_PER_DAY),
+            **{name: chance.integers(0, 1000, ROWS_PER_DAY) for name in queries.SUMS},
+            **{name: chance.integers(0, 2**40, ROWS_PER_DAY) for name in queries.SUMS if name.endswith("bytes")},
         }
-        paths.append(folder / f"day-{day}.parquet")
-        local.write(paths[-1], queries.rows(), (), {"log": log})
+        for name in queries.SUMS:
+            log[name][:5] = 2**63 - 1  # absurd: no sum may go over what an integer holds
+        paths.append(folder / f"day={day_text(day)}" / "0.parquet")
+        paths[-1].parent.mkdir(parents=True)
+        # The last day is one file, a row an asset and hour, as days that are over are.
+        local.write(paths[-1], queries.hourly() if day == TODAY - 1 else queries.rows(), (), {"log": log})
+    as_of_old = f"COPY (SELECT {', '.join(OLD_COLUMNS)} FROM '{paths[0]}') TO '{paths[0]}.old' (FORMAT parquet)"
+    with duckdb.connect() as connection:
+        connection.execute(as_of_old)
+    Path(f"{paths[0]}.old").replace(paths[0])
     known = names["asset"][::2]
     small: dict[str, Columns] = {
-        "days": {"day": np.arange(DAYS, dtype=np.int32), "weight": 0.5 ** (np.arange(DAYS)[::-1] / 2.0)},
         "sites": {"site": names["site"], "number": np.arange(SITES, dtype=np.int32)},
-        "shelf": {"asset": known, "place": np.arange(len(known), dtype=np.int32)},
-        "debuts": {
-            "asset": known[:500],
-            "first_day": (np.arange(500) % DAYS).astype(np.int32),
-            "last_day": (np.arange(500) % DAYS + 2).astype(np.int32),
-        },
+        "assets": {"asset": known, "place": np.arange(len(known), dtype=np.int32)},
     }
     return paths, small
 
 
+def kept_state(folder: Path, paths: Sequence[Path]) -> EmbeddedState:
+    """Steering's, which names these files and has hours beside them: of today, and late ones of a day that is over."""
+    state = EmbeddedState.open(folder, bytes_max=2**26)
+    with state.write() as transaction:
+        for day, path in enumerate(paths, start=TODAY - DAYS):
+            part = Part(ROWS_PER_DAY, path.stat().st_size, digest(path))
+            transaction.put(Listed(day, path.name, part).key, msgspec.msgpack.encode(part))
+    told = Told(state)
+    told.demand(0, site="site-1", **{"title-1__rung-0": (3, 2**30)})
+    told.demand(50, site="site-1", **{"title-1__rung-0": (2, 2**29)})
+    told.redirected(50, "title-1/rung-0", 2**31, site="site-1")
+    return state
+
+
+def past_of(state: EmbeddedState, folder: Path, engine: str) -> tuple[Past, dict[str, bytes]]:
+    """A night's past by an engine, and the columns of days that are kept of it; these are taken away again."""
+    rungs = [[make_summary(f"title-{title}/rung-{rung}") for rung in range(0, 8, 2)] for title in range(ASSETS // 8)]
+    shelf = shelve([make_title(f"title-{title}", assets=assets) for title, assets in enumerate(rungs)])
+    past = read_past(
+        state,
+        HistoryTable(engine=engine),
+        shelf,
+        folder=folder,
+        sites=["site-1", "unheard"],
+        history_days=28,
+        half_life_days=2.0,
+        now_ns=NOW_NS,
+    )
+    kept = {path.parent.name: path.read_bytes() for path in sorted(folder.glob("day=*/*.columns"))}
+    for path in folder.glob("day=*/*.columns"):
+        path.unlink()
+    return past, kept
+
+
+def is_same(one: Past, other: Past) -> bool:
+    """To the byte."""
+    pairs = [(one.watched, other.watched), (one.yesterday, other.yesterday)]
+    return (one.sites, one.window, one.debut_share, one.aside) == (
+        other.sites,
+        other.window,
+        other.debut_share,
+        other.aside,
+    ) and all(
+        np.array_equal(getattr(mine, name), getattr(others, name))
+        for mine, others in pairs
+        for name in ("starts", "columns", "values")
+    )
+
+
 def answers(engine: Engine, paths: list[Path], small: Mapping[str, Columns], name: str) -> list[tuple[Any, ...]]:
     """The rows of a query, in a fixed order."""
-    found = engine.run(getattr(queries, name)(), paths, {table: small[table] for table in QUERIES[name]})
+    query, tables = QUERIES[name]
+    found = engine.run(query, paths, {table: small[table] for table in tables})
     return sorted(zip(*(column.tolist() for column in found.values()), strict=True))
 
 
@@ -150,19 +216,25 @@ def main() -> int:
     """Run all; write down what came of it."""
     os.environ |= {"SPARK_LOCAL_IP": DRIVER, "PYSPARK_SUBMIT_ARGS": "--driver-memory 512m pyspark-shell"}
     began_s = time.monotonic()
-    same: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="oca-spark-") as made:
-        folder = Path(made)
+        folder, history = Path(made), Path(made) / "history"
         local = DuckDb(folder / "spill", memory_bytes_max=2**30)
-        paths, small = made_up(folder, local)
+        paths, small = made_up(history, local)
         wanted = {name: answers(local, paths, small, name) for name in QUERIES}
+        state = kept_state(folder / "state", paths)
+        past, kept = past_of(state, history, "duckdb")
         cluster = Cluster(folder)
         try:
-            (folder / "scratch").mkdir()
-            with open_engine(HistoryTable(engine=cluster.url), folder / "scratch") as spark:
+            (folder / "first").mkdir()
+            with open_engine(HistoryTable(engine=cluster.url), folder / "first") as spark:
                 for name in QUERIES:
                     assert answers(spark, paths, small, name) == wanted[name], f"{name}: other rows than DuckDB's"
-                    same[name] = len(wanted[name])
+            by_spark, kept_by_spark = past_of(state, history, cluster.url)
+            assert is_same(past, by_spark), "a night's past is not DuckDB's"
+            assert len(kept) == DAYS - 1, "the day with late hours alone is asked for anew"
+            assert kept == kept_by_spark, "columns of days are not DuckDB's"
+            (folder / "second").mkdir()
+            with open_engine(HistoryTable(engine=cluster.url), folder / "second") as spark:
                 killed = threading.Event()
                 killer = threading.Thread(target=kill_amid, args=(cluster, killed))
                 killer.start()
@@ -170,10 +242,20 @@ def main() -> int:
                 killer.join()
                 assert killed.is_set(), "the query ended before both workers had tasks: nothing was killed"
                 assert again == wanted["hourly"], "other rows after a worker was killed"
-                assert answers(spark, paths, small, "watched") == wanted["watched"]
+                assert answers(spark, paths, small, "wanted") == wanted["wanted"]
         finally:
             cluster.close()
-    took_s = time.monotonic() - began_s
+            state.close()
+    told = {
+        "rows_equal": {name: len(found) for name, found in wanted.items()},
+        "past_equal": {"sites": len(past.sites), "entries": len(past.watched.values), "days_kept_equal": len(kept)},
+    }
+    note(told, took_s=time.monotonic() - began_s)
+    return 0
+
+
+def note(told: Mapping[str, Any], *, took_s: float) -> None:
+    """Write the outcome."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -182,14 +264,13 @@ def main() -> int:
         "versions": {name: version(name) for name in ("pyspark", "duckdb", "ibis-framework")}
         | {"python": platform.python_version()},
         "log_rows": DAYS * ROWS_PER_DAY,
-        "rows_equal": same,
+        **told,
         "worker_killed_amid": "hourly",
         "rows_equal_after_kill": True,
         "seconds": round(took_s, 1),
     }
     OUTCOME.write_text(json.dumps(outcome, indent=2) + "\n")
     print(json.dumps(outcome, indent=2))
-    return 0
 
 
 if __name__ == "__main__":

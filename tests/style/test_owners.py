@@ -53,6 +53,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     ".getrandom": (),
     "lmdb": ("oca/store/index.py", "steering/state/embedded.py"),
     "nats": ("steering/state/jetstream.py",),
+    "opentelemetry": ("oca/common/span_queue.py", "oca/common/tracer.py"),
     "xxhash": ("oca/common/digest.py",),
 }
 """``a.b``: imported or named so; ``.b``: of anything; ``.b()``: called; ``.b(target)``: called with one argument."""

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from demo.process import Process, becomes_true
+from tests.waiting import WAIT_S
 
 ISP_AS, BOX_AS = 64500, 64512
-READY_S = 20.0
 _SESSION = """protocol bgp {name} {{
   local {own} as {own_as};
   neighbor {peer} as {peer_as};
@@ -73,7 +73,7 @@ class Isp:
         for site, prefixes in changes.items():
             self.announced[site] = dict(prefixes)
         self._write("isp", self._router())
-        assert await becomes_true(lambda: self.socket("isp").exists(), READY_S)
+        assert await becomes_true(lambda: self.socket("isp").exists(), WAIT_S)
         birdc = shutil.which("birdc") or "/usr/sbin/birdc"
         said = run(birdc, "-s", str(self.socket("isp")), "configure")
         assert "Reconfigur" in said, said
@@ -86,7 +86,7 @@ class Isp:
             said = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30).stdout
             return "Established" in said
 
-        assert await becomes_true(is_up, READY_S), (self.folder / f"{site}.log").read_text()
+        assert await becomes_true(is_up, WAIT_S), (self.folder / f"{site}.log").read_text()
 
     def _config(self, place: str) -> Path:
         return self.folder / f"{place}.conf"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -18,15 +19,21 @@ from contextlib import suppress
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
+import msgspec
+
+from demo.nats import program as nats_program
 from demo.process import Process
 from demo.system import COMMANDS
 from fill.state import FillState
 from fill.tracker import FillTracker
 from tests.system.side_by_side import WORKER
-from tests.system.test_serve import WAIT_S, free_port, wait_until
+from tests.system.test_serve import free_port
 from tests.unit.steering.made_up import write_package
+from tests.unit.steering.routes_made_up import NEAR, Box
+from tests.waiting import WAIT_S, wait_until
 
 NET = f"127.62.{WORKER}"
 LINK = f"10.78.{WORKER}.1"
@@ -106,14 +113,56 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Forwarder(ThreadingTCPServer):
+    """What lies between viewers and a box's delivery port."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, to: tuple[str, int]) -> None:
+        super().__init__((host, 0), _Pipe)
+        self.to = to
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        host, port = self.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def end(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Pipe(BaseRequestHandler):
+    server: Forwarder
+
+    def handle(self) -> None:
+        with suppress(OSError), socket.create_connection(self.server.to, timeout=WAIT_S) as box:
+            while ready := select.select([self.request, box], [], [], WAIT_S)[0]:
+                for side in ready:
+                    data = side.recv(65536)
+                    if not data:
+                        return
+                    (box if side is self.request else self.request).sendall(data)
+
+
 class Site:
-    """Steering and two boxes: ``sick`` is hurt in every way, ``gone`` is taken out and then killed."""
+    """Steering and two boxes: ``sick`` is hurt in every way, ``gone`` is taken out and then killed.
+
+    ``shared`` is a steering without boxes, whose state is in NATS.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.steering = f"{NET}.1:8090"
         self.admins = {"sick": f"{NET}.2:8088", "gone": f"{NET}.3:8088"}
+        self.shared = f"{NET}.4:8090"
+        self.nats = f"{NET}.5:4222"
         self.delivery = free_port()
+        self._forwarders = {
+            name: Forwarder(f"{NET}.6", (f"{NET}.{number}", self.delivery))
+            for number, name in enumerate(self.admins, start=2)
+        }
         self._processes: dict[str, Process] = {}
         self._origin = Slow()
         threading.Thread(target=self._origin.serve_forever, daemon=True).start()
@@ -126,7 +175,10 @@ class Site:
         self._write()
         write_package(self.folder / "library" / "harbour")
         self.run("oca-steering", "publish", str(self.folder / "library" / "harbour"), "--title", "harbour")
+        nats = [nats_program(), "-c", str(self.folder / "nats.conf")]
+        self._processes["nats"] = Process("nats", nats, self.folder / "nats.log")
         self._begin("steering", "oca-steering", "serve")
+        self._begin("shared", "oca-steering", "serve")
         wait_until(answers(lambda: bool(self.ask(self.steering, "/health"))))
         token = self.run("oca-steering", "enrol", "create", "--appliance", "sick")
         self.run("oca", "enrol", "--token", token.strip(), config="sick")
@@ -145,6 +197,8 @@ class Site:
         for process in self._processes.values():
             process.kill()
         subprocess.run(["ip", "address", "del", f"{LINK}/32", "dev", "lo"], check=False, capture_output=True)
+        for name in list(self._forwarders):
+            self.is_cut_off(name)
         self._origin.shutdown()
         self._origin.server_close()
 
@@ -157,7 +211,7 @@ class Site:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def ask(self, authority: str, path: str, body: dict[str, str] | None = None) -> Any:
+    def ask(self, authority: str, path: str, body: dict[str, Any] | None = None) -> Any:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"http://{authority}{path}", data, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
@@ -241,6 +295,21 @@ class Site:
         self.run("oca", "drain", config="gone")
         wait_until(lambda: self.ask(self.admins["gone"], "/v1/status")["serving"] == "drained")
 
+    def is_cut_off(self, name: str) -> None:
+        self._forwarders.pop(name).end()
+
+    def has_isolated_observer(self) -> bool:
+        (observer,) = self.ask(self.steering, "/v1/observers")["observers"]
+        return str(observer["abstains"]).startswith("isolated")
+
+    def is_drained_from_steering(self) -> None:
+        self.run("oca-steering", "drain", "--appliance", "sick")
+
+    def tells_of_default_route(self) -> None:
+        batch = Box("gone").batch({"0.0.0.0/0": NEAR}, whole=True)
+        said = json.loads(msgspec.json.encode(batch))
+        assert not self.ask(self.steering, "/v1/appliances/gone/routes", said)["full_wanted"]
+
     def loses(self, name: str) -> None:
         self._processes.pop(name).kill()
 
@@ -256,8 +325,15 @@ class Site:
         self.config("steering").write_text(
             f'[api]\nlisten = "{self.steering}"\n[state]\npath = "{self.folder / "state"}"\nbytes_max = 67108864\n'
             f'[origin]\nurl = "http://{NET}.8:9"\nfor_players = false\n'
+            f"[probes]\ninterval_s = 1\n"
             f'[[site]]\nid = "here"\nprefixes = ["{NET}.0/24"]\n{appliances}'
         )
+        self.config("shared").write_text(
+            f'[api]\nlisten = "{self.shared}"\n[state]\nengine = "nats"\npath = "{self.folder / "shared"}"\n'
+            f'bytes_max = 67108864\n[state.nats]\nurls = ["nats://{self.nats}"]\nreplicas = 1\n'
+        )
+        kept = self.folder / "nats"
+        (self.folder / "nats.conf").write_text(f'listen: "{self.nats}"\njetstream {{ store_dir: "{kept}" }}\n')
         for number, (name, admin) in enumerate(self.admins.items(), start=2):
             devices = [self.folder / f"{name}-nvme{each}" for each in (0, 1)]
             for device in devices:
@@ -265,6 +341,7 @@ class Site:
             links = f'"{NET}.{number}:{self.delivery}"' + (f', "{LINK}:{self.delivery}"' if name == "sick" else "")
             self.config(name).write_text(
                 f'[appliance]\nid = "{name}"\nsite = "here"\n[delivery]\nlisten = [{links}]\nworkers = 2\ndrain_s = 1\n'
+                f'urls = ["{self._forwarders[name].url}"]\n'
                 f"connections_per_client_max = {CLIENT_MAX}\n[delivery.cmcd]\nquality = true\n"
                 f'[delivery.miss]\npolicy = "fetch"\norigin_url = "http://{NET}.8:{self._origin.server_port}"\n'
                 f'[admin]\nlisten = "{admin}"\n[store]\ndevices = {json.dumps([str(each) for each in devices])}\n'

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from demo.process import Process, stop
 from demo.system import COMMANDS
 from tests.system.isp import Isp
 from tests.unit.steering.made_up import write_package
+from tests.waiting import until_told
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="module")]
 
 NET = "127.61.9"
 SITES = ("east", "west")
 ADDRESSES = dict(zip(SITES, (11, 12), strict=True))
-CHANGED_S_MAX = 30.0
 CLIENT, CLIENT_6 = "45.10.1.7", "2a0a:1::7"
 PREFIX, PREFIX_6 = "45.10.0.0/16", "2a0a:1::/32"
 
@@ -51,7 +50,7 @@ class Fleet:
         for site in SITES:
             self._spawn(site, [str(COMMANDS / "oca"), "serve", "--config", str(self.config(site))])
         for site in SITES:
-            await self.until(partial(self._reports, site))
+            await until_told(partial(self._reports, site))
             await self._run("oca-fill", "run", "--now", config=f"fill-{site}")
 
     async def stop(self) -> None:
@@ -79,19 +78,9 @@ class Fleet:
             return found == list(wanted)
 
         try:
-            await self.until(so)
+            await until_told(so)
         except TimeoutError:
             pytest.fail(f"{client} is sent to {found}, not {wanted}")
-
-    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(CHANGED_S_MAX):
-            while True:
-                try:
-                    if await condition():
-                        return
-                except aiohttp.ClientError:
-                    pass  # not there yet
-                await asyncio.sleep(0.1)
 
     def command(self, *arguments: str, site: str = "") -> subprocess.CompletedProcess[str]:
         settings = ["--config", str(self.config(site or "steering"))]
@@ -119,7 +108,7 @@ class Fleet:
         )
         self.config("steering").write_text(
             f'[api]\nlisten = "{NET}.1:8090"\n[state]\npath = "{self.folder}/state"\nbytes_max = 67108864\n'
-            f'[origin]\nurl = "http://{NET}.10:8070"\n{sites}\n'
+            f'[origin]\nurl = "http://{NET}.10:8070"\n[fleet]\nshed_by_cpu = false\n{sites}\n'
         )
         for site in SITES:
             device = self.folder / f"device-{site}"
@@ -184,7 +173,7 @@ async def test_restart_of_bird_moves_nobody(fleet: Fleet) -> None:
             seen.append(await fleet.order())
             return fleet.command("routes", "audit", site="east").returncode == 1
 
-        await fleet.until(noticed)
+        await until_told(noticed)
         fleet.isp.start_bird(place)
 
         async def mended(seen: list[list[str]] = seen) -> bool:
@@ -193,7 +182,7 @@ async def test_restart_of_bird_moves_nobody(fleet: Fleet) -> None:
             return bool(not found["why"] and found["routes"] == 1 and not found["kept"])
 
         await fleet.isp.established("east")
-        await fleet.until(mended)
+        await until_told(mended)
         assert {tuple(ways) for ways in seen} == {("east-a", "west-a", "origin")}
 
 
@@ -204,7 +193,7 @@ async def test_absurd_claim_steers_nobody_and_is_told_of(fleet: Fleet) -> None:
     async def heard() -> bool:
         return bool((await fleet.ask("/v1/routes/audit"))["findings"])
 
-    await fleet.until(heard)
+    await until_told(heard)
     assert await fleet.order("10.1.2.3") == ["origin", "origin-retry"]
     local = fleet.command("routes", "audit", site="east")
     assert local.returncode == 1

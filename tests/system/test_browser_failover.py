@@ -16,8 +16,8 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser
 
 from demo.system import System
-from steering.address import parse_address
-from steering.load import takes
+from steering.decision.address import parse_address
+from steering.decision.load import takes
 from tests.system.watching import Watched, watch
 
 pytestmark = [pytest.mark.system, pytest.mark.long, pytest.mark.asyncio(loop_scope="session")]

@@ -11,7 +11,8 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.system.reading import PAINT_MS_MAX, TRANSFER_BYTES_MAX, findings, first_paint_ms, transferred_bytes
-from tests.system.test_serve import HOST, Box, wait_until
+from tests.system.test_serve import HOST, Box
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.system
 

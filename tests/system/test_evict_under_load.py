@@ -19,8 +19,9 @@ from oca.common.errors import StoreFullError
 from oca.store.importing import describe_folder, import_folder
 from oca.store.store import Store
 from tests.system.test_device_faults import mounted
-from tests.system.test_serve import HOST, WAIT_S, Box, wait_until
+from tests.system.test_serve import HOST, Box
 from tests.unit.store.made_up import make_contents, make_manifest
+from tests.waiting import WAIT_S, wait_until
 
 pytestmark = pytest.mark.system
 

@@ -26,6 +26,7 @@ from oca.store.reader import StoreReader
 from tests.provider import begin_body
 from tests.system.site_network import NETWORK, SiteNetwork
 from tests.unit.steering.made_up import write_package
+from tests.waiting import until_told
 
 pytestmark = pytest.mark.system
 
@@ -146,15 +147,10 @@ class Cluster:
             return await response.text()
 
     async def until(self, what: str, holds: Callable[[], Awaitable[bool]]) -> None:
-        deadline = asyncio.get_running_loop().time() + WAIT_S
-        while True:
-            try:
-                if await holds():
-                    return
-            except (aiohttp.ClientError, OSError):
-                pass
-            assert asyncio.get_running_loop().time() < deadline, what
-            await asyncio.sleep(0.1)
+        try:
+            await until_told(holds, WAIT_S)
+        except TimeoutError:
+            pytest.fail(what)
 
     async def up(self) -> bool:
         rows = (await self.ask(f"{self.steering_url}/v1/fleet"))["appliances"]

@@ -18,7 +18,8 @@ from oca.store.importing import describe_folder, import_folder
 from oca.store.store import Store
 from tests.provider import Provider, begin_body
 from tests.system.test_device_faults import Box, shim
-from tests.system.test_serve import HOST, wait_until
+from tests.system.test_serve import HOST
+from tests.waiting import wait_until
 
 __all__ = ["shim"]
 pytestmark = [pytest.mark.system, pytest.mark.long]

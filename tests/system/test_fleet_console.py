@@ -15,13 +15,13 @@ from playwright.async_api import Browser, Page, expect
 
 from oca.common.clock import now_ns
 from oca.common.messages import Health, Load, StoreUse
-from steering.publish import Publication, publish
 from steering.state.embedded import EmbeddedState
+from steering.titles.publish import Publication, publish
 from steering.trust.roles import Role
 from steering.trust.users import put_user
 from tests.system.reading import PAINT_MS_MAX, TRANSFER_BYTES_MAX, findings, first_paint_ms, transferred_bytes
-from tests.system.test_serve import wait_until
 from tests.unit.steering.made_up import make_contents, make_report, write_package
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
@@ -130,7 +130,7 @@ class Fleet:
         self._log.close()
 
 
-def _answers(fleet: Fleet) -> bool:
+def is_up(fleet: Fleet) -> bool:
     assert fleet.is_running, "it ended: is the address taken?"
     try:
         return bool(fleet.ask("/health")["titles"])
@@ -142,7 +142,7 @@ def _answers(fleet: Fleet) -> bool:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     made = Fleet(tmp_path_factory.mktemp("fleet"))
     try:
-        wait_until(lambda: _answers(made))
+        wait_until(lambda: is_up(made))
         made.report()
         made.run("plan", "--now")
         yield made

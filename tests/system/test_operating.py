@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.test_serve import HOST, WAIT_S, Box, wait_until
+from tests.system.test_serve import HOST, Box
+from tests.waiting import WAIT_S, wait_until
 
 pytestmark = pytest.mark.system
 
@@ -58,7 +59,7 @@ def test_support_bundle_holds_what_helps_and_no_secret(box: Box) -> None:
     box.config.write_text(box.config.read_text() + steering)
     out = box.folder / "bundle.tar.gz"
     with box.serving():
-        wait_until(lambda: bool(box.ask("/v1/status")["lately"]))
+        wait_until(lambda: any("192.0.2.77" in line for line in box.ask("/v1/status")["lately"]))
         done = box.run("support-bundle", "--config", str(box.config), "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert out.stat().st_mode & 0o777 == 0o600

@@ -19,7 +19,8 @@ from httplint import HttpRequestLinter, HttpResponseLinter
 from PIL import Image
 
 from tests.conformance.wire import Address, exchange
-from tests.system.test_serve import HOST, WAIT_S, Box, box
+from tests.system.test_serve import HOST, Box, box
+from tests.waiting import WAIT_S
 
 pytestmark = pytest.mark.system
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.test_serve import HOST, WAIT_S, Box, box, wait_until
+from tests.system.test_serve import HOST, Box, box
+from tests.waiting import WAIT_S, wait_until
 
 pytestmark = pytest.mark.system
 

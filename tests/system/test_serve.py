@@ -8,10 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,16 @@ from typing import Any
 import pytest
 
 from tests.system.side_by_side import WORKER
+from tests.waiting import WAIT_S, wait_until
 
 pytestmark = pytest.mark.system
 
-WAIT_S = 60.0
 HOST = f"127.0.0.{81 + WORKER}"
 
 
 def free_port() -> int:
     with socket.create_server((HOST, 0)) as server:
         return int(server.getsockname()[1])
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 class Box:
@@ -111,6 +103,7 @@ def test_serve_answers_operator_and_ends_on_sigterm(box: Box) -> None:
         assert box.ask("/health") == {"verdict": "ok", "reasons": [], "weight": 1.0}
         status = box.ask("/v1/status")
         assert (status["appliance"], status["serving"], status["steering"]["state"]) == ("box", "serving", "alone")
+        assert any("root runs this service" in line for line in status["lately"]) == (os.geteuid() == 0)
         shown = box.run("status", "--config", str(box.config))
         assert shown.stdout.startswith("box at here, oca ")
         assert json.loads(box.run("status", "--config", str(box.config), "--json").stdout)["site"] == "here"

@@ -9,11 +9,11 @@ import pytest
 
 from demo.process import stop
 from demo.system import COMMANDS, System
+from tests.waiting import WAIT_S
 
 pytestmark = [pytest.mark.system, pytest.mark.asyncio(loop_scope="session")]
 
 TOKEN = re.compile(r"/t/([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)/")
-CHANGED_S_MAX = 15.0
 
 
 async def status(system: System, url: str, method: str = "GET") -> int:
@@ -37,7 +37,7 @@ def token_of(url: str) -> str:
 
 
 async def comes_true(system: System, url: str, wanted: int) -> None:
-    async with asyncio.timeout(CHANGED_S_MAX):
+    async with asyncio.timeout(WAIT_S):
         while await status(system, url) != wanted:  # noqa: ASYNC110 - another process has no event to wait on
             await asyncio.sleep(0.1)
 
@@ -72,7 +72,7 @@ async def test_keys_rotate_with_overlap_and_end_when_revoked(whole: System) -> N
     title = whole.films[0].title
     old = await signed_url(whole, title, "metro-a")
     await whole.command("oca-steering", "keys", "rotate")
-    async with asyncio.timeout(CHANGED_S_MAX):
+    async with asyncio.timeout(WAIT_S):
         while token_of(new := await signed_url(whole, title, "metro-a")).split(".")[0] == token_of(old).split(".")[0]:
             assert await status(whole, new) == 200  # at every moment what is handed out is good
             await asyncio.sleep(0.1)
@@ -80,7 +80,7 @@ async def test_keys_rotate_with_overlap_and_end_when_revoked(whole: System) -> N
     await whole.command("oca-steering", "keys", "rotate", "--revoke")
     await comes_true(whole, old, 403)
     await comes_true(whole, new, 403)
-    async with asyncio.timeout(CHANGED_S_MAX):
+    async with asyncio.timeout(WAIT_S):
         # None is signed for the box until it has told that it holds the new key.
         while not TOKEN.search(url := await signed_url(whole, title, "metro-a")):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.1)
@@ -92,7 +92,7 @@ async def test_appliance_judges_by_what_it_kept_after_restart_without_steering(w
     await stop([whole.processes.pop("steering"), whole.processes.pop("metro-a")])
     whole.start_again("metro-a")
     try:
-        async with asyncio.timeout(CHANGED_S_MAX):
+        async with asyncio.timeout(WAIT_S):
             while True:
                 try:
                     assert await status(whole, url) == 200

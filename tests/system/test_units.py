@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from typing import Any
 import pytest
 
 from oca.delivery.settings import DeliveryTable
-from tests.system.test_serve import HOST, WAIT_S, Box
+from tests.system.test_serve import HOST, Box
+from tests.waiting import WAIT_S
 
 pytestmark = pytest.mark.system
 
@@ -164,3 +166,18 @@ def test_units_let_through_the_system_calls_of_delivery(tmp_path: Path) -> None:
         "syscall_0x1c3",
     }  # the same: Debian 12 knows no name for it, and delivery does without it
     assert used - unheard_of <= allowed("oca")
+
+
+def test_units_let_through_the_system_calls_that_move_memory_into_huge_pages(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    moving = """
+from oca.common.huge_pages import HugePages
+held = [bytes([1]) * 2**16 for _ in range(200)]
+print(list(HugePages().move()))
+"""
+    strace = ("strace", "-q", "-e", "signal=none", "-o", str(trace))
+    assert run(*strace, sys.executable, "-c", moving, cwd=ROOT).returncode == 0
+    text = trace.read_text()
+    used = set(re.findall(r"^(\w+)\(", text, re.MULTILINE))
+    assert {"madvise", "pread64"} <= used <= allowed("oca-steering")
+    assert re.search(r"^madvise\(0x\w+, 2097152, (MADV_COLLAPSE|0x19\b)", text, re.MULTILINE)

@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
+from oca.common.demand import Taken
 from oca.common.messages import Health, Load, StoreUse
 from oca.common.quality import Quality
 from oca.report.contents import Held
 from oca.report.readings import DeviceReading, LinkReading
 from oca.report.snapshot import Snapshot, StoreReading
 from oca.store.records import HeldPack
+from tests.waiting import WAIT_S
+
+ANSWERS = (
+    "oca.common.owner.ANSWER_S",
+    "oca.delivery.pulls.ERROR_S",
+    "oca.report.inventory.ANSWER_S",
+    "oca.report.kept_demand.ANSWER_S",
+    "oca.report.observer.PROBE_TIMEOUT_S",
+    "oca.report.past.ANSWER_S",
+    "oca.report.reporter.KEEP_S_MAX",
+    "oca.signing.ANSWER_S",
+    "fill.state.ANSWER_S",
+    "steering.fleet.standing_orders.COUNTING_S_MAX",
+    "steering.plan.intake.ANSWER_S_MAX",
+)
+"""How long our programs wait for what answers in an instant where nothing hangs."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """What answers late, for want of a processor, is no device that hangs: tests of such set their own limits."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ANSWERS:
+            module, _, limit = name.rpartition(".")
+            if module in sys.modules:  # else no test of this run uses it
+                patch.setattr(sys.modules[module], limit, WAIT_S)
+        yield
 
 
 @dataclass
@@ -70,9 +99,9 @@ class FakeDelivery:
     def quality(self) -> list[Quality]:
         return list(self.told)
 
-    def take_demand(self) -> Mapping[str, tuple[int, int]]:
+    def take_demand(self) -> Taken:
         taken, self.demand = self.demand, {}
-        return taken
+        return Taken(taken)
 
 
 @pytest.fixture

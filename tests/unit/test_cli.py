@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oca import __version__, cli
+from oca import __version__, cli, cli_running
 from oca.admin.quality import By, QualityPage, quality_page
 from oca.admin.status import Renewal, ServingChange
 from oca.common.command import run_app
@@ -72,7 +72,7 @@ def test_drain_says_what_became_of_it(
         asked.append((listen, wanted))
         return change
 
-    monkeypatch.setattr(cli, "change_serving", answer)
+    monkeypatch.setattr(cli_running, "change_serving", answer)
     assert run(capsys, "drain", "--config", config)[:2] == (0, said)
     shown = run(capsys, "undrain", "--config", config, "--json")[1]
     assert json.loads(shown) == msgspec.to_builtins(change)
@@ -89,7 +89,7 @@ def test_quality_prints_page_for_people_and_programs(
         sums = [Quality("film/v", "192.0.2.0/24", 4, 1)]
         return quality_page(sums, is_on=True, window_s=900, by=by, limit=limit)
 
-    monkeypatch.setattr(cli, "ask_quality", answer)
+    monkeypatch.setattr(cli_running, "ask_quality", answer)
     status, out, _ = run(capsys, "quality", "--config", config, "--by", "both", "--limit", "5")
     assert (status, asked) == (0, [("both", 5)])
     assert "192.0.2.0/24 film/v: 1 starved of 4 requests (25.0%)" in out
@@ -102,7 +102,7 @@ def test_status_fails_in_one_line_when_nothing_runs(
     def refuse(listen: str) -> None:
         raise OcaError(f"no appliance answers at {listen}", remedy="start it")
 
-    monkeypatch.setattr(cli, "ask_status", refuse)
+    monkeypatch.setattr(cli_running, "ask_status", refuse)
     assert run(capsys, "status", "--config", config) == (1, "", "oca: no appliance answers at 127.0.0.1:9; start it\n")
 
 
@@ -154,7 +154,7 @@ def test_config_check_names_device_that_serve_would_do_without(
 def test_reload_says_how_it_went(
     capsys: pytest.CaptureFixture[str], config: str, monkeypatch: pytest.MonkeyPatch, outcome: Renewal, said: str
 ) -> None:
-    monkeypatch.setattr(cli, "renew", lambda _listen, _wanted: outcome)
+    monkeypatch.setattr(cli_running, "renew", lambda _listen, _wanted: outcome)
     ended, out, _ = run(capsys, "reload", "--config", config)
     assert (ended, out.startswith(said)) == (0 if outcome.done else 1, True)
     assert json.loads(run(capsys, "reload", "--config", config, "--json")[1])["done"] == outcome.done
@@ -167,7 +167,7 @@ def test_drain_takes_a_time(capsys: pytest.CaptureFixture[str], config: str, mon
         asked.append(for_s)
         return ServingChange(serving="draining", changed=True, follows="that is all")
 
-    monkeypatch.setattr(cli, "change_serving", answer)
+    monkeypatch.setattr(cli_running, "change_serving", answer)
     assert run(capsys, "drain", "--for", "90m", "--config", config)[0] == 0
     assert asked == [5400]
 

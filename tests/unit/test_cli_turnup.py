@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import tomllib
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fill.settings import FillSettings
+from fill.tables import BoxTable
 from oca import cli_turnup
 from oca.cli import app
 from oca.common import settings
@@ -48,8 +50,43 @@ def test_init_writes_settings_and_makes_device(tmp_path: Path) -> None:
     assert tomllib.loads((tmp_path / "a.toml").read_text())["store"] == {"devices": [f"{tmp_path}/d0"]}
     assert (tmp_path / "d0").is_dir()
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.toml", "d0", "fill.toml"]
-    (tmp_path / "a.toml").rename(tmp_path / "appliance.toml")
-    assert FillSettings() == settings.load(FillSettings, tmp_path / "fill.toml", environment={}, prefix="X")
+    fill = settings.load(FillSettings, tmp_path / "fill.toml", environment={}, prefix="X")
+    assert fill == FillSettings(box=BoxTable(config="a.toml"))
+
+
+def test_init_writes_devices_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("init", "--id", "box", "--site", "here", "--device", "d1", "--listen", "127.0.0.1:8080", "--out", "b.toml")
+    assert tomllib.loads((tmp_path / "b.toml").read_text())["store"] == {"devices": [f"{tmp_path}/d1"]}
+    assert (tmp_path / "d1").is_dir()
+
+
+def test_check_names_the_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oca.settings.INSTALLED", tmp_path / "none.toml")
+    code, said = run("check")
+    assert code == 1
+    assert f"{tmp_path}/none.toml is not there, no --config is given, and of the defaults alone: [appliance]" in said
+    assert "'oca init' does" in said
+
+
+def test_check_says_that_settings_are_of_the_environment_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oca.settings.INSTALLED", tmp_path / "none.toml")
+    monkeypatch.setattr("oca.cli_turnup.INSTALLED", tmp_path / "none.toml")
+    monkeypatch.setenv("OCA_APPLIANCE__ID", "box")
+    monkeypatch.setenv("OCA_APPLIANCE__SITE", "here")
+    assert "the environment is good" in run("check", "--no-measure")[1]
+    run(*init(tmp_path))
+    (tmp_path / "a.toml").rename(tmp_path / "none.toml")
+    assert f"{tmp_path}/none.toml is good" in run("check", "--no-measure")[1]
+
+
+def test_init_in_folder_that_its_user_may_not_see_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuses)
+    told = f"{tmp_path}/a.toml: cannot be looked at: Permission denied; run it as root, or give --out FILE"
+    assert refused(*init(tmp_path)) == told
 
 
 def test_init_keeps_fill_settings_that_are_there(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,12 @@ from oca.delivery.tls_settings import TlsTable
 from oca.report.inventory import Inventory
 from oca.settings import ApplianceSettings, DrainTable
 from oca.store.store import Store
+from tests.system.side_by_side import WORKER
 from tests.unit.store.made_up import flip_byte, hold
+from tests.waiting import WAIT_S
+
+HOST = f"127.0.201.{1 + WORKER}"
+"""An address that nothing else binds: elsewhere a port that was free may be somebody's a moment later."""
 
 
 class FakeSupervisor:
@@ -53,9 +58,10 @@ class FakeSupervisor:
         self.load = load
         self.advised.set()
 
-    async def start(self, take: Any = None) -> None:
+    async def start(self, take: Any = None, *, meanwhile: Callable[[], Awaitable[None]]) -> None:
         if self.fault is not None:
             raise self.fault
+        await meanwhile()
         self.started.set()
 
     def turn_away(self, answer: str | None) -> None:
@@ -69,7 +75,7 @@ class FakeSupervisor:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server((HOST, 0)) as server:
         return int(server.getsockname()[1])
 
 
@@ -89,7 +95,7 @@ class Rig:
             appliance=ApplianceTable(id="box", site="here"),
             delivery=DeliveryTable(listen=("127.0.0.1:8080",), drain_s=20),
             store=StoreTable(devices=(str(folder),), scrub=ScrubTable(rate_bytes_per_s=scrub_bytes_per_s)),
-            admin=AdminTable(listen=f"127.0.0.1:{free_port()}"),
+            admin=AdminTable(listen=f"{HOST}:{free_port()}"),
             steering=SteeringTable(url=url, report_interval_s=300),
             drain=drain,
         )
@@ -118,7 +124,7 @@ def run(rig: Rig) -> asyncio.Task[None]:
 
 async def test_daemon_serves_until_told_to_stop(rig: Rig) -> None:
     running = run(rig)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await rig.supervisor.started.wait()
         await rig.supervisor.advised.wait()
         assert rig.supervisor.load == rig.daemon.snapshot.load
@@ -138,7 +144,7 @@ async def test_daemon_reports_asset_lost_that_its_scrub_finds_bad(tmp_path: Path
     rig = Rig(tmp_path, delivery, scrub_bytes_per_s=10**9)
     digest = rig.daemon.snapshot.store.held.digest
     running = run(rig)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         await rig.supervisor.started.wait()
         while rig.daemon.snapshot.store.quarantined == 0:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
@@ -159,7 +165,7 @@ async def test_daemon_reports_asset_lost_that_its_scrub_finds_bad(tmp_path: Path
 
 async def test_daemon_does_not_inflate_what_its_admin_is_sent(rig: Rig) -> None:
     running = run(rig)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await rig.supervisor.started.wait()
         host, _, port = rig.settings.admin.listen.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -176,7 +182,7 @@ async def test_daemon_does_not_inflate_what_its_admin_is_sent(rig: Rig) -> None:
 
 async def test_daemon_ends_drain_at_second_stop(rig: Rig) -> None:
     running = run(rig)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await rig.supervisor.started.wait()
         rig.daemon.stop()
         rig.daemon.stop()
@@ -189,14 +195,14 @@ async def test_daemon_cleans_up_when_delivery_cannot_start(rig: Rig) -> None:
     rig.supervisor.fault = OcaError("no delivery worker starts", remedy="see the log")
     with pytest.raises(OcaError, match="no delivery worker starts"):
         await rig.daemon.run()
-    with socket.create_server(("127.0.0.1", int(rig.settings.admin.listen.rpartition(":")[2]))):
+    with socket.create_server((HOST, int(rig.settings.admin.listen.rpartition(":")[2]))):
         pass  # the admin port is free again
 
 
 async def test_daemon_names_admin_port_that_is_taken(rig: Rig) -> None:
     port = int(rig.settings.admin.listen.rpartition(":")[2])
     with (
-        socket.create_server(("127.0.0.1", port)),
+        socket.create_server((HOST, port)),
         pytest.raises(ConfigError, match="address already in use") as caught,
     ):
         await rig.daemon.run()
@@ -219,7 +225,7 @@ async def test_daemon_starts_failed_part_again(
 
     monkeypatch.setattr(rig.daemon, "_watch", watch)
     running = run(rig)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await again.wait()
         rig.daemon.stop()
         rig.supervisor.drained.set()
@@ -238,7 +244,7 @@ async def test_daemon_tells_steering_of_every_change(tmp_path: Path, delivery: A
 
     app = web.Application()
     app.router.add_post("/v1/appliances/box/report", take)
-    async with TestServer(app, host="127.0.0.1") as server, asyncio.timeout(20):
+    async with TestServer(app, host="127.0.0.1") as server, asyncio.timeout(WAIT_S):
         rig = Rig(tmp_path, delivery, str(server.make_url("")).rstrip("/"))
         delivery.counts = {"delivery_connections": 2}
         running = run(rig)
@@ -278,7 +284,7 @@ async def test_daemon_turns_viewers_away_once_drained(tmp_path: Path, delivery: 
         while rig.supervisor.turned != turned:  # noqa: ASYNC110 - the fake wakes nobody
             await asyncio.sleep(0.01)
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await rig.supervisor.started.wait()
         await rig.post("/v1/drain")
         await until_turned([None])  # who plays may finish
@@ -309,7 +315,7 @@ async def test_daemon_tells_service_manager_that_it_lives(
             told.clear()
 
         running = run(rig)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             await hears("READY=1")
             await hears("WATCHDOG=1\nSTATUS=serving, health ")
             rig.daemon.drain(0)

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from oca.scrubbing import Scrubbing
 from oca.store.scrub_messages import Found, Trouble, line
 from oca.store.store import Store
 from tests.unit.store.made_up import flip_byte, hold
+from tests.waiting import WAIT_S, until
 
 
 @pytest.fixture
@@ -21,12 +21,6 @@ def table(tmp_path: Path) -> StoreTable:
         hold(store, "film/bad")
     flip_byte(tmp_path / "packs" / "00000002.pack", 5000)
     return StoreTable(devices=(str(tmp_path),), scrub=ScrubTable(rate_bytes_per_s=10**9))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.02)
 
 
 async def test_scrubbing_finds_bad_pack_counts_and_logs_it(table: StoreTable) -> None:
@@ -92,7 +86,7 @@ async def test_scrubbing_stops_when_told_and_follows_scrubber_that_dies(
     first.close()  # it ends, unasked
     await until(lambda: scrubbing._down not in (None, first))
     scrubbing.stop()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WAIT_S):
         await run
     await tasks.close()
 

@@ -16,6 +16,7 @@ from oca.delivery.authorisation_settings import AuthorisationTable
 from oca.signing import POLICY_FILE, SigningState, read_keys_file
 from oca.store import files
 from tests.unit.common.signing_keys import ENC, ES, HS, STRANGER
+from tests.waiting import WAIT_S, wait_until
 
 POLICY = SigningPolicy(revision="1" * 32, enforce="required", issuer="steering", path_element="t", keys=[ES.public()])
 
@@ -104,9 +105,10 @@ def test_state_waits_for_no_device_that_hangs(devices: list[Path], monkeypatch: 
     monkeypatch.setattr(module, "_read_policy", hung(read))
     it = Told(*devices)
     it.state.take(POLICY)
-    assert it.told[-1].policy == Told(*devices).state.policy == POLICY
+    assert it.told[-1].policy == POLICY
+    wait_until(lambda: Told(*devices).state.policy == POLICY)
     well.set()
-    monkeypatch.setattr(module, "ANSWER_S", 10.0)
+    monkeypatch.setattr(module, "ANSWER_S", WAIT_S)
     later = structs.replace(POLICY, revision="2" * 32)
     it.state.take(later)
     assert [Told(device).state.policy for device in devices] == [later, later]

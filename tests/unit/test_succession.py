@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from oca import succession
+from oca.common.demand import Taken, Wanted
 from oca.common.errors import OcaError
 from oca.succession import Predecessor, Successor, legacy, own_command
 
@@ -37,7 +38,8 @@ async def test_successor_serves_on_our_sockets_and_hears_what_we_counted(monkeyp
         address = listener.getsockname()
         successor = Successor([listener])
         await successor.until_ready()
-    successor.tell(legacy("0.1.0", {"delivery_sent_bytes": 7}, {"film/v": (1, 10)}))
+    taken = Taken({"film/v": (1, 10)}, {"film/v": 1}, {"/film/2.m4s": Wanted(1, ranges=1, range_bytes=5)}, 2)
+    successor.tell(legacy("0.1.0", {"delivery_sent_bytes": 7}, taken))
     await successor.close()
     reader, writer = await asyncio.open_connection(*address)
     said = await reader.read()
@@ -45,6 +47,7 @@ async def test_successor_serves_on_our_sockets_and_hears_what_we_counted(monkeyp
     told = succession._legacy(said.rstrip())
     assert (told.pid, told.version) == (os.getpid(), "0.1.0")
     assert (told.counters, told.demand) == ({"delivery_sent_bytes": 7}, [("film/v", 1, 10)])
+    assert told.taken == taken
 
 
 @pytest.mark.parametrize(

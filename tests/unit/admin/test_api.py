@@ -24,6 +24,7 @@ from oca.delivery.metrics import DELIVERY
 from oca.report.past import Past
 from oca.report.snapshot import Snapshot
 from oca.store.records import HeldPack
+from tests.waiting import WAIT_S
 
 Client = TestClient[web.Request, web.Application]
 
@@ -187,7 +188,7 @@ async def test_unknown_path_answers_problem_details(client: Client) -> None:
 async def test_expectation_that_is_no_text_is_refused(client: Client, path: str) -> None:
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(b"GET %b HTTP/1.1\r\nHost: localhost\r\nExpect: \xff\r\n\r\n" % path.encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         assert await reader.readline() == b"HTTP/1.1 417 Expectation Failed\r\n"
     writer.close()
 

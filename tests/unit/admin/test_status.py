@@ -121,8 +121,13 @@ def test_asset_page_of_empty_store_is_last() -> None:
     assert asset_page([], [], after="", limit=1).next == ""
 
 
-def test_status_answer_to_drain_for_a_time_says_when_it_ends(status: Status) -> None:
-    drained = msgspec.structs.replace(status, serving="draining", drain_left_s=30, drained_until_ns=121 * 60 * 10**9)
-    assert "; it serves again at 1970-01-01 02:01:00Z; 'oca undrain' ends it" in (
-        serving_change(drained, changed=True).follows
+@pytest.mark.parametrize(("left_s", "most"), [(30.0, "; at most 30.0 s"), (7259.9, ""), (9000.0, "")])
+def test_status_answer_to_drain_for_a_time_says_when_it_ends(status: Status, left_s: float, most: str) -> None:
+    """And how long those who play may stay, where that ends sooner."""
+    ends_ns = 121 * 60 * 10**9
+    drained = msgspec.structs.replace(
+        status, serving="draining", drain_left_s=left_s, drained_at_ns=1, drained_until_ns=ends_ns
+    )
+    assert serving_change(drained, changed=True).follows == (
+        f"{MOVES}{most}; it serves again at 1970-01-01 02:01:00Z; 'oca undrain' ends it"
     )

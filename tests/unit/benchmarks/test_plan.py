@@ -18,8 +18,8 @@ def test_bench_reckons_the_full_size_by_what_a_cluster_more_costs() -> None:
         cost = 10.0 + clusters / 8
         return {"appliances": clusters * 4, "wall_s": cost, "cpu_s": cost, "peak_bytes": 1e9}
 
-    figures = {each["name"]: each for each in figures_of(80, [outcome(80)] * 2, [outcome(20)] * 2)}
+    figures = {each["name"]: each for each in figures_of(80, [outcome(80)] * 2, [outcome(20)] * 2, 20)}
     assert figures["first night, reckoned for 20,000 appliances: CPU over two cores"]["value"] == 317.5
     assert figures["next night, reckoned for 20,000 appliances: CPU over two cores"]["holds"] is False
-    full = figures_of(CLUSTERS, [outcome(CLUSTERS)] * 2, [outcome(CLUSTERS)] * 2)
+    full = figures_of(CLUSTERS, [outcome(CLUSTERS)] * 2, [outcome(CLUSTERS)] * 2, CLUSTERS)
     assert [each["holds"] for each in full] == [False, None, True, False, None, True]

@@ -1,10 +1,14 @@
+import errno
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oca.common.addresses import Endpoint, ListenAddress, parse_listen
+from oca.common.addresses import Endpoint, ListenAddress, bind_remedy, parse_listen
 from oca.common.errors import ConfigError
+
+OTHERWISE = "set [api] listen to an address of this machine ('ip address' lists them) and a port it may use"
 
 
 @pytest.mark.parametrize(
@@ -42,3 +46,15 @@ def test_listen_parses_or_refuses_any_text(text: str) -> None:
     except ConfigError:
         return
     assert 0 <= endpoint.port <= 65535
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.EADDRINUSE, "see what holds it with \"ss -ltnp 'sport = :80'\", or set another [api] listen"),
+        (errno.EACCES, OTHERWISE),
+        (None, OTHERWISE),
+    ],
+)
+def test_bind_remedy_follows_what_the_system_said(number: int | None, remedy: str) -> None:
+    assert bind_remedy(Endpoint("192.0.2.1", 80), number, setting="[api] listen") == remedy

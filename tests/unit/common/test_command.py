@@ -17,6 +17,7 @@ from oca.common.command import (
     run_app,
 )
 from oca.common.errors import ConfigError, StoreError
+from tests.waiting import WAIT_S
 
 FAULTS: dict[str, BaseException] = {
     "config": ConfigError("a.toml: bad", remedy="mend it"),
@@ -87,7 +88,7 @@ app = typer.Typer()
 app.command()(lambda: os.kill(os.getpid(), signal.SIGBUS))
 run_app(app, "oca", [])
 """
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert ended.returncode == -signal.SIGBUS
     assert ended.stderr.startswith("Fatal Python error: Bus error")
 

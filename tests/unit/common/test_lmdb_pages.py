@@ -110,7 +110,7 @@ def test_damage_tells_page_that_cannot_be_read(tmp_path: Path, monkeypatch: pyte
     def fail(descriptor: int, count: int, offset: int) -> bytes:
         if offset == 20 * PAGE:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return read(descriptor, count, offset)
+        return read(descriptor, min(count, 20 * PAGE - offset) if offset < 20 * PAGE else count, offset)
 
     monkeypatch.setattr(os, "pread", fail)
     assert reason(tmp_path) == "it cannot be read: Input/output error"
@@ -128,3 +128,27 @@ def test_damage_of_any_kind_is_a_reason_and_ends(tmp_path: Path, seed: int) -> N
             overwrite(path, chance.randrange(pages), chance.randrange(PAGE - 200), noise)
 
     assert isinstance(reason(tmp_path, spoil=spoil), str)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "runs"),
+    [
+        ([], []),
+        ([7], [range(7, 8)]),
+        ([1, 2, 3, 5, 8, 9], [range(1, 4), range(5, 6), range(8, 10)]),
+        (list(range(300)), [range(256), range(256, 300)]),
+    ],
+)
+def test_runs_put_together_what_lies_side_by_side(numbers: list[int], runs: list[range]) -> None:
+    assert list(lmdb_pages._runs(numbers)) == runs
+
+
+@pytest.mark.parametrize(("whole", "why"), [(True, ""), (False, "it is cut short at page ")])
+def test_damage_reads_on_where_a_read_came_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool, why: str
+) -> None:
+    fill(tmp_path)
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda *asked: pread(*asked)[: 3 * PAGE] if whole or asked[1] <= PAGE else b"")
+    assert reason(tmp_path).startswith(why)
+    assert bool(reason(tmp_path)) != whole

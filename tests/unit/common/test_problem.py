@@ -15,6 +15,7 @@ from oca.common import problem
 from oca.common.errors import ProtocolError, StoreError
 from oca.common.http_signature import content_digest
 from oca.common.problem import Refusal, json_response, problems, read_body
+from tests.waiting import WAIT_S
 
 
 class Body(msgspec.Struct):
@@ -119,7 +120,7 @@ async def begun(client: Client, framing: bytes) -> AsyncIterator[tuple[asyncio.S
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(b"POST /read HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n%b\r\n\r\n" % framing)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
             yield reader, writer
     finally:
@@ -145,7 +146,7 @@ async def until_connections(client: Client, count: int) -> None:
     runner = client.server.runner
     assert runner is not None
     assert runner.server is not None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while len(runner.server.connections) != count:  # noqa: ASYNC110 - the server wakes nobody for it
             await asyncio.sleep(0.005)
 

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from oca.common.problem import problems
 from oca.common.routing import mount
+from tests.waiting import WAIT_S
 
 PATHS = ("/here", "/nowhere", "/there/a", "/a%0Ab")
 
@@ -30,7 +31,7 @@ async def ask(client: TestClient[Any, Any], head: bytes, *, body: bytes = b"", l
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(head + b"\r\nHost: x\r\n\r\n" + body)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             return [(await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0] for _ in range(lines)]
     finally:
         writer.close()

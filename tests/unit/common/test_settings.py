@@ -1,3 +1,9 @@
+import errno
+import grp
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +47,16 @@ class Schema(Table, frozen=True):
     site: tuple[Site, ...] = ()
 
 
+LOADS = """
+import grp, os, sys  # where root's own Python runs this, nobody cannot load grp later
+from pathlib import Path
+from oca.common.settings import Table, load
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+load(Table, None, environment={}, prefix="OCA", installed=Path(sys.argv[1]))
+"""
 Load = Callable[..., Schema]
 
 
@@ -65,6 +81,37 @@ def test_settings_go_by_installed_file_where_none_is_named(tmp_path: Path) -> No
     named.write_text('[store]\nname = "named"\n')
     assert load(Schema, None, environment={}, prefix="OCA", installed=installed).store.name == "installed"
     assert load(Schema, named, environment={}, prefix="OCA", installed=installed).store.name == "named"
+
+
+def test_settings_that_this_user_may_not_see_are_told_of() -> None:
+    """For real: as nobody, where the tests run as root."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        installed = Path(made, "etc/installed.toml")
+        installed.parent.mkdir()
+        installed.write_text("")
+        if os.geteuid() == 0:
+            os.chown(installed.parent, 0, grp.getgrnam("daemon").gr_gid)
+        group = installed.parent.group()
+        installed.parent.chmod(0o050)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", LOADS, str(installed)], capture_output=True, text=True, check=False, timeout=60
+            )
+        finally:
+            installed.parent.chmod(0o755)
+    told = f"ConfigError: {installed}: cannot be read: Permission denied; use sudo, or join the group {group}\n"
+    assert told in done.stderr, done.stderr
+
+
+def test_settings_of_nobody_elses_group_are_read_by_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "own.toml").touch(mode=0o600)
+    monkeypatch.setattr(Path, "open", refuses)
+    with pytest.raises(ConfigError, match=r"own\.toml: cannot be read: Permission denied; use sudo$"):
+        load(Schema, tmp_path / "own.toml", environment={}, prefix="OCA")
 
 
 def test_settings_rank_file_below_environment_below_flags(load_text: Load) -> None:

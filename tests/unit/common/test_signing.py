@@ -190,6 +190,17 @@ def test_sign_makes_what_verify_grants(kid: str) -> None:
     assert "192" not in str(claims.cdniip)
 
 
+def test_sign_needs_a_private_half() -> None:
+    with pytest.raises(ValueError, match="key es holds no private half"):
+        sign(Claims(cdniuc=UC), ring(ES.public()).signing["es"])
+
+
+def test_networks_are_encrypted_alike_and_no_two_by_one_nonce() -> None:
+    claims = {encrypt_client(ip_network(f"192.0.{number}.0/24"), RING) for number in range(200)}
+    assert claims == {encrypt_client(ip_network(f"192.0.{number}.0/24"), RING) for number in range(200)}
+    assert len({claim.split(".")[2] for claim in claims}) == 200
+
+
 def test_encrypt_client_needs_a_key() -> None:
     with pytest.raises(KeyError):
         encrypt_client(ip_network("192.0.2.0/24"), ring(ES))

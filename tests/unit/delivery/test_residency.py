@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oca.delivery.residency import PageCache
+from oca.delivery.residency import PageCache, read_at_hand
 
 PAGE = mmap.PAGESIZE
 PAGES = 512
@@ -85,3 +85,11 @@ def test_page_cache_does_not_take_a_page_on_its_way_for_there(descriptor: int, m
     read(descriptor, 0, 1)
     monkeypatch.setattr(os, "preadv", on_its_way)
     assert not PageCache().holds(descriptor, 0, PAGE)
+
+
+def test_small_reads_never_wait_for_the_device(descriptor: int) -> None:
+    assert read_at_hand(descriptor, 3 * PAGE, 10) == b""
+    read(descriptor, 3, 2)
+    assert read_at_hand(descriptor, 3 * PAGE + 5, PAGE) == bytes(PAGE)
+    assert read_at_hand(descriptor, PAGE * PAGES - 1, 2) == b""
+    assert read_at_hand(-1, 0, 1) == b""

@@ -14,8 +14,9 @@ from oca.delivery.settings import DeliveryTable
 from oca.delivery.tls_connection import CHUNK_BYTES, TURN_BYTES
 from oca.delivery.tls_keeper import TlsKeeper
 from oca.delivery.tls_settings import TlsTable
-from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, Bench, store_of, until
+from tests.unit.delivery.bench import CONTENT, LARGE_BYTES, Bench, store_of
 from tests.unit.delivery.tls_bench import Viewer, issue, trusting, viewer
+from tests.waiting import until
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 LARGE = CONTENT["large.m4s"]

@@ -15,9 +15,10 @@ from oca.delivery.settings import DeliveryTable
 from oca.delivery.supervisor import Supervisor
 from oca.delivery.tls_keeper import TlsKeeper, check
 from oca.delivery.tls_settings import CertificateTable, TlsTable
-from tests.unit.delivery.bench import CONTENT, until
+from tests.unit.delivery.bench import CONTENT
 from tests.unit.delivery.test_certificates import replaced
 from tests.unit.delivery.tls_bench import Viewer, issue, trusting, viewer
+from tests.waiting import WAIT_S, until
 
 
 def keeper_of(settings: TlsTable, told: list[ReloadTls] | None = None) -> TlsKeeper:
@@ -168,7 +169,7 @@ async def test_session_is_resumed_by_the_other_worker(
     full = done(supervisor, "full")
     assert sorted(full) == [0, 1]
     other = full.index(0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while not done(supervisor, "resumed")[other]:
             one = await ask(supervisor, context, session)
             assert one.socket.session_reused
@@ -186,7 +187,7 @@ async def test_session_is_no_longer_resumed_after_keys_changed(supervisor: Super
         one.close()
         return not one.socket.session_reused
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while not all([await is_forgotten() for _ in range(8)]):
             pass
     first.close()
@@ -206,7 +207,7 @@ async def test_reload_reaches_every_worker_and_keeps_good_ones(supervisor: Super
             return False
         return True
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while not all(now > then for now, then in zip(done(supervisor, "full"), full, strict=True)):
             await is_served()
     assert all([await is_served() for _ in range(8)])

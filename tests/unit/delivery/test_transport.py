@@ -156,6 +156,33 @@ def test_transport_joins_head_and_small_body(monkeypatch: pytest.MonkeyPatch) ->
     assert rig.rests()
 
 
+def test_transport_sends_small_body_in_one_call_with_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [99], [])
+    assert rig.transport.send_file(b"head", rig.pack, 100, 4, b"body")
+    assert rig.went == [("send", b"headbody", 0)]
+    assert (rig.count("delivery_small_sent_bytes"), rig.count("delivery_sent_bytes")) == (4, 4)
+    assert rig.count("delivery_sendfile_bytes") == 0
+    assert rig.rests()
+
+
+def test_transport_counts_no_small_body_of_a_client_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [BrokenPipeError(errno.EPIPE, "gone")], [])
+    assert not rig.transport.send_file(b"head", rig.pack, 100, 4, b"body")
+    assert rig.ended == ["client"]
+    assert rig.count("delivery_small_sent_bytes") == rig.count("delivery_sent_bytes") == 0
+
+
+def test_transport_goes_on_with_small_body_and_tells_what_was_left_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch, [6, AGAIN, 1], [])
+    assert not rig.transport.send_file(b"head", rig.pack, 100, 4, b"body")
+    rig.turn()
+    rig.turn()
+    assert rig.went == [("send", b"headbo", 0), ("send", b"d", 0)]
+    rig.transport.stop()
+    assert rig.transport.unsent_bytes == 1
+    assert rig.rests()
+
+
 def test_transport_sends_head_of_large_body_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = Rig(monkeypatch, [99], [JOINED_BYTES_MAX])
     assert rig.transport.send_file(b"head", rig.pack, 0, JOINED_BYTES_MAX)

@@ -12,11 +12,12 @@ from demo.ladder import AUDIO_BITS_PER_S, RUNGS
 from demo.places import HOT_SHARE, SITES, Places, parse_network
 from demo.titles import FILMS
 from oca.common.errors import ConfigError
-from steering.ground import Terms, ground
-from steering.placement import Box
-from steering.plan import plan_site
-from steering.plan_settings import PlanTable
-from steering.shelf import name_hash, shelve
+from steering.plan.expected import Listed
+from steering.plan.ground import Terms, ground
+from steering.plan.placement import Box
+from steering.plan.settings import PlanTable
+from steering.plan.shelf import name_hash, shelve
+from steering.plan.site_plan import Held, plan_site
 from tests.unit.steering.made_up import make_summary, make_title
 
 MANIFESTS_BYTES = 20_000
@@ -93,13 +94,14 @@ def _plans(titles: list[str], assets: dict[str, int]) -> dict[str, list[str]]:
         for item in day:
             expected[shelf.place[item.asset]] += item.bytes * (item.site == site.id)
         terms = Terms(hot_share=table.hot_share)
+        land = ground(shelf, "", terms, now_ns=1)
         made = plan_site(
             site.id,
             [Box(each.id, name_hash(each.id), table.capacity_ratio * each.store_bytes(films)) for each in found],
             shelf,
-            expected,
-            land=ground(shelf, "", terms, now_ns=1),
-            held={},
+            Listed(expected, land),
+            land=land,
+            held=Held(np.zeros(0, np.int64), {}),
             terms=terms,
         )
         for box, on in zip(made.boxes, made.on, strict=True):

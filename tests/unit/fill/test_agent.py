@@ -24,13 +24,14 @@ from oca.common.messages import FillPlan
 from oca.store.reader import StoreReader
 from oca.store.store import Store
 from tests.unit.store.made_up import hold
+from tests.waiting import WAIT_S
 
 from .conftest import Source, SteeringDouble, behave, make_files, make_manifest
 
 QUICK = FillTable(
     parallel_assets=2,
-    connect_timeout_s=0.5,
-    stall_timeout_s=0.3,
+    connect_timeout_s=WAIT_S,
+    stall_timeout_s=WAIT_S,
     source_rate_bytes_per_s_min=0,
     rounds_max=2,
     backoff_s=0.01,

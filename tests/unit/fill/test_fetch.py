@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -21,13 +22,16 @@ from fill.tables import FillTable
 from oca.common import clock
 from oca.common.digest import digest_hex
 from oca.common.messages import FillSource, ObjectDescription
+from tests.waiting import WAIT_S
 
 from .conftest import Behaviour, Source, behave
 
 BODY = bytes(number * 13 % 251 for number in range(300_000))
 PATH = "/harbour/video-240p/seg-1.m4s"
 WANTED = ObjectDescription(path=PATH, bytes=len(BODY), digest=digest_hex(BODY), media_type="video/mp4")
+PATIENT = FillTable(connect_timeout_s=WAIT_S, stall_timeout_s=WAIT_S, source_rate_bytes_per_s_min=0)
 QUICK = FillTable(connect_timeout_s=0.5, stall_timeout_s=0.3, source_rate_bytes_per_s_min=0)
+"""Where nothing comes at all."""
 RANK = SourceRank(half_life_s=600, slow_answer_s=60)
 NewSource = Callable[[Mapping[str, bytes]], Awaitable[Source]]
 
@@ -37,7 +41,7 @@ async def fetch(
     source: FillSource,
     *,
     offset: int = 0,
-    table: FillTable = QUICK,
+    table: FillTable = PATIENT,
     pacer: Pacer | None = None,
     rank: SourceRank | None = None,
 ) -> tuple[Fault | None, bytes]:
@@ -271,7 +275,7 @@ async def test_fetch_leaves_source_that_stalls_before_its_head(
         return web.Response()
 
     source.behaviour = hang
-    fault, _ = await fetch(session, source.as_source())
+    fault, _ = await fetch(session, source.as_source(), table=QUICK)
     assert fault == Fault("stalled", "sent nothing for 0.3 s", lasting=False)
 
 
@@ -287,12 +291,14 @@ async def test_fetch_leaves_source_that_stalls_in_its_body(
         return await chunked(request, [body[:5000]], then=wait)
 
     source.behaviour = hang
-    fault, got = await fetch(session, source.as_source())
+    fault, got = await fetch(session, source.as_source(), table=QUICK)
     assert fault == Fault("stalled", "sent nothing for 0.3 s", lasting=False)
     assert got == BODY[:5000]
 
 
-async def test_fetch_leaves_source_that_drips(session: aiohttp.ClientSession, new_source: NewSource) -> None:
+async def test_fetch_leaves_source_that_drips(
+    session: aiohttp.ClientSession, new_source: NewSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = await new_source({PATH: BODY})
 
     async def drip(request: web.Request, body: bytes) -> web.StreamResponse:
@@ -309,7 +315,9 @@ async def test_fetch_leaves_source_that_drips(session: aiohttp.ClientSession, ne
         return response
 
     source.behaviour = drip
-    table = FillTable(stall_timeout_s=0.3, source_rate_bytes_per_s_min=10_000)
+    fast = SimpleNamespace(monotonic_s=lambda: 100 * clock.monotonic_s())  # half a minute of dripping in 0.3 s
+    monkeypatch.setattr("fill.fetch.clock", fast)
+    table = FillTable(stall_timeout_s=30, source_rate_bytes_per_s_min=10_000)
     fault, got = await fetch(session, source.as_source(), table=table)
     assert fault == Fault("slow", "slower than 10000 bytes/s", lasting=False)
     assert 0 < len(got) < 1000
@@ -331,7 +339,8 @@ async def test_fetch_leaves_source_whose_queue_is_full(session: aiohttp.ClientSe
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}"
-        fault, _ = await fetch(session, FillSource(kind="peer", url=url))
+        table = structs.replace(PATIENT, connect_timeout_s=0.5)
+        fault, _ = await fetch(session, FillSource(kind="peer", url=url), table=table)
     assert fault is not None
     assert (fault.why, fault.lasting) == ("broke the connection off: no connection in 0.5 s", False)
 
@@ -373,7 +382,7 @@ async def test_fetch_stands_still_and_goes_on_where_it_was(
             asyncio.get_running_loop().call_later(0.05, pacer.allow, 0, ALL, 1.0)
         got.extend(chunk)
 
-    fault = await ObjectFetcher(session, QUICK, pacer, RANK).fetch(source.as_source(), WANTED, 0, take)
+    fault = await ObjectFetcher(session, PATIENT, pacer, RANK).fetch(source.as_source(), WANTED, 0, take)
     assert (fault, bytes(got)) == (None, BODY)
     assert [path for path, _ in source.requests] == [PATH, PATH]
     assert source.requests[1][1].startswith("bytes=")

@@ -7,7 +7,8 @@ import msgspec
 from rich.console import Console
 from structlog.testing import capture_logs
 
-from fill.progress import BarDisplay, LogDisplay, summary
+from fill.bars import BarDisplay
+from fill.progress import LogDisplay, summary
 from oca.common.messages import AssetProgress, FillProgress
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from msgspec.structs import replace
@@ -23,6 +24,8 @@ from oca.common.errors import SteeringError, StoreError
 from oca.common.identity import Credentials
 from oca.common.messages import FillProgress
 from oca.store.store import Store
+from tests.unit.tracing import Collector, parent_of, traceparent
+from tests.waiting import WAIT_S, until
 
 from .conftest import Source, SteeringDouble, behave, make_files, make_manifest
 
@@ -101,6 +104,44 @@ async def test_service_fills_and_reports_progress(
     assert (progress.state, progress.assets_done, progress.bytes_done) == ("done", 1, 70_000)
     assert steering.progress[-1] == progress
     Store.open([device]).close()  # and its lock is given back
+
+
+@pytest.mark.parametrize("seen", [500, 1])
+async def test_service_traces_a_fill_below_its_plan(
+    steering: SteeringDouble, device: Path, new_source: NewSource, monkeypatch: pytest.MonkeyPatch, seen: int
+) -> None:
+    collector, joined = Collector(), f"00-{0xA:032x}-{0xB:016x}-01"
+    monkeypatch.setattr("fill.service.open_tracing", lambda *_, **__: collector.tracer)
+    monkeypatch.setattr("fill.agent.ASSET_SPANS_MAX", seen)
+    origin = await new_source(FILES)
+    good, gone = make_manifest("t/a", FILES, [origin.as_source()]), make_manifest("t/b", FILES, [])
+    steering.offer(good, gone)
+    asked: list[str] = []
+
+    def answer(request: web.Request) -> web.Response | None:
+        asked.append(request.headers.get("traceparent", ""))
+        if not request.path.endswith("fill-plan"):
+            return None
+        return web.Response(body=msgspec.json.encode(steering.plan), headers={"traceresponse": joined})
+
+    steering.answer = answer
+    filling = service(steering.url, device)
+    assert (await filling.run_once()) is not None
+    spans = collector.spans
+    fill = collector.named("fill")
+    assert fill.parent is not None
+    assert fill.parent.span_id == 0xB
+    assert len({span.context.trace_id for span in spans if span.context}) == 1
+    said = dict(fill.attributes or {})
+    assert (said["oca.state"], said["oca.assets.done"], said["oca.bytes.origin"]) == ("incomplete", 1, 70_000)
+    assets = {(span.attributes or {})["oca.asset"]: span for span in spans if span.name == "fill asset"}
+    assert assets.keys() == ({"t/a", "t/b"} if seen > 1 else {"t/a"})
+    assert assets["t/a"].status.is_ok
+    requests = [span for span in spans if span.name == "GET /v1/appliances/{appliance}/assets/{asset}"]
+    assert {parent_of(span, spans) for span in requests} == {"fill asset"}
+    assert sorted(filter(None, asked)) == sorted(map(traceparent, requests))
+    assert len(requests) == min(seen, 2)
+    filling.close()
 
 
 async def test_service_waits_for_window(
@@ -225,6 +266,7 @@ async def test_service_stops_on_sigterm_and_keeps_what_came(
     steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
     running = asyncio.get_running_loop().create_task(service(steering.url, device).run_once())
     await hanging.reached.wait()
+    await until(lambda: any(asset.bytes_done == 10_000 for told in steering.progress for asset in told.current))
     os.kill(os.getpid(), signal.SIGTERM)
     progress = await running
     assert progress is not None
@@ -326,7 +368,7 @@ async def test_service_fetches_as_many_assets_side_by_side_as_set(
     barrier = asyncio.Barrier(2)
 
     async def answer_both_at_once(request: web.Request, body: bytes) -> web.StreamResponse:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_S):
             await barrier.wait()
         return await behave(request, body)
 
@@ -359,7 +401,7 @@ async def test_service_gives_asset_up_after_rounds_set(
 
     origin.behaviour = be_busy
     steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
-    async with asyncio.timeout(10):  # backoff_s_max holds: without, the rounds would be minutes apart
+    async with asyncio.timeout(WAIT_S):  # backoff_s_max holds: without, the rounds would be minutes apart
         progress = await service(steering.url, device, rounds_max=3, backoff_s=60, backoff_s_max=0.01).run_once()
     assert progress is not None
     assert progress.assets_failed == 1
@@ -397,7 +439,7 @@ async def test_service_reports_and_plans_again_as_often_as_set(
     steering.offer(make_manifest("t/a", FILES, [origin.as_source()]))
     often = service(steering.url, device, progress_interval_s=0.01, replan_interval_s=0.01)
     running = asyncio.get_running_loop().create_task(often.run_forever())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         while len(steering.progress) < 20:  # noqa: ASYNC110 - the double wakes nobody
             await asyncio.sleep(0.01)
         origin.released.set()

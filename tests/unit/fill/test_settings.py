@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from datetime import UTC, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -8,6 +9,7 @@ import pytest
 
 from fill.s3 import Bucket
 from fill.settings import load, read_zone
+from fill.tables import FillTable
 from fill.window import Span, parse_blackout
 from oca.common.errors import ConfigError
 
@@ -29,6 +31,28 @@ def test_settings_take_box_from_appliance_file_beside_them(tmp_path: Path) -> No
     assert loaded.own.fill.parallel_assets == 3
     assert loaded.window.days == ((Span(time(1, 30), time(14)),),) * 7
     assert loaded.devices == (Path("/var/lib/oca/nvme0"),)
+
+
+def test_settings_go_by_installed_file_where_none_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fill.settings.INSTALLED", write(tmp_path, "[fill]\nparallel_assets = 3\n"))
+    assert load(None, []).own.fill.parallel_assets == 3
+    monkeypatch.setattr("fill.settings.INSTALLED", tmp_path / "none/fill.toml")
+    with pytest.raises(ConfigError, match=r"none/appliance\.toml is not there, and no --config is given"):
+        load(None, [])
+    monkeypatch.setattr("fill.settings.INSTALLED", tmp_path / "box/fill.toml")  # not there: the defaults
+    loaded = load(None, [])
+    assert (loaded.box.appliance.id, loaded.own.fill.parallel_assets) == ("fra1-a", FillTable().parallel_assets)
+
+
+def test_settings_name_the_box_file_that_this_user_may_not_see(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("fill.settings.INSTALLED", tmp_path / "fill.toml")
+    (tmp_path / "fill.toml").write_text('[box]\nconfig = "box/appliance.toml"\n')
+    monkeypatch.setattr(Path, "exists", refuses)
+    with pytest.raises(ConfigError, match=r"box/appliance\.toml: cannot be read"):
+        load(None, [])
 
 
 def test_settings_give_days_windows_of_their_own(tmp_path: Path) -> None:

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oca.http1.ranges import EMPTY_ELEMENTS_MAX, GAP_BYTES_MAX, RANGES_MAX, ByteRange, select_ranges
+from oca.http1.ranges import (
+    EMPTY_ELEMENTS_MAX,
+    GAP_BYTES_MAX,
+    PART_BYTES_MAX,
+    RANGES_MAX,
+    ByteRange,
+    named_bytes,
+    select_ranges,
+)
 
 
 def _one(first: int, length: int) -> tuple[ByteRange, ...]:
@@ -134,3 +142,23 @@ def test_range_reads_anything_without_an_error(value: bytes, size: int) -> None:
     selected = select_ranges(b"bytes=" + value, size)
     if not isinstance(selected, str):
         assert all(0 <= each.first < each.first + each.length <= size for each in selected)
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (b"bytes=0-99", 100),
+        (b"bytes=5-9,1000-1004", 10),
+        (b"bytes=-500", 500),
+        (b"bytes=0-", None),
+        (b"bytes=0-9,20-", None),
+        (b"bytes=9-5", None),
+        (b"lines=0-5", None),
+        (b"bytes=0-%d" % (PART_BYTES_MAX - 1), PART_BYTES_MAX),
+        (b"bytes=0-%d" % PART_BYTES_MAX, None),
+        (b"bytes=0-" + b"9" * 60, None),
+        (None, None),
+    ],
+)
+def test_range_names_a_length_without_a_size(value: bytes | None, named: int | None) -> None:
+    assert named_bytes(value) == named

@@ -74,10 +74,11 @@ def test_bird_that_is_away_or_no_bird_is_told_of(path: str, tmp_path: Path, monk
     del ANSWERS["show protocols all"]
     with pytest.raises(OcaError, match="hung up"):
         make(path).sessions()
-    monkeypatch.setattr(bird_module, "TIMEOUT_S", 0.05)
     ANSWERS["show protocols all"] = b"1002-isp"
-    with pytest.raises(OcaError, match="is silent"):
-        make(path).sessions()
+    with monkeypatch.context() as hasty:
+        hasty.setattr(bird_module, "TIMEOUT_S", 0.05)
+        with pytest.raises(OcaError, match="is silent"):
+            make(path).sessions()
     monkeypatch.setattr(bird_module, "SESSIONS_BYTES_MAX", 5)
     with pytest.raises(OcaError, match="answers without end"):
         make(path).sessions()

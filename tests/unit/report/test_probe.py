@@ -5,6 +5,7 @@ import pytest
 
 from oca.common.errors import StoreError
 from oca.report.probe import Probe
+from tests.waiting import WAIT_S
 
 
 async def test_probe_gives_answer_of_thread() -> None:
@@ -56,7 +57,7 @@ def test_probe_outlives_loop_that_asked() -> None:
 
     asyncio.run(ask())
     gate.set()
-    assert done.wait(5)
+    assert done.wait(WAIT_S)
 
 
 async def test_probe_gives_all_who_ask_meanwhile_the_same_answer() -> None:

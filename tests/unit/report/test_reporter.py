@@ -14,12 +14,15 @@ from oca.common.jwk import SigningPolicy
 from oca.common.log import configure_logging
 from oca.common.messages import QUALITY_PREFIXES_MAX, PrefixQuality, Report, ReportAnswer
 from oca.common.quality import Quality
+from oca.common.tracing import OFF, Tracing
 from oca.report import reporter as reporting
 from oca.report.exchange import ANSWER_BYTES_MAX
 from oca.report.reporter import Reporter
 from oca.report.snapshot import Snapshot
 from oca.store.records import HeldPack
 from tests.unit.common.signing_keys import ES
+from tests.unit.tracing import Collector, parent_of, traceparent
+from tests.waiting import WAIT_S
 
 PACK = HeldPack("film/video", "a" * 32, 10, 1, 0, 1)
 
@@ -30,6 +33,7 @@ class Steering:
     def __init__(self) -> None:
         self.reports: list[Report] = []
         self.tokens: list[str] = []
+        self.traces: list[str] = []
         self.known = ""
         self.answer: Callable[[Report], web.StreamResponse] = self.take
         self.came = asyncio.Event()
@@ -48,6 +52,7 @@ class Steering:
         report = msgspec.json.decode(await request.read(), type=Report)
         self.reports.append(report)
         self.tokens.append(request.headers.get("Authorization", ""))
+        self.traces.append(request.headers.get("traceparent", ""))
         self.came.set()
         return self.answer(report)
 
@@ -78,7 +83,7 @@ async def steering() -> AsyncIterator[tuple[Steering, str]]:
 
 @pytest.fixture
 def make_reporter(delivery: Any, make_snapshot: Callable[..., Snapshot]) -> Callable[..., Reporter]:
-    def make(url: str, signing: Policies | None = None, **settings: Any) -> Reporter:
+    def make(url: str, signing: Policies | None = None, tracing: Tracing = OFF, **settings: Any) -> Reporter:
         snapshot = make_snapshot(PACK)
         return Reporter(
             ApplianceTable(id="fra1-a", site="fra1"),
@@ -88,6 +93,7 @@ def make_reporter(delivery: Any, make_snapshot: Callable[..., Snapshot]) -> Call
             observe=lambda: (snapshot, "serving"),
             chance=lambda: 0.5,
             signing=signing or Policies(),
+            tracing=tracing,
         )
 
     return make
@@ -110,6 +116,29 @@ async def test_reporter_lists_contents_only_when_steering_wants_them(
     assert (first.appliance, first.site, first.serving, first.boot_id) == ("fra1-a", "fra1", "serving", "b" * 32)
     assert first.delivery_urls == ["http://127.0.0.1:8080"]
     assert reporter.link.connected
+
+
+async def test_reporter_traces_a_sample_of_its_reports(
+    steering: tuple[Steering, str], make_reporter: Callable[..., Reporter]
+) -> None:
+    service, url = steering
+    collector = Collector(sample=0.5)
+    reporter = make_reporter(url, tracing=collector.tracer)
+    async with aiohttp.ClientSession() as session:
+        await reporter.report(session)  # two requests: the second brings the list of contents
+        await reporter.report(session)
+        service.answer = lambda _: web.Response(status=503, text="broken")
+        await reporter.report(session)
+    spans = collector.spans
+    requests = [span for span in spans if span.name == "POST /v1/appliances/{appliance}/report"]
+    first, second, last = map(traceparent, requests)
+    assert service.traces == [first, second, "", last]
+    assert [parent_of(span, spans) for span in requests] == ["report"] * 3
+    statuses = [(span.attributes or {})["http.response.status_code"] for span in requests]
+    assert statuses == [200, 200, 503]
+    assert [span.status.is_ok for span in requests] == [True, True, False]
+    assert (requests[0].attributes or {})["url.full"] == f"{url}/v1/appliances/fra1-a/report"
+    collector.tracer.close()
 
 
 async def test_reporter_resends_demand_until_acknowledged(
@@ -223,7 +252,7 @@ async def test_reporter_reports_at_once_when_nudged(
     service.answer = lambda _: web.Response(body=b'{"contents_wanted": false}')
     reporter = make_reporter(url)
     running = asyncio.get_running_loop().create_task(reporter.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         for expected in (1, 2, 3):
             await service.came.wait()
             service.came.clear()
@@ -239,7 +268,7 @@ async def test_reporter_goes_on_reporting_by_itself(
     service, url = steering
     reporter = make_reporter(url, report_interval_s=0.2)
     running = asyncio.get_running_loop().create_task(reporter.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_S):
         while len(service.reports) < 4:
             await service.came.wait()
             service.came.clear()
@@ -269,7 +298,7 @@ async def test_reporter_hands_policy_on_and_reports_it_at_once(
     reporter = make_reporter(url, held)
     running = asyncio.create_task(reporter.run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT_S):
             while not service.reports or not service.reports[-1].policy:
                 service.came.clear()
                 await service.came.wait()
@@ -347,6 +376,7 @@ async def test_reporter_learns_what_steering_makes_of_the_box_and_of_its_clock(
             at_ns=report.sent_at_ns - 3600 * 10**9,
             sends_viewers=False,
             why="turning up: it holds 3% of its plan",
+            standing="turning-up",
         )
         return web.Response(body=msgspec.json.encode(answer))
 
@@ -356,3 +386,4 @@ async def test_reporter_learns_what_steering_makes_of_the_box_and_of_its_clock(
         await reporter.report(session)
     assert reporter.link.clock_ahead_s == 3600.0
     assert (reporter.link.sends_viewers, reporter.link.judged) == (False, "turning up: it holds 3% of its plan")
+    assert reporter.link.standing == "turning-up"

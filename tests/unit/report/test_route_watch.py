@@ -19,6 +19,7 @@ from oca.network.route_settings import RoutesTable
 from oca.report import route_watch
 from oca.report.exchange import Exchange
 from oca.report.route_watch import RouteWatch
+from tests.waiting import until
 
 ROUTE = HeardRoute("isp", PathAttributes(as_path="64500"))
 UP = Session("isp", established=True, state="Established", since="1", neighbour_as="64500", changes=(1,))
@@ -162,12 +163,6 @@ async def steering() -> AsyncIterator[tuple[Steering, Exchange]]:
         yield made, Exchange(SteeringTable(url=str(server.make_url("/")), identity_file=""), "fra1-a")
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.01)
-
-
 @pytest.fixture
 async def told(
     watch: tuple[RouteWatch, FakeBird, Clock], steering: tuple[Steering, Exchange], monkeypatch: pytest.MonkeyPatch
@@ -179,7 +174,6 @@ async def told(
         watch[0].start(tasks, Box(steering[1]), pause_s=0.01)
         await until(lambda: watch[0].hearing.has_begun() or watch[0].reads > 0)
         watch[2].now += SETTLED_S
-        await watch[0].look()
 
     yield start
     await tasks.close()

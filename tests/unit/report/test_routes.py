@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from oca.common.routes import BATCH_ROUTES_MAX, NOTHING, PathAttributes
 from oca.network.bird_output import HeardRoute, RouteTable
 from oca.report.routes import RouteLedger, changes_between
-from steering.reach import Reach
+from steering.routes.reach import Reach
 from steering.settings import RoutesTable
 from tests.unit.steering.made_up import make_site
 from tests.unit.steering.routes_made_up import take

@@ -12,11 +12,11 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 
 from oca.common.messages import Report
-from steering.publish import Publication, publish
 from steering.service import Service
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from steering.state.peers import Alone
+from steering.titles.publish import Publication, publish
 
 JSON = {"Content-Type": "application/json"}
 TITLE = Publication("harbour", "Harbour", "/harbour", "", (), 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,16 @@ from oca.common.messages import (
     Report,
     StoreUse,
 )
-from steering.candidates import Candidate
-from steering.catalogue import AssetSummary, Title, Track, Variant
-from steering.demand import hours_of
+from steering.decision.candidates import Candidate, Held, Look, Rack
+from steering.fleet.holders import Holding
+from steering.fleet.liveness import Liveness
+from steering.fleet.turnup_settings import TurnupTable
 from steering.history.settings import HistoryTable
-from steering.holders import Holding
-from steering.liveness import Liveness
+from steering.plan.demand import hours_of
 from steering.probing.settings import ProbesTable
 from steering.settings import Site, SiteAppliance, SteeringSettings
 from steering.state.store import StateStore
-from steering.turnup_settings import TurnupTable
+from steering.titles.catalogue import AssetSummary, Title, Track, Variant
 
 history_path = ""
 """Of settings made here; each test has a folder of its own."""
@@ -124,6 +125,18 @@ def make_candidate(name: str, contents: dict[str, str], liveness: Liveness = UP)
     return Candidate(name, f"http://{name}.example:8080", liveness), Holding(contents) if contents else None
 
 
+def look_at(boxes_of: Mapping[str, Sequence[Box]]) -> Look:
+    """What a decision sees of these boxes, by site; what the service has as one, where all hold the same, is one."""
+
+    def look(site: str) -> tuple[Rack, Held]:
+        boxes = boxes_of.get(site, [])
+        lines = {holding.assets.__repr__() if holding is not None else "" for _, holding in boxes}
+        held: Held = [holding for _, holding in boxes] if lines - {""} else None
+        return Rack([candidate for candidate, _ in boxes]), boxes[0][1] if held and len(lines) == 1 else held
+
+    return look
+
+
 def make_settings(folder: Path | None = None, **changes: Any) -> SteeringSettings:
     """Two sites: ``metro`` in 127.0.0.0/8 with two appliances, ``region`` for anyone with one."""
     tables: dict[str, Any] = {
@@ -199,7 +212,7 @@ def daily_bytes(state: StateStore) -> dict[str, dict[str, dict[int, int]]]:
     for hour in [*hours_of(state, "demand"), *hours_of(state, "imported")]:
         days = sites.setdefault(hour.site, {}).setdefault(hour.asset, {})
         day = hour.day + date(1970, 1, 1).toordinal()
-        days[day] = days.get(day, 0) + hour.bytes
+        days[day] = days.get(day, 0) + hour.counted.bytes
     return sites
 
 

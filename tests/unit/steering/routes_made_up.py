@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from oca.common.routes import NOTHING, PathAttributes, RouteBatch, RouteGroup, route_digest
-from steering.reach import Reach
+from steering.routes.reach import Reach
 from tests.unit.steering.made_up import revision
 
 NEAR = PathAttributes(as_path="64500")

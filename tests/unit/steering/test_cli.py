@@ -107,6 +107,8 @@ def test_plan_shows_then_makes_and_keeps(run: Run, package: Path, tmp_path: Path
     assert out.startswith("metro: held: manifests first")
     explained = json.loads(run("plan", "--explain", "harbour/video-240p", "--json")[1])
     assert explained["sites"][0]["boxes"] == ["metro-a"]
+    assert explained["sites"][0]["low_bytes"] <= explained["sites"][0]["high_bytes"]
+    assert "four days in five" in out
 
 
 def test_plan_refuses_what_it_cannot_show(run: Run, package: Path) -> None:

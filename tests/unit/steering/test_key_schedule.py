@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oca.common.jwk import Jwk
-from steering.key_schedule import HANDOVER_S, Schedule, StoredKey, schedule, signers
+from steering.key_schedule import HANDOVER_S, Schedule, StoredKey, keys_most, schedule, signers
 
 KEY_S, TOKEN_S = 1000.0, 300.0
 
@@ -26,6 +26,16 @@ def test_schedule_wants_first_key_and_next_one_when_time_has_come() -> None:
     assert plan(key("a", 0, "ES256"), now_s=1).due
 
 
+def test_schedule_wants_key_that_encrypts_networks_where_tokens_bind_clients() -> None:
+    bare = key("a", 0)
+    able = StoredKey(jwk=bare.jwk, made_at_s=0, client=Jwk(kty="oct", kid="e", alg="A128GCM"))
+    for keys, due in (((), True), ((bare,), True), ((able,), False), ((able, bare), True)):
+        found = schedule(
+            keys, now_s=1, algorithm="HS256", key_lifetime_s=KEY_S, token_lifetime_s=TOKEN_S, binds_clients=True
+        )
+        assert found.due is due
+
+
 def test_schedule_wants_key_where_clock_was_ahead() -> None:
     assert plan(key("a", 5000), now_s=0).due
 
@@ -39,6 +49,20 @@ def test_schedule_keeps_key_until_its_last_token_has_ended() -> None:
 
 def test_schedule_keeps_newest_key_however_old() -> None:
     assert kids(plan(key("a", 0), now_s=1e9).kept) == ["a"]
+
+
+@given(st.integers(50, 3000), st.integers(0, 3000), st.booleans())
+def test_schedule_has_as_many_keys_good_as_told_and_never_more(key_s: int, token_s: int, binds_clients: bool) -> None:
+    keys: tuple[StoredKey, ...] = ()
+    good = 0
+    for step in range(2 + (3 * HANDOVER_S + token_s).__ceil__() // key_s):
+        at_s = float(step * key_s)
+        found = schedule(keys, now_s=at_s, algorithm="HS256", key_lifetime_s=key_s, token_lifetime_s=token_s)
+        assert found.due
+        keys = (*found.kept, key(str(step), at_s))
+        good = max(good, len(keys))
+    most = keys_most(key_lifetime_s=key_s, token_lifetime_s=token_s, binds_clients=binds_clients)
+    assert most == good * (1 + binds_clients)
 
 
 def test_signers_prefer_newest_and_leave_older_one_after_handover() -> None:

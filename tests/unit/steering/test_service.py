@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,24 +17,21 @@ import pytest
 from msgspec.structs import replace
 
 from oca.common.errors import ConfigError, SteeringError
-from steering import catalogue as catalogue_module
-from steering import kept as kept_module
-from steering import nightly as nightly_module
+from oca.common.huge_pages import HugePages
 from steering import service as service_module
-from steering.planner import make_plans, planned_at_ns
-from steering.publish import publish
+from steering.api import kept as kept_module
+from steering.plan import nightly as nightly_module
+from steering.plan.planner import make_plans, planned_at_ns
 from steering.service import Service, read_tokens
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from steering.state.peers import Alone
+from steering.titles import catalogue as catalogue_module
+from steering.titles.publish import publish
+from tests.system.side_by_side import WORKER
 from tests.unit.steering.api_client import JSON, TITLE, Steering
 from tests.unit.steering.made_up import make_batch, make_report, make_settings, make_site
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - what is waited for is state on disk, which wakes nobody
-            await asyncio.sleep(0.01)
+from tests.waiting import WAIT_S, until
 
 
 async def test_service_takes_up_what_is_published_while_it_runs(steering: Steering, package: Path) -> None:
@@ -49,6 +46,13 @@ async def test_service_says_when_its_address_is_taken(state: EmbeddedState) -> N
         service = Service(replace(settings, api=replace(settings.api, listen=f"127.0.0.1:{port}")), state, Alone())
         with pytest.raises(ConfigError, match=rf"listen = '127\.0\.0\.1:{port}': address already in use; .*ss -ltnp"):
             await service.start()
+
+
+async def test_service_says_when_its_address_is_another_machines(state: EmbeddedState) -> None:
+    settings = make_settings()
+    service = Service(replace(settings, api=replace(settings.api, listen="192.0.2.1:8090")), state, Alone())
+    with pytest.raises(ConfigError, match=r"cannot assign requested address; set \[api\] listen to an address of this"):
+        await service.start()
 
 
 async def test_service_plans_at_once_when_the_night_was_missed(
@@ -121,18 +125,20 @@ def test_serve_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert '"event": "serving"' in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=20)
+        rest = process.stderr.read()  # what was read ahead with the first line, too
     assert process.returncode == 0
     assert '"event": "stopped"' in rest
+    assert ("root runs this service" in rest) == (os.geteuid() == 0)
     assert "Traceback" not in rest
 
 
 def test_serve_answers_and_ends_while_another_process_holds_the_state(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    host = f"127.0.202.{1 + WORKER}"  # where no other takes the port that is found free
+    with socket.create_server((host, 0)) as free:
         port = free.getsockname()[1]
     config = tmp_path / "steering.toml"
     config.write_text(
-        f'[api]\nlisten = "127.0.0.1:{port}"\n[state]\npath = "{tmp_path / "state"}"\nbytes_max = 67108864\n'
+        f'[api]\nlisten = "{host}:{port}"\n[state]\npath = "{tmp_path / "state"}"\nbytes_max = 67108864\n'
         '[[site]]\nid = "metro"\n[[site.appliance]]\nid = "metro-a"\n'
     )
     state = EmbeddedState.open(tmp_path / "state", bytes_max=2**26)
@@ -142,14 +148,14 @@ def test_serve_answers_and_ends_while_another_process_holds_the_state(tmp_path: 
         assert process.stderr is not None
         assert '"event": "serving"' in process.stderr.readline()
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/v1/appliances/metro-a/report",
+            f"http://{host}:{port}/v1/appliances/metro-a/report",
             data=msgspec.json.encode(make_report(demand=make_batch(7))),
             headers=JSON,
         )
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=WAIT_S) as response:
             assert msgspec.json.decode(response.read())["demand_sequence"] is None
         process.send_signal(signal.SIGTERM)
-        _, rest = process.communicate(timeout=8)
+        _, rest = process.communicate(timeout=WAIT_S)
     state.close()
     assert process.returncode == 0
     assert "Traceback" not in rest
@@ -168,7 +174,7 @@ async def test_service_tells_its_manager_how_it_is(
         manager.setblocking(False)
 
         async def hears(wanted: bytes) -> None:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(WAIT_S):
                 while wanted not in told:
                     told.append(await asyncio.get_running_loop().sock_recv(manager, 1000))
 
@@ -178,3 +184,14 @@ async def test_service_tells_its_manager_how_it_is(
         await hears(b"WATCHDOG=1\nSTATUS=0 titles")
         await service.stop()
         await hears(b"STOPPING=1")
+
+
+async def test_service_moves_its_memory_into_huge_pages(
+    state: EmbeddedState, settings: SteeringSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = iter(range(50))
+    monkeypatch.setattr(HugePages, "move", lambda _: blocks)
+    for name in ("HUGE_PAGES_INTERVAL_S", "HUGE_PAGES_REST_S"):
+        monkeypatch.setattr(service_module, name, 0.0)
+    async with Steering(state, settings):
+        await until(lambda: next(blocks, None) is None)

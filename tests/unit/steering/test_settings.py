@@ -10,14 +10,14 @@ from msgspec.structs import replace
 import steering.service as service_module
 from oca.common.errors import ConfigError, SteeringError
 from oca.common.settings import render_default
-from steering.catalogue import Catalogue, write_title
-from steering.demand import fold
 from steering.history.log import listed
-from steering.planner import compute_plans, make_plans
+from steering.plan.demand import fold
+from steering.plan.planner import compute_plans, make_plans
 from steering.settings import HEADING, SteeringSettings, load_settings
 from steering.state.embedded import EmbeddedState
 from steering.state.engine import open_state
 from steering.state.settings import StateTable
+from steering.titles.catalogue import Catalogue, write_title
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import (
     DAY_NS,

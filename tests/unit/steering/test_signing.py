@@ -1,4 +1,5 @@
 import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -7,12 +8,13 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from oca.common.jwk import SigningPolicy
+from oca.common.errors import SteeringError
+from oca.common.jwk import KEYS_MAX, SigningPolicy
 from oca.common.keyring import KeyRing
 from oca.common.messages import AssetManifest, Report, ReportAnswer
 from oca.common.signing import Grant, find_key, verify
 from steering import signing
-from steering.key_schedule import HANDOVER_S
+from steering.key_schedule import HANDOVER_S, SHARED_S
 from steering.settings import SteeringSettings
 from steering.signing import STATE_KEY, Signing, read_keys, rotate
 from steering.signing_settings import SigningTable
@@ -71,8 +73,8 @@ def test_signing_grants_title_to_whoever_holds_its_key(state: EmbeddedState, clo
     grant = grant_of(made.token_path([key.kid], "/harbour"), made)
     assert grant.container.covers(b"/harbour/v/1.m4s", b"CMCD=x", b"http://any")
     assert not grant.container.covers(b"/harbours/1.m4s", b"", b"http://any")
-    assert NOW_S + 3600 <= grant.ends_s <= NOW_S + 3600 + signing.SHARED_S
-    assert made.token_path([], "/harbour") == made.token_path(["other"], "/harbour") == ""
+    assert NOW_S + 3600 <= grant.ends_s <= NOW_S + 3600 + SHARED_S
+    assert made.token_path([], "/harbour") == ""  # it knows nothing of tokens
 
 
 def test_signing_shares_token_among_viewers_for_a_while(state: EmbeddedState, clock: Clock) -> None:
@@ -81,9 +83,17 @@ def test_signing_shares_token_among_viewers_for_a_while(state: EmbeddedState, cl
     clock.at_s += 1
     assert made.token_path(ids(made), "/harbour") == first
     assert made.token_path(ids(made), "/quay") != first
-    clock.at_s += signing.SHARED_S
+    clock.at_s += SHARED_S
     later = made.token_path(ids(made), "/harbour")
     assert grant_of(later, made).ends_s > grant_of(first, made).ends_s
+
+
+def test_signing_goes_by_a_clock_that_was_set_back(state: EmbeddedState, clock: Clock) -> None:
+    made = Signing(ON, state)
+    made.token_path(ids(made), "/harbour")
+    clock.at_s -= 86400
+    ends_s = grant_of(made.token_path(ids(made), "/harbour"), made).ends_s
+    assert ends_s <= clock.at_s + ON.token_lifetime_s + SHARED_S
 
 
 async def test_signing_rotates_with_overlap(state: EmbeddedState, clock: Clock) -> None:
@@ -102,11 +112,11 @@ async def test_signing_rotates_with_overlap(state: EmbeddedState, clock: Clock) 
     by_old, by_new = made.token_path([old], "/harbour"), made.token_path([old, new], "/harbour")
     assert (grant_of(by_old, made).kid, grant_of(by_new, made).kid) == (old, new)
     clock.at_s += HANDOVER_S
-    assert made.token_path([old], "/harbour") == ""
+    assert grant_of(made.token_path([old], "/harbour"), made).kid == new
     clock.at_s += 99
     await made.look()
     assert grant_of(by_old, made).ends_s < clock.at_s  # over before its key goes
-    clock.at_s += 1 + signing.SHARED_S
+    clock.at_s += 1 + SHARED_S
     await made.look()
     assert ids(made) == [new]
 
@@ -130,6 +140,8 @@ async def test_signing_revokes_keys_at_once(state: EmbeddedState, clock: Clock) 
     assert set(before).isdisjoint(ids(made))
     with pytest.raises(AssertionError, match="unknown-key"):
         grant_of(token, made)
+    # Until the appliance has told that it holds the new key, it is signed for by that one: the URL is good by then.
+    assert grant_of(made.token_path(before, "/harbour"), made).kid == ids(made)[0]
 
 
 def test_signing_changes_algorithm_with_overlap(state: EmbeddedState, clock: Clock) -> None:
@@ -139,11 +151,60 @@ def test_signing_changes_algorithm_with_overlap(state: EmbeddedState, clock: Clo
 
 
 def test_signing_keeps_tokens_bounded(state: EmbeddedState, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "TOKENS_MAX", 3)
+    monkeypatch.setattr(signing, "TOKENS_KEPT", 3)
     made = Signing(structs.replace(ON, algorithm="HS256"), state)
     for number in range(10):
         made.token_path(ids(made), f"/{number}")
-        assert len(made._tokens) <= 3
+        assert len(made._paths) <= 6
+
+
+BOUND = structs.replace(ON, bind_client="prefix", bind_prefix_v4=24, bind_prefix_v6=48)
+
+
+def test_rotate_refuses_more_keys_than_appliances_take(state: EmbeddedState) -> None:
+    for number in range(KEYS_MAX // 2):
+        before = rotate(state, BOUND, at_s=NOW_S + number, now=True)
+    with pytest.raises(SteeringError, match=f"with one more key {KEYS_MAX + 2} would be good at a time") as refused:
+        rotate(state, BOUND, at_s=NOW_S + KEYS_MAX, now=True)
+    assert "keys rotate --revoke" in refused.value.remedy
+    assert read_keys(state) == before
+    policy = Signing(BOUND, state).policy
+    assert msgspec.json.decode(msgspec.json.encode(policy), type=SigningPolicy) == policy
+    assert len(rotate(state, BOUND, at_s=NOW_S + KEYS_MAX, revoke=True)) == 1
+
+
+def test_signing_binds_token_to_network_of_client(state: EmbeddedState, clock: Clock) -> None:
+    made = Signing(BOUND, state)
+    assert [key.alg for key in made.policy.keys] == ["ES256", "A128GCM"]
+    four = made.network_of(4, int(ip_address("198.51.100.7")), 128)
+    six = made.network_of(6, int(ip_address("2001:db8:7:8::9")), 128)
+    assert (four, six) == ("198.51.100.0/24", "2001:db8:7::/48")
+    assert made.network_of(4, int(ip_address("198.51.0.0")), 16) == "198.51.0.0/16"  # no more of it is known
+    token = made.token_path(ids(made), "/harbour", four)
+    assert grant_of(token, made).client == ip_network(four)
+    assert "198" not in token
+    assert grant_of(made.token_path(ids(made), "/harbour", six), made).client == ip_network(six)
+    assert made.token_path(ids(made), "/harbour", four) == token
+    assert grant_of(made.token_path(ids(made), "/harbour"), made).client is None  # as a fill agent gets it
+
+
+def test_signing_binds_nothing_for_appliance_that_cannot_read_it(state: EmbeddedState, clock: Clock) -> None:
+    made = Signing(BOUND, state)
+    assert grant_of(made.token_path(ids(made)[:1], "/harbour", "198.51.100.0/24"), made).client is None
+    assert Signing(ON, state).network_of(4, 1, 128) == ""
+
+
+async def test_signing_makes_a_key_for_networks_when_binding_begins(state: EmbeddedState, clock: Clock) -> None:
+    (old,) = ids(Signing(ON, state))
+    made = Signing(BOUND, state)
+    assert ids(made)[0] == old
+    assert len(ids(made)) == 3
+    assert grant_of(made.token_path([old], "/harbour", "198.51.100.0/24"), made).client is None
+    await made.look()
+    assert len(ids(made)) == 3
+    rotate(state, BOUND, at_s=clock.at_s, revoke=True)
+    await made.look()
+    assert len(ids(made)) == 2
 
 
 def test_state_file_is_its_owners_alone(state: EmbeddedState, tmp_path: Path) -> None:
@@ -265,3 +326,12 @@ async def test_appliance_that_takes_no_keys_is_told_and_not_signed_for(steering:
     await _enrol(steering, package)
     _, answer = await steering.playback()
     assert not any("/t/" in url for urls in answer["assets"].values() for url in urls)
+
+
+async def test_playback_binds_token_to_the_viewers_network(state: EmbeddedState, package: Path) -> None:
+    async with Steering(state, make_settings(signing=BOUND)) as steering:
+        await _enrol(steering, package, *SITES)
+        _, answer = await steering.playback(client="198.51.100.7")
+        url = next(url for urls in answer["assets"].values() for url in urls)
+        token = "/".join(urlsplit(url).path.split("/")[:3])
+        assert grant_of(token, steering.service.decider.signing).client == ip_network("198.51.100.0/24")

@@ -50,6 +50,14 @@ def printed(capture: Capture) -> Any:
     return json.loads(capture.readouterr().out)
 
 
+def test_commands_go_by_installed_file_where_none_is_named(
+    config: Path, device: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("oca.store_command.INSTALLED", config)
+    assert run("devices") == 0
+    assert str(device) in capsys.readouterr().out
+
+
 def test_import_then_ls_lists_asset(config: Path, source: Path, capsys: Capture) -> None:
     assert run_import(config, source) == 0
     captured = capsys.readouterr()

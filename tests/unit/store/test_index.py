@@ -16,6 +16,7 @@ from oca.common.errors import StoreError, StoreFullError
 from oca.store import files
 from oca.store.entries import PackEntry, encode_entry
 from oca.store.index import Index, create_index
+from tests.waiting import WAIT_S
 
 ENTRY = PackEntry("a/one", "0" * 32, 100, 2, 5)
 OBJECTS = [
@@ -87,7 +88,7 @@ from oca.store.index import Index
 index = Index.open(Path({str(folder)!r}), writable=True)
 index.doom(1, [])
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=WAIT_S)
     assert index.last_transaction() > before
     index.close()
 
@@ -134,7 +135,7 @@ try:
 except StoreError as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert (run.returncode, run.stderr) == (0, "")
     assert "the index is damaged: it is cut short: 8192 bytes" in run.stdout
     assert "oca store rebuild" in run.stdout
@@ -198,7 +199,9 @@ def test_index_is_created_once_by_many_at_a_time(tmp_path: Path) -> None:
     folder = tmp_path / "index"
     script = f"from pathlib import Path; from oca.store.index import create_index; create_index(Path({str(folder)!r}))"
     with ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(subprocess.run, [sys.executable, "-c", script], check=True, timeout=60) for _ in range(4)]
+        runs = [
+            pool.submit(subprocess.run, [sys.executable, "-c", script], check=True, timeout=WAIT_S) for _ in range(4)
+        ]
         assert [run.result().returncode for run in runs] == [0] * 4
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
     Index.open(folder, writable=False).close()

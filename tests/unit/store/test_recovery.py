@@ -134,6 +134,7 @@ def count_effects(devices: list[Path]) -> int:
     return effects.done
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("after", [False, True])
 def test_store_recovers_from_kill_at_every_effect(make_device: Callable[[str], Path], after: bool) -> None:
     total = count_effects([make_device("counted")])
@@ -154,6 +155,7 @@ def test_store_recovers_from_kill_at_every_effect(make_device: Callable[[str], P
         assert check(devices) == AFTER_STEPS[-1]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize("after", [False, True])
 def test_store_reports_failure_at_every_effect_and_stays_whole(

@@ -20,6 +20,7 @@ from oca.store.scrub_position import decode
 from oca.store.scrubber import DeviceScrub
 from oca.store.store import Store
 from tests.unit.store.made_up import flip_byte, hold
+from tests.waiting import WAIT_S
 
 FAST = 10**9
 
@@ -174,7 +175,7 @@ def test_scrubber_process_is_idle_and_ends_with_its_input(filled: Path) -> None:
     assert nice == 19
     assert io_class == "idle"
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(WAIT_S) == 0
     process.stdout.close()
     assert decode((filled / "scrub").read_bytes()).passed_at_ns > 0
 

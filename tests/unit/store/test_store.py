@@ -22,6 +22,7 @@ from oca.store.staging import pack_bytes
 from oca.store.store import Store
 from oca.store.verify import verify
 from tests.unit.store.made_up import fill, hold, make_contents, make_manifest
+from tests.waiting import WAIT_S
 
 ASSET = "harbour/video-240p"
 
@@ -205,7 +206,7 @@ try:
 except Exception as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=WAIT_S)
     assert "another process writes to it (process " in run.stdout
     assert "wait until it has ended" in run.stdout
 

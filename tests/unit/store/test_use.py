@@ -16,6 +16,7 @@ from oca.store.reader import StoreReader
 from oca.store.store import Store
 from oca.store.use import measure, survey
 from tests.unit.store.made_up import hold, make_contents, make_manifest
+from tests.waiting import WAIT_S
 
 
 def test_use_counts_what_is_held(store: Store, device: Path) -> None:
@@ -66,7 +67,7 @@ reader = StoreReader.open([device])
 os.truncate(device / "index" / "data.mdb", 8192)
 print(survey(reader, device_bytes_max=0, reserve_ratio=0).failed[0])
 """
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert (run.returncode, run.stderr) == (0, "")
     assert "it is cut short" in run.stdout
 

@@ -23,13 +23,22 @@ def test_answers_leave_out_what_was_not_given() -> None:
 
 
 def test_answers_lead_to_next_steps() -> None:
-    assert next_steps("a.toml", ALONE) == [
+    assert next_steps("a.toml", ALONE, installed=True) == [
         "oca check --config a.toml",
         "systemctl enable --now oca.service oca-fill.timer",
         "oca status",
     ]
     elsewhere = ALONE._replace(devices=["/srv/d0"], steering="https://s.example")
-    assert next_steps("a.toml", elsewhere)[0].endswith("ReadWritePaths=/srv/d0")
-    assert "enrol create --appliance fra1-a" in next_steps("a.toml", elsewhere)[1]
+    assert next_steps("a.toml", elsewhere, installed=True)[0].endswith("ReadWritePaths=/srv/d0")
+    assert "enrol create --appliance fra1-a" in next_steps("a.toml", elsewhere, installed=True)[1]
     token = elsewhere._replace(token_file="/etc/oca/token")
-    assert "token_file of fra1-a" in next_steps("a.toml", token)[1]
+    assert "token_file of fra1-a" in next_steps("a.toml", token, installed=True)[1]
+
+
+def test_answers_of_a_file_elsewhere_lead_to_no_units() -> None:
+    elsewhere = ALONE._replace(devices=["/srv/d0"])
+    assert next_steps("a.toml", elsewhere, installed=False) == [
+        "oca check --config a.toml",
+        "oca serve --config a.toml",
+        "oca status --config a.toml",
+    ]

@@ -79,6 +79,12 @@ def test_remote_tells_why_steering_refuses(peer: Peer) -> None:
     assert check_steering(box(peer.url)).why == f"{peer.url} answers 403"
 
 
+def test_remote_is_known_before_its_first_report(peer: Peer) -> None:
+    peer.status, peer.body = 409, json.dumps({"title": "No report yet", "status": 409}).encode()
+    found = check_steering(box(peer.url))
+    assert (found.state, found.why) == ("warn", f"{peer.url} knows fra1-a, and has no report of it")
+
+
 def test_remote_tells_steering_that_is_away() -> None:
     url = closed_url()
     found = check_steering(box(url))

@@ -12,7 +12,7 @@ from benchmarks.forecast.report import figures_of
 def compared() -> Comparison:
     charts = generate_charts(weeks=6, countries=3)
     demand = Demand(charts, round_curve())
-    made = forecasters(demand.world, 3)
+    made = forecasters(demand)
     return compare(demand, made, PLANS, capacities=(0.1, 0.2), planned=np.array([0, 2]), days=WARM_UP_DAYS + 14)
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +11,10 @@ from msgspec.structs import replace
 
 from oca.common.clock import monotonic_s
 from oca.common.messages import AssetProgress
+from steering.api.messages import TitlesView
 from steering.console import api
 from steering.state.embedded import EmbeddedState
+from steering.titles.publish import Publication
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import make_contents, make_progress, make_report, make_settings, make_site
 from tests.unit.steering.routes_made_up import NEAR, Box
@@ -100,6 +105,33 @@ async def test_console_refuses_what_is_not_there(
     assert said in str(problem)
 
 
+async def test_shelf_shows_titles_a_page_at_a_time_as_all_of_them_are_shown(steering: Steering, package: Path) -> None:
+    await steering.report(make_report(contents=make_contents(steering.publish(package))))
+    steering.publish(package, Publication("mist", "Mist", "/mist", "", (), 0, 0))
+    everything = (await steering.get("/v1/titles"))["titles"]
+    first = await steering.get("/v1/shelf?limit=1")
+    second = await steering.get(f"/v1/shelf?limit=1&after={first['after']}")
+    assert (first["matching"], first["after"], second["after"]) == (2, "harbour", "")
+    assert [*first["titles"], *second["titles"]] == everything
+    assert everything[0]["holders_count"] == 1
+    (found,) = (await steering.get("/v1/shelf?search=MIS"))["titles"]
+    assert found["title"] == "mist"
+
+
+async def test_shelves_are_made_one_at_a_time(steering: Steering, monkeypatch: pytest.MonkeyPatch) -> None:
+    two = threading.Barrier(2)
+    together: list[int] = []
+
+    def titles_page(*_: object, **__: object) -> TitlesView:
+        with suppress(threading.BrokenBarrierError):
+            together.append(two.wait(timeout=0.05))
+        return TitlesView([])
+
+    monkeypatch.setattr("steering.console.api.titles_page", titles_page)
+    await asyncio.gather(steering.get("/v1/shelf"), steering.get("/v1/shelf"))
+    assert together == []
+
+
 async def test_findings_of_routes_come_in_pages(steering: Steering) -> None:
     assert await steering.get("/v1/routes/findings") == {
         "prefixes": 1,
@@ -141,6 +173,8 @@ async def test_console_stays_small_and_quick_at_20_000_boxes(state: EmbeddedStat
             "/v1/fleet/sites",
             "/v1/fleet/boxes?state=serving",
             "/v1/fleet/boxes?site=s77",
+            "/v1/fleet/boxes?limit=24",
+            "/v1/shelf?limit=60",
             "/v1/catalogue",
             "/v1/catalogue/harbour",
             "/v1/explain?title=harbour&rejected=100",

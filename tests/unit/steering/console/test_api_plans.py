@@ -7,8 +7,8 @@ import pytest
 from oca.common.clock import now_ns
 from oca.common.messages import StoreUse
 from steering.console import api_plans
-from steering.evidence import DAY_NS
-from steering.planner import make_plans
+from steering.plan.evidence import DAY_NS
+from steering.plan.planner import make_plans
 from steering.settings import SteeringSettings
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import make_batch, make_contents, make_report

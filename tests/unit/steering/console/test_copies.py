@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from steering.console.copies import SITES_NAMED_MAX, catalogue_row, copies_view, titles_matching
-from steering.holders import Holders
+from steering.fleet.holders import Holders
 from tests.unit.steering.made_up import held, make_title
 
 HARBOUR = make_title()

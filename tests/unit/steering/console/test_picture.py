@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from oca.common.messages import Health, Load, StoreUse
 from steering.console.picture import Bounds, boxes_matching, page, picture, sites_matching, state_of
-from steering.liveness import NEVER_REPORTED, Liveness
+from steering.fleet.liveness import NEVER_REPORTED, Liveness
 from tests.unit.steering.made_up import UP, make_report, make_site
 
 DEGRADED = replace(make_report(), health=Health(verdict="degraded", reasons=["hot"], weight=0.5))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from steering.demand import fold
-from steering.history.engine import DuckDb
+from oca.common.messages import AssetDemand
+from steering.history.engine import Columns, DuckDb
 from steering.history.log import listed
-from steering.history.queries import by_day
+from steering.history.queries import Query, by_day
 from steering.history.settings import HistoryTable
+from steering.plan.counted import Counted
+from steering.plan.demand import NO_WANTED, Wanted, fold
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from tests.unit.steering.made_up import NOW_NS, make_batch, make_settings
@@ -27,13 +30,33 @@ class Told:
         self._sequence = 0
 
     def demand(self, hours_ago: float, site: str = "metro", **counts: tuple[int, int]) -> None:
-        plain = make_batch(self._sequence, at_ns=NOW_NS - int(hours_ago * HOUR_NS))
         items = make_batch(0, epoch="boot", at_ns=NOW_NS, **counts).items
-        batch = replace(plain, items=items)
+        self._tell(hours_ago, site, items, NO_WANTED)
+
+    def redirected(self, hours_ago: float, asset: str, count: int, site: str = "metro") -> None:
+        """By a box that does not hold it, which would have sent ``count`` bytes."""
+        self._tell(hours_ago, site, (), Wanted({asset: Counted(redirected=1, redirected_bytes=count)}))
+
+    def _tell(self, hours_ago: float, site: str, items: Sequence[AssetDemand], wanted: Wanted) -> None:
+        plain = make_batch(self._sequence, at_ns=NOW_NS - int(hours_ago * HOUR_NS))
+        batch = replace(plain, items=list(items))
         self._sequence += 1
         known = {asset.asset for asset in batch.items}
         with self._state.write() as transaction:
-            fold(transaction, "box", site, batch, now_ns=NOW_NS, known=known)
+            fold(transaction, "box", site, batch, now_ns=NOW_NS, known=known, wanted=wanted)
+
+
+class Preceded(DuckDb):
+    """Whose writes are preceded by something else, one each."""
+
+    def __init__(self, folder: Path, before: list[Callable[[], None]]) -> None:
+        super().__init__(folder / "scratch", memory_bytes_max=2**28)
+        self._before = before
+
+    def write(self, path: Path, query: Query, log: Sequence[Path], small: Mapping[str, Columns]) -> None:
+        if self._before:
+            self._before.pop()()
+        super().write(path, query, log, small)
 
 
 def local(folder: Path) -> DuckDb:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -16,32 +18,40 @@ LOG: Columns = {
     "asset": np.array(["t/a", "t/a", "t/b", "t/a", "u/gone"], object),
     "hour": np.array([23, 24, 30, 24, 47], np.int32),
     "requests": np.array([1, 2, 3, 4, 5]),
-    "bytes": np.array([10, 21, 30, 2**60 + 1, 50]),
+    "bytes": np.array([10, 21, 30, 2**52 + 1, 50]),
+    "sessions": np.array([1, 1, 2, 3, 4]),
+    "missed": np.array([0, 1, 2, 0, 0]),
+    "missed_bytes": np.array([0, 10, 40, 0, 0]),
+    "redirected": np.array([0, 0, 1, 0, 0]),
+    "redirected_bytes": np.array([0, 0, 20, 0, 0]),
+    "fetched": np.array([0, 0, 0, 0, 1]),
+    "fetched_bytes": np.array([0, 0, 0, 0, 5]),
 }
 SMALL: dict[str, Columns] = {
-    "days": {"day": np.array([0, 1], np.int32), "weight": np.array([0.5, 1.0])},
     "sites": {"site": np.array(["m", "n"], object), "number": np.array([0, 1], np.int32)},
-    "shelf": {"asset": np.array(["t/a", "t/b"], object), "place": np.array([0, 1], np.int32)},
-    "debuts": {
-        "asset": np.array(["t/a"], object),
-        "first_day": np.array([1], np.int32),
-        "last_day": np.array([3], np.int32),
-    },
+    "assets": {"asset": np.array(["t/a", "t/b"], object), "place": np.array([0, 1], np.int32)},
 }
 ANSWERS: dict[str, list[tuple[object, ...]]] = {
-    "totals": [("m", 0, 10), ("m", 1, 101), ("n", 1, 2**60 + 1)],
-    "watched": [(0, 0, 26), (0, 1, 30), (1, 0, 2**60)],
-    "fresh": [("m", 1, 21), ("n", 1, 2**60 + 1)],
-    "by_day": [(0, 1, 1, 10, 1, 1), (1, 4, 14, 2**60 + 102, 2, 3)],
+    "sites": [("m",), ("n",)],
+    "assets": [("t/a",), ("t/b",), ("u/gone",)],
+    "wanted": [(0, 0, 0, 10), (1, 0, 0, 21), (1, 0, 1, 60), (1, 1, 0, 2**52 + 1)],
+    "by_day": [(0, 1, 1, 10, 1, 0, 0, 0, 0, 0, 0, 1, 1), (1, 4, 14, 2**52 + 102, 10, 3, 50, 1, 20, 1, 5, 2, 3)],
     "hourly": [
-        ("m", "t/a", 23, 1, 10),
-        ("m", "t/a", 24, 2, 21),
-        ("m", "t/b", 30, 3, 30),
-        ("m", "u/gone", 47, 5, 50),
-        ("n", "t/a", 24, 4, 2**60 + 1),
+        ("m", "t/a", 23, 1, 10, 1, 0, 0, 0, 0, 0, 0),
+        ("m", "t/a", 24, 2, 21, 1, 1, 10, 0, 0, 0, 0),
+        ("m", "t/b", 30, 3, 30, 2, 2, 40, 1, 20, 0, 0),
+        ("m", "u/gone", 47, 5, 50, 4, 0, 0, 0, 0, 1, 5),
+        ("n", "t/a", 24, 4, 2**52 + 1, 3, 0, 0, 0, 0, 0, 0),
     ],
 }
-USES = {"totals": ["days"], "watched": ["days", "sites", "shelf"], "fresh": ["debuts"], "by_day": [], "hourly": []}
+QUERIES = {
+    "sites": queries.names("site"),
+    "assets": queries.names("asset"),
+    "wanted": queries.wanted("m", "n"),
+    "by_day": queries.by_day(),
+    "hourly": queries.hourly(),
+}
+USES = {"wanted": ["sites", "assets"]}
 
 
 def rows_of(found: Columns) -> list[tuple[object, ...]]:
@@ -53,12 +63,58 @@ def test_duckdb_answers_each_query(tmp_path: Path, name: str) -> None:
     engine = local(tmp_path)
     path = tmp_path / "it's a log.parquet"
     engine.write(path, queries.rows(), (), {"log": LOG})
-    query = getattr(queries, name)()
-    small = {table: SMALL[table] for table in USES[name]}
+    query = QUERIES[name]
+    small = {table: SMALL[table] for table in USES.get(name, ())}
     assert rows_of(engine.run(query, [path], small)) == ANSWERS[name]
     assert rows_of(engine.run(query, [], small)) == []
     engine.write(tmp_path / "answer", query, [path], small)
     assert rows_of(engine.rows([tmp_path / "answer"])) == ANSWERS[name]
+
+
+@pytest.mark.parametrize("others", [[], ["new.parquet"]])
+def test_duckdb_reads_files_of_release_0_1_0(tmp_path: Path, others: list[str]) -> None:
+    engine = local(tmp_path)
+    engine.write(tmp_path / "new.parquet", queries.rows(), (), {"log": LOG})
+    columns = "site, asset, hour, requests, bytes"
+    with duckdb.connect() as connection:
+        source = f"SELECT {columns} FROM read_parquet('{tmp_path / 'new.parquet'}')"
+        connection.execute(f"COPY ({source}) TO '{tmp_path / 'old.parquet'}' (FORMAT parquet)")
+    paths = [tmp_path / name for name in ("old.parquet", *others)]
+    found = engine.run(queries.hourly(), paths, {})
+    assert int(found["bytes"].sum()) == len(paths) * int(LOG["bytes"].sum())
+    assert found["sessions"].sum() == (11 if others else 0)
+    assert found["missed_bytes"].sum() == (50 if others else 0)
+
+
+@pytest.mark.parametrize("name", ["by_day", "wanted", "hourly"])
+def test_absurd_sums_end_where_integers_do(tmp_path: Path, name: str) -> None:
+    absurd: dict[str, Any] = {**LOG, **{column: np.full(5, 2**63 - 1) for column in queries.SUMS}}
+    many = {column: np.tile(values, 2000) for column, values in absurd.items()}
+    small: dict[str, Any] = {table: SMALL[table] for table in USES.get(name, ())}
+    small["log"] = absurd if name == "hourly" else many
+    found = local(tmp_path).run(QUERIES[name], [], small)
+    assert all(0 < found[column].max() <= 2**62 for column in ("bytes", "fetched_bytes") if column in found)
+
+
+def test_wanted_of_an_hour_is_the_same_in_one_row_and_in_many(tmp_path: Path) -> None:
+    rows = 5
+    parts: dict[str, Any] = {
+        **{name: np.array([value] * rows, object) for name, value in (("site", "m"), ("asset", "t/a"))},
+        "hour": np.array([24, 24, 24, 25, 25], np.int32),
+        **{name: np.zeros(rows, np.int64) for name in queries.SUMS},
+        "bytes": np.array([0, 100, 7, 0, 3]),
+        "missed_bytes": np.array([20, 0, 0, 0, 0]),
+        "redirected_bytes": np.array([80, 0, 0, 10, 0]),
+        "fetched_bytes": np.array([0, 1, 1, 0, 0]),
+    }
+    engine = local(tmp_path)
+    for number in range(rows):
+        row = {name: column[number : number + 1] for name, column in parts.items()}
+        engine.write(tmp_path / f"{number}.parquet", queries.rows(), (), {"log": row})
+    paths = [tmp_path / f"{number}.parquet" for number in range(rows)]
+    engine.write(tmp_path / "one.parquet", queries.hourly(), paths, {})
+    for files in (paths, [tmp_path / "one.parquet"]):
+        assert rows_of(engine.run(QUERIES["wanted"], files, SMALL)) == [(1, 0, 0, 107 + 2 + 10)]
 
 
 def test_duckdb_says_why_it_cannot_read(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from oca.common.errors import SteeringError
 from steering.history import files, log
 from steering.history.log import aside, compact, drop_before, fault, flush, listed, set_aside, sweep
+from steering.history.queries import SUMS
 from steering.state.embedded import EmbeddedState
 from steering.state.store import StateTransaction
-from tests.unit.steering.history.made_up import HOUR_NS, TODAY, Told, bytes_by_day, local
+from tests.unit.steering.history.made_up import HOUR_NS, TODAY, Preceded, Told, bytes_by_day, local
 from tests.unit.steering.made_up import NOW_NS, daily_bytes
 
 YEAR_S = 365 * 86400
@@ -26,7 +27,7 @@ def told(state: EmbeddedState) -> Told:
     return Told(state)
 
 
-def flushed(state: EmbeddedState, folder: Path, *, later_h: float = 0, rows_max: int = 1000) -> int:
+def flushed(state: EmbeddedState, folder: Path, *, later_h: float = 0, rows_max: int = 1000) -> int | None:
     return flush(state, folder, local(folder), now_ns=NOW_NS + int(later_h * HOUR_NS), rows_max=rows_max)
 
 
@@ -86,8 +87,22 @@ def test_flush_leaves_what_came_meanwhile(state: EmbeddedState, told: Told, tmp_
 def test_flush_of_two_at_once_counts_once(state: EmbeddedState, told: Told, tmp_path: Path) -> None:
     told.demand(30, t__a=(1, 100))
     rival = Interrupted(state, lambda: flushed(state, tmp_path))
-    assert flush(rival, tmp_path, local(tmp_path), now_ns=NOW_NS) == 0  # type: ignore[arg-type]
+    assert flush(rival, tmp_path, local(tmp_path), now_ns=NOW_NS) is None  # type: ignore[arg-type]
     assert bytes_by_day(state, tmp_path) == {2: 100}
+    assert daily_bytes(state) == {}
+
+
+def test_flush_that_comes_second_leaves_the_file_of_the_first(state: EmbeddedState, told: Told, tmp_path: Path) -> None:
+    """Two of one process, or of containers that are all process 1, would write the same file by number and process."""
+    told.demand(30, t__a=(1, 100))
+
+    def rival() -> None:
+        told.demand(30, t__a=(2, 11))
+        assert flushed(state, tmp_path) == 1
+
+    assert flush(state, tmp_path, Preceded(tmp_path, [rival]), now_ns=NOW_NS) is None
+    assert set_aside(state, tmp_path, first=0) == []
+    assert bytes_by_day(state, tmp_path) == {2: 111}
     assert daily_bytes(state) == {}
 
 
@@ -279,6 +294,7 @@ def test_flush_of_many_rows_keeps_texts_and_numbers(state: EmbeddedState, told: 
         "hour": [NOW_NS // HOUR_NS - 30],
         "requests": [2**40],
         "bytes": [2**50],
+        **{name: [0] for name in SUMS[2:]},
     }
     assert fault(listed(state)[0], tmp_path) is None
     assert log.day_text(TODAY) == "2024-10-04"

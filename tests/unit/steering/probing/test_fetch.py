@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from oca.common.errors import ConfigError
 from oca.common.messages import ObjectDescription
 from steering.probing.fetch import Fetcher
 from steering.probing.targets import Target
+from tests.waiting import WAIT_S
 
 BODY = b"#EXTM3U\n" * 100
 OBJECT = ObjectDescription(
@@ -46,7 +48,7 @@ async def port() -> AsyncIterator[Port]:
 
 @pytest.fixture
 async def fetcher() -> AsyncIterator[Fetcher]:
-    made = Fetcher(timeout_s=0.5, ca_file="")
+    made = Fetcher(timeout_s=WAIT_S, ca_file="")
     yield made
     await made.close()
 
@@ -67,7 +69,6 @@ def head(status: str, length: int) -> bytes:
         (head("302 Found", 0), "answers 302 for /harbour/media.m3u8, which it reported to hold"),
         (head("200 OK", len(BODY)) + BODY[:9], "ends in between: "),
         (b"garbage\r\n\r\n", "ends in between: "),
-        (b"", "no answer within 0.5 s"),
     ],
 )
 async def test_fetcher_tells_why_probe_failed(port: Port, fetcher: Fetcher, answer: bytes, why: str) -> None:
@@ -77,6 +78,12 @@ async def test_fetcher_tells_why_probe_failed(port: Port, fetcher: Fetcher, answ
     assert bool(found) == bool(why)
     assert port.asked[0].startswith(b"GET /t/x/harbour/media.m3u8 HTTP/1.1\r\n")
     assert b"User-Agent: oca-steering-probe/" in port.asked[0]
+
+
+async def test_fetcher_waits_only_so_long_for_an_answer(port: Port) -> None:
+    hasty = Fetcher(timeout_s=0.5, ca_file="")
+    assert await hasty.fetch(Target(f"{port.url}{OBJECT.path}", OBJECT)) == "no answer within 0.5 s"
+    await hasty.close()
 
 
 async def test_fetcher_takes_any_answer_where_nothing_is_held(port: Port, fetcher: Fetcher) -> None:
@@ -99,3 +106,26 @@ async def test_fetcher_makes_a_connection_for_each_probe(port: Port, fetcher: Fe
 def test_fetcher_refuses_file_of_authorities_that_is_none() -> None:
     with pytest.raises(ConfigError, match=r"probes\.ca_file = '/nowhere\.pem' cannot be used"):
         Fetcher(timeout_s=1, ca_file="/nowhere.pem")
+
+
+async def _answers_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(head("400 Bad Request", 0))
+    writer.close()
+
+
+@pytest.mark.parametrize("listens", [False, True])
+async def test_probes_that_cannot_connect_leave_no_cycles(listens: bool, fetcher: Fetcher) -> None:
+    server = await asyncio.start_server(_answers_plainly, "127.0.0.1", 0)
+    target = Target(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", OBJECT)
+    if not listens:
+        server.close()
+    assert "cannot connect" in await fetcher.fetch(target)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            assert await fetcher.fetch(target)
+        assert gc.collect() < 20 * 40  # asyncio's own transports leave some, uvloop's none
+    finally:
+        gc.enable()
+        server.close()

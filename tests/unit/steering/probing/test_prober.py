@@ -15,6 +15,7 @@ from steering.state.embedded import EmbeddedState
 from steering.state.peers import Alone, Link, Told, Topic
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import make_report, make_settings
+from tests.waiting import WAIT_S
 
 NAMES = ("metro-a", "metro-b", "region-a")
 
@@ -223,7 +224,7 @@ async def test_prober_fetches_from_a_real_port(state: EmbeddedState) -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with Steering(state, make_settings(probes=ProbesTable(interval_s=0.1))) as steering, asyncio.timeout(10):
+    async with Steering(state, make_settings(probes=ProbesTable(interval_s=0.1))) as steering, asyncio.timeout(WAIT_S):
         await steering.report(make_report("metro-a", delivery_urls=[url]))
         await asked.wait()
         while not (seen := (await steering.get("/v1/observers"))["observers"]):  # noqa: ASYNC110 - nobody tells

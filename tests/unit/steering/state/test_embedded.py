@@ -13,6 +13,7 @@ import pytest
 
 from oca.common.errors import ConfigError, SteeringError
 from steering.state.embedded import EmbeddedState
+from tests.waiting import WAIT_S
 
 
 def test_state_says_when_it_is_full(tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ def test_state_moves_its_version_for_other_process(state: EmbeddedState, tmp_pat
         "opened = EmbeddedState.open(Path(sys.argv[1]), bytes_max=2**26)\n"
         "with opened.write() as transaction: transaction.put('from', b'beside')\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path / "state")], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "state")], check=True, timeout=WAIT_S)
     assert state.version() > before
     assert state.get("from") == b"beside"
 
@@ -107,7 +108,7 @@ try:
 except ConfigError as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert (run.returncode, run.stderr) == (0, "")
     assert "is damaged: it is cut short" in run.stdout
 
@@ -120,9 +121,9 @@ def test_state_frees_slots_of_dead_readers_when_opened(tmp_path: Path) -> None:
         "next(scan); os._exit(0)\n"
     )
     dead = [sys.executable, "-c", script, str(tmp_path)]
-    subprocess.run(dead, check=True, timeout=30)
+    subprocess.run(dead, check=True, timeout=WAIT_S)
     assert kept.free_readers() == 1
-    subprocess.run(dead, check=True, timeout=30)
-    subprocess.run([*dead[:2], script.replace("next(scan); os._exit(0)", "pass"), dead[3]], check=True, timeout=30)
+    subprocess.run(dead, check=True, timeout=WAIT_S)
+    subprocess.run([*dead[:2], script.replace("next(scan); os._exit(0)", "pass"), dead[3]], check=True, timeout=WAIT_S)
     assert kept.free_readers() == 0
     kept.close()

@@ -21,7 +21,7 @@ import pytest
 from oca.common.errors import SteeringError
 from oca.common.messages import AssetDemand, DemandBatch
 from oca.common.tasks import Tasks
-from steering.demand import fold
+from steering.plan.demand import fold
 from steering.state import log as log_module
 from steering.state.entries import CHUNK_BYTES
 from steering.state.jetstream import EngineAwayError, Message, Session, WrongPlaceError
@@ -31,6 +31,7 @@ from steering.state.shared import Identity, SharedState
 from tests.unit.steering.made_up import NOW_NS, daily_bytes, revision
 from tests.unit.steering.state.conftest import name_of, nats_table
 from tests.unit.steering.state.nats_server import NatsServer
+from tests.waiting import WAIT_S, wait_until
 
 KILLS = 12
 BYTES = 7
@@ -90,10 +91,7 @@ def test_demand_is_counted_exactly_once_through_kills_of_instances_and_engine(na
                 nats.kill()
                 nats.start()
             running[number] = start(nats, tmp_path, number, run)
-        until = time.monotonic() + 20
-        while min(taken(tmp_path, box) for box in ("x", "y")) < 20:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(lambda: min(taken(tmp_path, box) for box in ("x", "y")) >= 20)
     finally:
         for child in running:
             os.kill(child, signal.SIGKILL)
@@ -163,18 +161,22 @@ async def instances(engine: Engine, folder: Path) -> AsyncIterator[list[SharedLo
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("WRITE_S_MAX", 1.0), ("LEASE_S", 0.3), ("RENEW_S", 0.1)):
+    for name, value in (("WRITE_S_MAX", WAIT_S), ("LEASE_S", 0.3), ("RENEW_S", 0.1)):
         monkeypatch.setattr(log_module, name, value)
 
 
 @pytest.mark.usefixtures("quick")
-async def test_commit_that_fails_while_the_engine_is_away_lets_others_write_afterwards(tmp_path: Path) -> None:
+async def test_commit_that_fails_while_the_engine_is_away_lets_others_write_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = Engine()
     async with instances(engine, tmp_path) as (a, b):
         hold = await a.begin()
         engine.away = True
-        with pytest.raises(EngineAwayError, match="part"):
-            await a.commit(hold, LARGE)
+        with monkeypatch.context() as hasty:
+            hasty.setattr(log_module, "WRITE_S_MAX", 1.0)
+            with pytest.raises(EngineAwayError, match="part"):
+                await a.commit(hold, LARGE)
         engine.away = False
         await b.end(await b.begin())
 
@@ -187,8 +189,11 @@ async def test_commit_that_fails_ends_its_turn_at_once_where_it_is_heard(
     engine = Engine()
     async with instances(engine, tmp_path) as (a, b):
         engine.takes_no_parts = True
-        with pytest.raises(EngineAwayError, match="part"):
-            await a.commit(await a.begin(), LARGE)
+        hold = await a.begin()
+        with monkeypatch.context() as hasty:
+            hasty.setattr(log_module, "WRITE_S_MAX", 1.0)
+            with pytest.raises(EngineAwayError, match="part"):
+                await a.commit(hold, LARGE)
         await b.end(await b.begin())
 
 

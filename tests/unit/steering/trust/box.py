@@ -25,6 +25,7 @@ class Box:
         self.appliance = appliance
         self.private = new_pair()
         self.sequence = 0
+        self.sends: dict[str, str] = {}
 
     @property
     def keyid(self) -> str:
@@ -41,7 +42,7 @@ class Box:
 
     async def post(self, what: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
         path = f"/v1/appliances/{self.appliance}/{what}"
-        async with self.steering.client.post(path, data=body, headers=JSON | headers) as response:
+        async with self.steering.client.post(path, data=body, headers=JSON | self.sends | headers) as response:
             return response.status, await response.json()
 
     async def enrol(self, token: str, *, late_s: int = 0, key: Ed25519PrivateKey | None = None) -> tuple[int, Any]:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from oca.common.clock import now_ns
 from oca.common.new_key import new_secret
 from oca.common.problem import problems
-from steering.address import Trust
+from steering.decision.address import Trust
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from steering.trust import api_operators

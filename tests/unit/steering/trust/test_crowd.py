@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.address import Trust
+from steering.decision.address import Trust
 from steering.trust.crowd import Crowd
 
 

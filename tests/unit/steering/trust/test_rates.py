@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.address import parse_address
+from steering.decision.address import parse_address
 from steering.trust.rates import Buckets, client_key
 
 

@@ -16,6 +16,7 @@ from steering.trust.audit import read_entries
 from steering.trust.serving_audit import ServingAudit
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import make_report
+from tests.waiting import WAIT_S
 
 
 def actions(state: StateReader) -> list[tuple[int, str]]:
@@ -53,7 +54,7 @@ async def test_drain_is_answered_while_the_log_hangs_and_written_afterwards(
     steering: Steering, hanging: threading.Event
 ) -> None:
     told: tuple[Serving, ...] = ("serving", "draining", "draining")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(WAIT_S):
         for sequence, serving in enumerate(told):
             async with await steering.report(make_report(sequence=sequence + 1, serving=serving)) as response:
                 assert response.status == 200

@@ -1,0 +1,1 @@
+"""The commands of ``oca-steering``, a module each, put together by steering.cli."""

@@ -1,0 +1,58 @@
+"""Asks the running service, for the commands that need what only it knows: the fleet."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from steering.api.client import SteeringClient
+from steering.api.messages import Explanation, FleetView
+from steering.probing.views import ObserversView
+from steering.routes.audit import AuditView
+from steering.settings import ApiTable
+
+TOKEN_VARIABLE = "OCASTEERING_TOKEN"  # noqa: S105 - its name
+Answer = TypeVar("Answer")
+
+
+def ask_explanation(api: ApiTable, *, title: str, client: str) -> Explanation:
+    """``GET /v1/explain`` of the service that listens as ``api`` says.
+
+    Raises:
+        SteeringError: It does not answer, or refuses.
+    """
+    return _ask(api, lambda steering: steering.explain(title, client=client))
+
+
+def ask_route_audit(api: ApiTable) -> AuditView:
+    """``GET /v1/routes/audit``.
+
+    Raises:
+        SteeringError: It does not answer, or refuses.
+    """
+    return _ask(api, lambda steering: steering.route_audit())
+
+
+def ask_fleet(api: ApiTable) -> tuple[FleetView, ObserversView]:
+    """``GET /v1/fleet`` and ``GET /v1/observers``.
+
+    Raises:
+        SteeringError: It does not answer, or refuses.
+    """
+
+    async def both(steering: SteeringClient) -> tuple[FleetView, ObserversView]:
+        return await steering.fleet(), await steering.observers()
+
+    return _ask(api, both)
+
+
+def _ask(api: ApiTable, question: Callable[[SteeringClient], Awaitable[Answer]]) -> Answer:
+    """With the operator's token, where logins are asked of all; in the environment, for other users see arguments."""
+
+    async def ask() -> Answer:
+        async with SteeringClient(f"http://{api.listen}", token=os.environ.get(TOKEN_VARIABLE, "")) as steering:
+            return await question(steering)
+
+    return asyncio.run(ask())

@@ -1,0 +1,216 @@
+"""Brings what steering knows to the ranking: catalogue, fleet, prefixes and rights, for one client and title."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from oca.common.clock import monotonic_s, now_ns
+from oca.common.messages import Load, PrefixQuality
+from oca.common.prefix import Prefix
+from oca.common.standing import Standing
+from steering.decision.address import Address, parse_address
+from steering.decision.candidates import Viewer
+from steering.decision.edition import Edition
+from steering.decision.feedback import Feedback
+from steering.decision.kept_orders import Orders
+from steering.decision.load import NO_LOAD
+from steering.decision.log import DecisionLog
+from steering.decision.order import home_of
+from steering.decision.racks import Racks
+from steering.decision.ranking import Ranking, no_token, rank
+from steering.decision.record import Seen, seen_of, seen_sites
+from steering.fleet.fleet import Fleet
+from steering.fleet.liveness import Liveness, report_age_limit_s
+from steering.fleet.turnup import Check
+from steering.metrics import DECISION_KINDS, SOURCE_CLASSES, Counts
+from steering.recent import Recent
+from steering.routes.claims import Claims
+from steering.routes.reach import Reach
+from steering.settings import SteeringSettings
+from steering.signing import Signing
+from steering.titles.catalogue import Catalogue, Title
+
+EDITIONS_KEPT = 8192
+_NETWORK_BITS = {4: 24, 6: 48}
+"""Viewers of one network are sent to the same boxes."""
+_STARTS = ("hls", "dash")
+"""Manifests: each is a viewer who is about to begin."""
+_SIGNED = frozenset({"playback", "hls", "dash", "redirect"})
+"""What hands out URLs; steering answers hold none, and an explanation is for operators."""
+_DECIDED = {kind: f"steering_decisions:{kind}" for kind in DECISION_KINDS}
+_CHOSEN = {source: f"steering_first_choices:{source}" for source in SOURCE_CLASSES}
+
+
+class Decision(Struct, frozen=True):
+    """A ranking, and the network the client was found in."""
+
+    edition: Edition
+    ranking: Ranking
+    viewer: Viewer
+
+    @property
+    def title(self) -> Title:
+        """What was asked for."""
+        return self.edition.title
+
+    @property
+    def prefix(self) -> str:
+        """The longest prefix of the client that some site claims; empty: none."""
+        return str(self.viewer.prefixes[0]) if self.viewer.prefixes else ""
+
+
+class Decider:
+    """Everything a decision needs, in memory."""
+
+    def __init__(self, settings: SteeringSettings, catalogue: Catalogue, counts: Counts, signing: Signing) -> None:
+        self.settings = settings
+        self.signing = signing
+        self._origin_url, self._cdn_url = settings.origin.url.rstrip("/"), settings.origin.cdn_url.rstrip("/")
+        self.catalogue = catalogue
+        self.counts = counts
+        self.sites = {site.id: site for site in settings.site}
+        self.site_of = {entry.id: site.id for site in settings.site for entry in site.appliance}
+        self.fleet = Fleet(
+            self.site_of,
+            age_limit_s=report_age_limit_s(
+                settings.fleet.report_interval_s, settings.fleet.missed_reports_max, settings.fleet.report_grace_s
+            ),
+            return_s=settings.fleet.return_s,
+        )
+        self.reach = Reach(settings.site, settings.routes)
+        self.checks_of: Callable[[str], list[Check]] = lambda _: []
+        """The checks of a new appliance that has yet to pass them; ``StandingOrders`` knows them."""
+        self.feedback = Feedback(settings.feedback)
+        self._site_numbers = self.fleet.holders.site_numbers
+        self._racks = Racks(self.sites, self.fleet, settings.fleet)
+        self._orders = Orders(self.sites, self._site_numbers)
+        self._editions: Recent[str, Edition] = Recent(EDITIONS_KEPT)
+        self.log: DecisionLog | None = None
+        """Where a sample of the decisions that send viewers goes."""
+
+    def liveness(self, appliance: str) -> Liveness:
+        """How an appliance stands now."""
+        return self.fleet.liveness(appliance, monotonic_s())
+
+    def standing(self, appliance: str) -> Standing:
+        """How a pathway stands; what is no appliance of ours counts as gone."""
+        return self.liveness(appliance).standing if appliance in self.site_of else "gone"
+
+    def decide(
+        self,
+        title: Title,
+        client: Address,
+        *,
+        kind: str,
+        explain: bool = False,
+        playing: str = "",
+        declared: Sequence[str] = (),
+    ) -> Decision:
+        """Rank the sources of ``title`` for a client now; of one that plays, those that it knows and where it is."""
+        covering = self.reach.claims.covering(client.version, client.number)
+        if client.length < 128:
+            covering = [(length, found) for length, found in covering if length <= client.length]
+        claims = [found for _, found in covering]
+        viewer = self._viewer(client, [length for length, _ in covering], claims)
+        holders = self.fleet.holders.of_title(title.title)
+        edition = self._edition(title)
+        now_s = monotonic_s()
+        ranking = rank(
+            edition,
+            self._orders.whole(claims, viewer.home)
+            if explain
+            else self._orders.of(claims, viewer.home).holding(holders),
+            self._racks.look_for(holders, now_s, anew=explain),
+            viewer,
+            now_ns=now_ns(),
+            now_s=now_s,
+            origin_url=self.origin_of(title) if self.settings.origin.for_players else "",
+            cdn_url="" if title.origin_url else self._cdn_url,
+            appliances_max=self.settings.api.pathways_max,
+            explain=explain,
+            playing=playing,
+            declared=[name for name in declared if name in self.site_of] if declared else (),
+            token_of=self._tokens_for(title, client) if kind in _SIGNED else no_token,
+        )
+        if self.log is not None and kind in _SIGNED and self.log.samples():
+            self.log.add(self._seen(kind, title, client, viewer, ranking))
+        self.counts.add(_DECIDED[kind])
+        first = ranking.pathways[0].source_class if ranking.pathways else "none"
+        self.counts.add(_CHOSEN[first])
+        if (kind in _STARTS or playing) and ranking.pathways and ranking.pathways[0].pathway != playing:
+            self.expect(ranking.pathways[0].pathway)
+        return Decision(edition, ranking, viewer)
+
+    def expect(self, appliance: str) -> None:
+        """A viewer is on its way there."""
+        self._racks.expect(appliance, monotonic_s())
+
+    def origin_of(self, title: Title) -> str:
+        """Base URL of the origin of ``title``; empty if it has none."""
+        return title.origin_url or self._origin_url
+
+    def heard(self, appliance: str) -> None:
+        """Its report has come, or something else about it has changed: it is judged anew."""
+        self._racks.heard(appliance)
+
+    def take_quality(self, appliance: str, rows: Iterable[PrefixQuality]) -> None:
+        """Take up what players told an appliance, by the site that each client network belongs to."""
+        if not self.settings.feedback.enabled:
+            return
+        by_home: dict[str, list[PrefixQuality]] = {}
+        for row in rows:
+            address = parse_address(row.prefix.partition("/")[0])
+            if address is not None:
+                claims = [found for _, found in self.reach.claims.covering(address.version, address.number)]
+                by_home.setdefault(home_of(claims), []).append(row)
+        by_home.pop("", None)
+        self.feedback.take(appliance, by_home, monotonic_s())
+
+    def token_path(self, appliance: str, title: Title) -> str:
+        """The token for ``title`` that an appliance asks for, good from anywhere, as it stands in the path."""
+        report = self.fleet.members[appliance].report
+        return self.signing.token_path(report.keys, title.mount) if report is not None else ""
+
+    def _tokens_for(self, title: Title, client: Address) -> Callable[[tuple[str, ...]], str]:
+        """The tokens of one decision: boxes that hold the same keys share one."""
+        made: dict[tuple[str, ...], str] = {}
+        network = self.signing.network_of(client.version, client.number, client.length)
+
+        def token_of(keys: tuple[str, ...]) -> str:
+            token = made.get(keys)
+            if token is None:
+                token = made[keys] = self.signing.token_path(keys, title.mount, network)
+            return token
+
+        return token_of
+
+    def _viewer(self, client: Address, lengths: Sequence[int], claims: Sequence[Claims]) -> Viewer:
+        home = home_of(claims)
+        version, number = client.version, client.number
+        bits = 32 if version == 4 else 128
+        prefixes = [Prefix(version, length, number >> bits - length) for length in lengths]
+        region = self.sites[home].region if home else ""
+        network = f"{number >> (bits - _NETWORK_BITS[version]):x}"
+        return Viewer(home, prefixes, claims, region, network, self.feedback.of_home(home))
+
+    def _edition(self, title: Title) -> Edition:
+        edition = self._editions.get(title.title)
+        if edition is None or edition.title is not title:
+            edition = Edition(title)
+            self._editions.put(title.title, edition)
+        return edition
+
+    def _seen(self, kind: str, title: Title, client: Address, viewer: Viewer, ranking: Ranking) -> Seen:
+        """The decision with all that it was made by, as far as other sites and boxes could change it."""
+        holders = self.fleet.holders.of_title(title.title)
+        network = Prefix(client.version, _NETWORK_BITS[client.version], int(viewer.network, 16))
+        order = self._orders.of(viewer.reach, viewer.home).holding(holders)
+        look = self._racks.look_for(holders, monotonic_s())
+        made_by = seen_sites(self._edition(title), order, look, self._load_of)
+        return seen_of(ranking, title, viewer, made_by, at_ns=now_ns(), kind=kind, network=str(network))
+
+    def _load_of(self, appliance: str) -> Load:
+        report = self.fleet.members[appliance].report
+        return report.load if report is not None else NO_LOAD

@@ -1,0 +1,85 @@
+"""Why a source stands where it does, put into words only where they are told. Pure."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from steering.decision.candidates import Fit, Viewer
+from steering.decision.order import RankedSite
+
+
+class Why(Protocol):
+    """Why a source stands where it does."""
+
+    def text(self) -> str:
+        """In words."""
+
+
+class Said(Struct, frozen=True):
+    """Reasons that are the same for every viewer."""
+
+    words: str
+
+    def text(self) -> str:
+        """In words."""
+        return self.words
+
+
+CDN = Said("a commercial CDN: for those whom no appliance has room for")
+ORIGIN = Said("last resort: the origin holds everything")
+AGAIN = Said("the same once more: players give up without a second pathway")
+
+
+class Reasons(Struct, frozen=True, gc=False):
+    """Why an appliance stands where it does.
+
+    Attributes:
+        before: How many stand before it.
+        fit: Itself.
+        wanted: How many assets the title has.
+        viewer: Whom it is offered.
+        places: What was said of a site already; shared by the pathways of a ranking.
+        now_s: The clock that ``Candidate.heard`` goes by.
+    """
+
+    before: int
+    fit: Fit
+    wanted: int
+    viewer: Viewer
+    places: dict[str, str]
+    now_s: float
+
+    def text(self) -> str:
+        """In words."""
+        fit, viewer = self.fit, self.viewer
+        candidate, site = fit.candidate, fit.ranked.site.id
+        count, wanted = len(fit.holds), self.wanted
+        holds = "holds it whole" if count == wanted else f"holds {count} of its {wanted} assets"
+        number = f"number {self.before + 1}" if self.before else "nearest"
+        where = self.places.get(site)
+        if where is None:
+            where = self.places[site] = _place(fit.ranked, viewer)
+        takes = _takes(fit, viewer) if candidate.share < 1.0 or viewer.slowed else ""
+        return f"{number}: {where}; {holds}; {candidate.why(self.now_s)}{takes}"
+
+
+def _takes(fit: Fit, viewer: Viewer) -> str:
+    candidate = fit.candidate
+    slowed = viewer.slowed.get(candidate.appliance)
+    told = f"; {slowed.why}" if slowed is not None else ""
+    left = candidate.share * viewer.left_of(candidate.appliance)
+    full = f"{candidate.full}: " if candidate.full else ""
+    return told if left >= 1 else f"{told}; {full}takes {left:.0%} of its viewers"
+
+
+def _place(ranked: RankedSite, client: Viewer) -> str:
+    site, away = ranked.site, ranked.distance_km
+    claim = client.reach[ranked.reach].of_site(site.id) if ranked.reach >= 0 else None
+    if claim is not None:
+        reach = f"client in its prefix {client.prefixes[ranked.reach]} {claim.path}"
+    else:
+        reach = "serves any client"
+    place = f"{away:.0f} km from {client.home}" if away is not None else "client in no prefix"
+    return f"{site.class_} site {site.id}: {reach}, {place}"

@@ -1,0 +1,25 @@
+"""Who may be served a title, from where, and since when. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from steering.settings import Site
+from steering.titles.catalogue import Title
+
+
+def bar(title: Title, region: str, now_ns: int) -> str:
+    """Why nobody may serve ``title`` to a client in ``region`` now, or an empty string."""
+    if title.released_at_ns > now_ns:
+        released = datetime.fromtimestamp(title.released_at_ns / 1e9, tz=UTC)
+        return f"not released before {released:%Y-%m-%dT%H:%M:%SZ}"
+    if title.regions and region not in title.regions:
+        return f"no rights in {region or 'a client region that is not known'}; granted: {', '.join(title.regions)}"
+    return ""
+
+
+def barred_there(title: Title, site: Site) -> str:
+    """Why nobody may serve ``title`` from ``site``, or an empty string."""
+    if title.regions and site.region not in title.regions:
+        return f"its site {site.id} is in {site.region or 'no known region'}: no rights there"
+    return ""

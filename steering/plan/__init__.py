@@ -1,0 +1,1 @@
+"""What each site is to hold: demand, its forecast, placement, the nightly plans and from whom to fetch them."""

@@ -1,0 +1,277 @@
+"""Desks in processes of their own, which share what is expected of tomorrow: the sites of a large fleet side by side.
+
+NumPy lets threads run side by side only in part, and who answers viewers would wait for them. What the desks share lies
+once in memory that has no name and goes with the last that has it. A desk that is lost leaves its site to another; what
+fails at a desk fails where it was asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+
+import steering
+from oca.common.errors import SteeringError
+from oca.common.log import get_logger
+from steering.plan.desk import Asked, Done
+from steering.plan.desk_messages import Begin, Land, Places, Work
+from steering.plan.forecast import Ints
+from steering.plan.ground import Ground, Terms
+from steering.plan.tomorrow import Tomorrow
+
+_ALIGNED_BYTES = 64
+ANSWER_S_MAX = 120.0
+"""A site takes some 40 ms of a processor: whoever needs 3,000 times that hangs or was stopped."""
+_END_S_MAX = 5.0
+_HOME = str(Path(steering.__file__).parents[1])
+_log = get_logger("plans")
+
+
+class Desks:
+    """Some processes; each plans one site at a time, for whichever thread asks."""
+
+    def __init__(
+        self,
+        count: int,
+        tomorrow: Tomorrow,
+        terms: Terms,
+        *,
+        names: str,
+        now_ns: int,
+        ground_of: Callable[[str], Ground],
+        places_of: Callable[[str], Ints],
+    ) -> None:
+        """Start them.
+
+        Args:
+            count: How many.
+            tomorrow: What is expected; it is copied.
+            terms: The operator's.
+            names: Stands for the names of the shelf.
+            now_ns: When.
+            ground_of: What holds in a region.
+            places_of: Where on the shelf the assets of a list of names stand.
+
+        Raises:
+            SteeringError: There is no memory or no process to be had.
+        """
+        self._ground_of, self._places_of = ground_of, places_of
+        self._idle: SimpleQueue[_Process | None] = SimpleQueue()
+        self._lock = Lock()
+        self._ended, self._why_ended = False, "a site could not be planned"
+        self._processes: list[_Process] = []
+        with ExitStack() as stack:
+            try:
+                memory = os.memfd_create("oca-plan")
+                stack.callback(os.close, memory)
+                pickled, parts = _shared(tomorrow.without_names(), memory)
+                begin = Begin(pickled, parts, terms, names, now_ns)
+                for _ in range(count):
+                    self._processes.append(_Process(memory))
+            except OSError as error:
+                self.close()
+                raise SteeringError(
+                    f"no process that plans can be started: {error.strerror or error}",
+                    remedy="see how much memory is free, or set plan.processes = 1",
+                ) from None
+        self._left = count
+        for each in self._processes:
+            try:
+                each.begin(begin)
+            except _LostError as lost:
+                self._lose(each, f"a process that began {lost}")
+            else:
+                self._idle.put(each)
+
+    def __enter__(self) -> Desks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the processes."""
+        return [each.pid for each in self._processes]
+
+    def done(self, asked: Asked) -> Done:
+        """Have a site planned, once a desk is free.
+
+        Raises:
+            SteeringError: No desk is left.
+            Exception: What planning it raises, by whichever desk.
+        """
+        land = self._ground_of(asked.region)
+        places = self._places_of(asked.kept.names) if asked.kept is not None else None
+        while (desk := self._idle.get()) is not None:
+            try:
+                found = desk.plan(asked, land, places)
+            except _LostError as lost:
+                self._lose(desk, f"a process that planned {asked.site} {lost}")
+                continue
+            except BaseException as error:
+                desk.kill()  # what it is asked next it might answer with this site
+                self._lose(desk, f"a process that planned {asked.site} was left: {type(error).__name__}: {error}")
+                raise
+            self._idle.put(desk)
+            if isinstance(found, Exception):
+                raise found
+            return found
+        self._idle.put(None)
+        raise SteeringError(
+            f"planning ended before all sites were planned: {self._why_ended}",
+            remedy="see how much memory is free, or set plan.processes lower; it is tried again",
+        )
+
+    def end(self) -> None:
+        """Have them end, and whoever waits for one of them told so."""
+        self._ended = True
+        self._idle.put(None)
+        for each in self._processes:
+            each.hang_up()
+
+    def close(self) -> None:
+        """The same, and wait for it."""
+        self.end()
+        for each in self._processes:
+            each.close()
+
+    def _lose(self, desk: _Process, why: str) -> None:
+        with self._lock:
+            self._left -= 1
+            if not self._ended:
+                self._why_ended = why
+                _log.warning("one of the processes that plan is lost", why=why, left=self._left)
+            if not self._left:
+                self._idle.put(None)
+
+
+class _LostError(Exception):
+    """A process is there no more, or as good as that."""
+
+
+class _Process:
+    """One desk's process, and what it has been told."""
+
+    def __init__(self, memory: int) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            # -P and PYTHONPATH: it runs the code that this process runs, wherever that was started.
+            self._process = subprocess.Popen(  # noqa: S603 - our own
+                [sys.executable, "-P", "-m", "steering.plan.desk_process", str(theirs.fileno()), str(memory)],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_HOME, os.environ.get("PYTHONPATH")]))},
+                pass_fds=(theirs.fileno(), memory),
+                # Ctrl-C is for who planning is done for. A session of its own would make niceness void: that counts
+                # among the processes of a session alone (autogroup, sched(7)).
+                process_group=0,
+            )
+            self._socket = ours.dup()
+            self._talk: Connection[object, object] = Connection(ours.detach())
+        self.answer_within(ANSWER_S_MAX)
+        self.pid = self._process.pid
+        self._regions: list[str] = []
+        self._names: set[str] = set()
+
+    def answer_within(self, seconds: float) -> None:
+        """Neither taking a message nor answering may take longer."""
+        limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))  # struct timeval, socket(7)
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, limit)
+        self._answer_s_max = seconds
+
+    def begin(self, begin: Begin) -> None:
+        """Say what is expected.
+
+        Raises:
+            _LostError: It is lost; why.
+        """
+        self._said(lambda: self._talk.send(begin))
+
+    def plan(self, asked: Asked, land: Ground, places: Ints | None) -> Done | Exception:
+        """A site's plan, or what planning it raised; it is told what it does not have yet.
+
+        Raises:
+            _LostError: It is lost; why.
+        """
+        new_land, new_places = None, None
+        if asked.region not in self._regions:
+            self._regions = self._regions[-1:]  # sites come region by region, but two may take turns where one ends
+            new_land = Land(asked.region, land, tuple(self._regions))
+            self._regions.append(asked.region)
+        if places is not None and asked.kept is not None and asked.kept.names not in self._names:
+            new_places = Places(asked.kept.names, places)
+            self._names.add(asked.kept.names)
+        self._said(lambda: self._talk.send(Work(new_land, new_places, asked)))
+        found = self._said(self._talk.recv)
+        if isinstance(found, MemoryError):
+            self.kill()
+            raise _LostError("ran out of memory")
+        if isinstance(found, Exception):
+            self._regions, self._names = [], set()  # what of it was taken in is not known
+        elif not isinstance(found, Done):
+            raise TypeError(found)
+        return found
+
+    def hang_up(self) -> None:
+        """Have it end once it has done what it does; who waits for its answer waits no more."""
+        with suppress(OSError):  # it has ended, or has been closed
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def ended(self) -> int:
+        """Have it end: at once, if it does not by itself. With which status it did, as subprocess has it."""
+        self.hang_up()
+        try:
+            return self._process.wait(_END_S_MAX)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._process.wait()
+
+    def close(self) -> None:
+        """The same, once no thread plans by it any more."""
+        self.ended()
+        self._talk.close()
+        self._socket.close()
+
+    def _said(self, say: Callable[[], object]) -> object:
+        try:
+            return say()
+        except BlockingIOError:
+            self.kill()
+            raise _LostError(f"gave no answer for {self._answer_s_max:g} s") from None
+        except (EOFError, OSError):
+            status = self.ended()
+            raise _LostError(
+                f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+            ) from None
+
+
+def _shared(tomorrow: Tomorrow, memory: int) -> tuple[bytes, Sequence[tuple[int, int]]]:
+    """Pickled, and where in the memory its columns were put."""
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(tomorrow, protocol=5, buffer_callback=buffers.append)
+    parts, end = [], 0
+    for each in buffers:
+        raw = each.raw()
+        parts.append((end, raw.nbytes))
+        at = end
+        while at < end + raw.nbytes:
+            at += os.pwrite(memory, raw[at - end :], at)
+        end += -(-raw.nbytes // _ALIGNED_BYTES) * _ALIGNED_BYTES
+    os.ftruncate(memory, max(end, 1))
+    return pickled, parts

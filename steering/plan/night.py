@@ -1,0 +1,146 @@
+"""One night's planning: what it goes by is read from the state once, then sites are planned as they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oca.common.messages import FillPlan
+from steering.plan.desk import Asked, Desk, Done, Made
+from steering.plan.desks import Desks
+from steering.plan.evidence import DAY_NS
+from steering.plan.forecast import Floats, Ints
+from steering.plan.ground import Ground, Terms, ground
+from steering.plan.kept_plan import KeptPlan, fill_plan
+from steering.plan.placement import Box
+from steering.plan.shelf import name_hash
+from steering.plan.store import PlanStore
+from steering.plan.tomorrow import Tomorrow
+from steering.settings import Site, SteeringSettings
+from steering.state.store import StateReader, StateStore
+from steering.titles.catalogue import Catalogue
+
+SAVED_NIGHTS = 14
+
+
+class Night:
+    """All that one night's planning goes by; sites are planned as they are asked for."""
+
+    def __init__(self, state: StateStore, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int) -> None:
+        """Read what there is.
+
+        Raises:
+            SteeringError: Past demand cannot be read.
+        """
+        self._state, self._settings, self._now_ns = state, settings, now_ns
+        self._boxes = {site.id: found for site in sites if (found := _boxes(state, settings, site))}
+        self.sites = [site for site in sites if site.id in self._boxes]
+        self._tomorrow = Tomorrow(state, settings, list(self._boxes), now_ns=now_ns)
+        self.shelf, self.aside = self._tomorrow.shelf, self._tomorrow.aside
+        self._plans = PlanStore(state)
+        of = settings.plan
+        self._terms = Terms(of.payback_days, np.inf, of.hot_share, of.ladders == "whole", of.pinned, of.banned)
+        self._desk = Desk(self._tomorrow, self._terms, now_ns=now_ns)
+        self._ground: dict[str, Ground] = {}
+        self._moved: dict[str, Ints] = {}
+        self._moving = Lock()
+
+    def yesterday(self, site: str) -> tuple[NDArray[np.int32], Floats] | None:
+        """As ``Tomorrow.yesterday``."""
+        return self._tomorrow.yesterday(site)
+
+    def prepare(self, sites: Sequence[Site]) -> None:
+        """Reckon what these sites share, so that they can be planned side by side; let go of what only others share."""
+        regions = {site.region for site in sites}
+        self._desk.leave_ground(but=regions)
+        for region in regions:
+            self._desk.take_ground(region, self._ground_of(region))
+
+    def plan(self, site: Site) -> Made:
+        """Decide what a site holds, for which it is prepared."""
+        asked = self._asked(site)
+        if asked.kept is not None:
+            self._desk.take_places(asked.kept.names, self.places_of(asked.kept.names))
+        return self._desk.made(asked)
+
+    def done(self, site: Site, names: str, desks: Desks | None) -> Done:
+        """The same as it is kept, by processes if there are any; ``names`` stands for those of the shelf."""
+        if desks is not None:
+            return desks.done(self._asked(site))
+        return self._desk.done(self.plan(site), names)
+
+    def desks(self, count: int, names: str) -> Desks:
+        """Processes that plan its sites; from then on they alone do, and what is expected lies there alone."""
+        desks = Desks(
+            count,
+            self._tomorrow,
+            self._terms,
+            names=names,
+            now_ns=self._now_ns,
+            ground_of=self._ground_of,
+            places_of=self.places_of,
+        )
+        del self._desk, self._tomorrow
+        return desks
+
+    def _asked(self, site: Site) -> Asked:
+        """What there is to know of a site before it is planned."""
+        boxes = self._boxes[site.id]
+        nightly = self._settings.plan.nightly_ratio * sum(box.space_bytes for box in boxes)
+        saved, kept = self._state.get(f"allowed/{site.id}"), self._plans.kept(site.id)
+        since = float(saved) + nightly * _night_since(kept, self._now_ns) if saved is not None else np.inf
+        capacities = {box.name: _capacity(self._state, box.name) for box in boxes}
+        return Asked(site.id, site.region, boxes, capacities, min(since, SAVED_NIGHTS * nightly), kept)
+
+    def _ground_of(self, region: str) -> Ground:
+        """What holds in a region; of two at most it is at hand."""
+        with self._moving:
+            if region not in self._ground:
+                found = ground(self.shelf, region, self._terms, now_ns=self._now_ns)
+                self._ground = dict([*self._ground.items()][-1:]) | {region: found}
+            return self._ground[region]
+
+    def fill_plans(self, made: Made, catalogue: Catalogue) -> dict[str, FillPlan]:
+        """The plans of a site's boxes, by appliance."""
+        kept, names = self._desk.kept(made, ""), list(self.shelf.place)
+        return {box: fill_plan(kept, box, names, catalogue.assets, catalogue.titles) for box in kept.boxes}
+
+    def places_of(self, names: str) -> Ints:
+        """Where on the shelf the assets of a list of names stand; -1: they are gone. Made once, whoever asks."""
+        with self._moving:
+            if names not in self._moved:
+                listed, place = self._plans.names(names), self.shelf.place
+                is_same = listed == list(place)
+                found = range(len(place)) if is_same else [place.get(name, -1) for name in listed]
+                self._moved[names] = np.array(found, np.int64)
+            return self._moved[names]
+
+
+def _night_since(kept: KeptPlan | None, now_ns: int) -> float:
+    """The part of a night's moves that has come since a site's last plan: a planning that is tried again, or asked for
+    by hand, brings no more of them than the night does.
+    """
+    if kept is None or kept.made_at_ns > now_ns:  # the clock was ahead, or is behind
+        return 1.0
+    return min((now_ns - kept.made_at_ns) / DAY_NS, 1.0)
+
+
+def _boxes(state: StateReader, settings: SteeringSettings, site: Site) -> list[Box]:
+    """The site's appliances whose capacity is known."""
+    return [
+        Box(
+            entry.id,
+            name_hash(entry.id),
+            settings.plan.capacity_ratio * _capacity(state, entry.id),
+            entry.egress_bits_per_s / 8 if entry.egress_bits_per_s else np.inf,
+        )
+        for entry in site.appliance
+        if state.get(f"capacity/{entry.id}") is not None
+    ]
+
+
+def _capacity(state: StateReader, appliance: str) -> int:
+    return int(state.get(f"capacity/{appliance}") or b"0")

@@ -1,0 +1,194 @@
+"""Answers made of a ranking: playback, the steering lists of players, and where each asset is to be had."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Struct
+
+from oca.common.standing import Standing
+from steering.api.messages import Device, PathwayAnswer, PlaybackAnswer, Protocol, RejectedAnswer, SteeringAnswer
+from steering.decision.edition import Edition, Entry, escaped
+from steering.decision.ranking import Pathway, Ranking
+from steering.players.device import ANY
+from steering.settings_check import CDN_PATHWAY, ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY, RESERVED_PATHWAYS
+from steering.titles.catalogue import Title
+
+DECLARED_MAX = 32
+STEERING_VERSION = 1
+_NOTHING_MORE = b'"rejected":[],"assets":{}}'
+_encode = msgspec.json.Encoder().encode
+_PATHWAY_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def source_of(asset: str, pathways: Sequence[Pathway], index: int) -> Pathway:
+    """Who serves ``asset`` to a player on pathway ``index``: itself, else the next that holds it.
+
+    Earlier ones come last: a player on this pathway has probably left them for a reason.
+    """
+    for pathway in (*pathways[index:], *pathways[:index]):
+        if pathway.has(asset):
+            return pathway
+    return pathways[index]
+
+
+def pathway_answers(ranking: Ranking) -> list[PathwayAnswer]:
+    """The pathways as told outside."""
+    return [
+        PathwayAnswer(
+            pathway=pathway.pathway,
+            url=pathway.url,
+            source_class=pathway.source_class,
+            site=pathway.site,
+            distance_km=round(pathway.distance_km, 1) if pathway.distance_km is not None else None,
+            why=pathway.why,
+        )
+        for pathway in ranking.pathways
+    ]
+
+
+def rejected_answers(ranking: Ranking) -> list[RejectedAnswer]:
+    """Who lost, as told outside."""
+    return [RejectedAnswer(pathway=lost.pathway, why=lost.why) for lost in ranking.rejected]
+
+
+class Asking(Struct, frozen=True):
+    """Who asks for playback.
+
+    Attributes:
+        client: The viewer's address, and ``client_from`` how it is known.
+        prefix: The longest prefix that holds it, and ``site`` where it belongs.
+        base_url: How it reaches this service, and ``query`` what it says again to its manifests.
+        device: What will play it, and ``wanted`` the assets that this can play; None: all.
+    """
+
+    client: str
+    client_from: str
+    prefix: str
+    site: str
+    base_url: str
+    query: str
+    device: Device = ANY
+    wanted: frozenset[str] | None = None
+
+
+def playback_answer(edition: Edition, ranking: Ranking, asking: Asking) -> PlaybackAnswer:
+    """The answer of ``POST /v1/playback``."""
+    urls = _asset_urls(edition.title, ranking.pathways, asking.wanted)
+    return _playback(edition.title, ranking, asking, rejected_answers(ranking), urls)
+
+
+def playback_body(edition: Edition, ranking: Ranking, asking: Asking) -> bytes:
+    """``playback_answer`` in JSON; the URLs, nine tenths of it, are put together as text."""
+    sources = [
+        (escaped(pathway.url) + pathway.token_path, pathway.holds)  # in a token is nothing that JSON escapes
+        for pathway in ranking.pathways
+        if pathway.pathway != ORIGIN_RETRY_PATHWAY
+    ]
+    whole = all(holds is None or len(holds) == len(edition.whole) for _, holds in sources)
+    bases = [base for base, _ in sources]
+    if whole and bases and asking.wanted is None:
+        said = [entry.opens + entry.between.join(bases) + entry.closes for entry in edition.entries()]
+    else:
+        said = [_urls(entry, sources) for entry in edition.entries() if _is_wanted(entry.asset, asking)]
+    told = _encode(_playback(edition.title, ranking, asking, [], {})).removesuffix(_NOTHING_MORE)
+    return b'%b"rejected":%b,"assets":{%b}}' % (told, _encode(ranking.rejected), ",".join(said).encode())
+
+
+def _urls(entry: Entry, sources: Sequence[tuple[str, frozenset[str] | None]]) -> str:
+    bases = [base for base, holds in sources if holds is None or entry.asset in holds]
+    return entry.opens + entry.between.join(bases) + entry.closes if bases else entry.opens[:-1] + "]"
+
+
+def _is_wanted(asset: str, asking: Asking) -> bool:
+    return asking.wanted is None or asset in asking.wanted
+
+
+def _playback(
+    title: Title, ranking: Ranking, asking: Asking, rejected: list[RejectedAnswer], assets: dict[str, list[str]]
+) -> PlaybackAnswer:
+    suffix = f"?{asking.query}" if asking.query else ""
+    manifests = f"{asking.base_url}/v1/playback/{title.title}"
+    is_played, device = bool(ranking.pathways), asking.device
+    return PlaybackAnswer(
+        title=title.title,
+        name=title.name,
+        client=asking.client,
+        client_from=asking.client_from,
+        prefix=asking.prefix,
+        site=asking.site,
+        hls_url=f"{manifests}/master.m3u8{suffix}" if is_played and _reads(device, "hls") else "",
+        dash_url=f"{manifests}/manifest.mpd{suffix}"
+        if is_played and title.mpd is not None and _reads(device, "dash")
+        else "",
+        pathways=pathway_answers(ranking),
+        rejected=rejected,
+        assets=assets,
+    )
+
+
+def _reads(device: Device, protocol: Protocol) -> bool:
+    return not device.protocols or protocol in device.protocols
+
+
+def _asset_urls(title: Title, pathways: Sequence[Pathway], wanted: frozenset[str] | None) -> dict[str, list[str]]:
+    """Asset → its first object's URLs, best first."""
+    assets = [item for item in title.assets if wanted is None or item.asset in wanted]
+    sources = [(pathway.base, pathway.holds) for pathway in pathways if pathway.pathway != ORIGIN_RETRY_PATHWAY]
+    return {
+        asset.asset: [base + asset.entry for base, holds in sources if holds is None or asset.asset in holds]
+        for asset in assets
+    }
+
+
+def steering_url(base_url: str, protocol: str, title: str, pathways: Sequence[Pathway], query: str) -> str:
+    """The address a player polls: it carries all that the answer needs, so any instance can give it."""
+    declared = ",".join(pathway.pathway for pathway in pathways)
+    asked = urlencode({"title": title, "pathways": declared}, safe=",")
+    return f"{base_url}/steer/{protocol}?{asked}" + (f"&{query}" if query else "")
+
+
+def declared_pathways(text: str) -> list[str]:
+    """The pathway ids of a steering URL, without doubles and without what is no id."""
+    found = [part for part in text[: DECLARED_MAX * 64].split(",") if _PATHWAY_ID.fullmatch(part)]
+    return list(dict.fromkeys(found))[:DECLARED_MAX]
+
+
+def playing_from(said: str) -> str:
+    """The pathway that a player is on, by what it says: an id, or a list in quotes; empty where it is none."""
+    first = said[:128].strip('"').partition(",")[0]
+    return first if _PATHWAY_ID.fullmatch(first) else ""
+
+
+def steering_answer(
+    declared: Sequence[str], ranking: Ranking | None, standing_of: Callable[[str], Standing], *, ttl_s: int
+) -> SteeringAnswer:
+    """Put the declared pathways in order: ranked ones, then those serving out, the origin, then what is out.
+
+    The CDN stands before those that have no room for this viewer. An appliance not heard of since steering started
+    keeps its place before both. Undeclared pathways never appear, save to fill a list that would be shorter than two:
+    players skip ids that they do not know.
+    """
+    ranked = [pathway.pathway for pathway in ranking.pathways] if ranking is not None else []
+    known = list(declared) or ranked
+    places = {pathway: place for place, pathway in enumerate(ranked)}
+    cdn_at = places.get(CDN_PATHWAY, len(ranked))
+
+    def order(item: tuple[int, str]) -> tuple[int, int]:
+        index, pathway = item
+        if pathway in RESERVED_PATHWAYS:
+            return {CDN_PATHWAY: (2, 0), ORIGIN_PATHWAY: (5, 0)}.get(pathway, (5, 1))
+        if pathway in places:
+            return (0 if places[pathway] < cdn_at else 3, places[pathway])
+        # 6: up, but not for this viewer, as when it no longer holds the title.
+        group = {"unknown": 1, "draining": 4, "up": 6}.get(standing_of(pathway), 7)
+        return (group, index)
+
+    priority = [pathway for _, pathway in sorted(enumerate(known), key=order)]
+    for spare in (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY):
+        if len(priority) < 2 and spare not in priority:
+            priority.append(spare)
+    return SteeringAnswer(version=STEERING_VERSION, ttl=ttl_s, pathway_priority=priority)

@@ -1,0 +1,150 @@
+"""Who says that a prefix is near, and whose word goes first. Pure.
+
+Sets of claims are few and shared by many prefixes, so each is put in order once, by BGP's own rules (RFC 4271
+§9.1.2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from oca.common.routes import PathAttributes, end_ases, path_length
+from steering.recent import Recent
+from steering.settings import Site
+
+SHAPES_KEPT = 16384
+_whose = itemgetter(0, 1)
+_ORIGIN_RANK = {"IGP": 0, "EGP": 1, "Incomplete": 2}
+
+
+Shape = tuple[tuple[int, str], ...]
+"""Sites with their ranks."""
+
+
+class Claim(NamedTuple):
+    """One site's word for a prefix: an appliance that hears it by BGP, or (``appliance`` empty) the site's own list."""
+
+    site: str
+    appliance: str
+    attributes: PathAttributes | None
+
+    @property
+    def path(self) -> str:
+        """The way in words."""
+        if self.attributes is None:
+            return "by the site's own list"
+        said = self.attributes
+        parts = [f"AS path {said.as_path}" if said.as_path else "the ISP's own", f"local-pref {said.local_pref}"]
+        parts += [f"origin {said.origin}"] * (said.origin != "IGP") + [f"MED {said.med}"] * (said.med > 0)
+        return f"by BGP, {', '.join(parts)}"
+
+
+class Claims:
+    """All claims to a prefix, compared by identity.
+
+    ``ranked``: the best of each site with its rank, equals sharing one.
+    ``conflict`` says why nobody's counts, where two ISPs claim the prefix for origins of their own.
+    """
+
+    __slots__ = ("__weakref__", "conflict", "members", "ranked", "shape")
+
+    def __init__(self, members: tuple[Claim, ...], isp_of: Mapping[str, str]) -> None:
+        self.members = members
+        one = _one_word(members)
+        self.conflict = "" if one is not None else _conflict(members, isp_of)
+        self.ranked: tuple[tuple[int, Claim], ...] = ((0, one),) if one is not None else ()
+        if one is None and not self.conflict:
+            self.ranked = tuple(_ranked(members))
+        self.shape: Shape = tuple((rank, claim.site) for rank, claim in self.ranked)
+        """All that the order of sites depends on: many sets have one shape."""
+
+    @classmethod
+    def of_shape(cls, shape: Shape) -> Claims:
+        """As far as a record of their order tells, in which nothing is said of the ways."""
+        claims = cls((), {})
+        claims.shape = shape
+        claims.ranked = tuple((rank, Claim(site, "", None)) for rank, site in shape)
+        return claims
+
+    def of_site(self, site: str) -> Claim | None:
+        """The best claim of a site; None: it has none that counts."""
+        return next((claim for _, claim in self.ranked if claim.site == site), None)
+
+
+class ClaimSets:
+    """Every set of claims that some prefix has, made once."""
+
+    def __init__(self, sites: Iterable[Site]) -> None:
+        self.isp_of = {site.id: site.isp or site.id for site in sites}
+        self._sets: WeakValueDictionary[tuple[Claim, ...], Claims] = WeakValueDictionary()
+        self._shapes: Recent[Shape, Shape] = Recent(SHAPES_KEPT)
+
+    def __len__(self) -> int:
+        return len(self._sets)
+
+    def of(self, members: Iterable[Claim]) -> Claims:
+        """The set of these claims."""
+        key = tuple(members)
+        if len(key) > 1:
+            key = tuple(sorted(key, key=_whose))
+        found = self._sets.get(key)
+        if found is None:
+            found = self._sets[key] = Claims(key, self.isp_of)
+            shape = self._shapes.get(found.shape)
+            if shape is None:
+                self._shapes.put(found.shape, found.shape)
+            else:
+                found.shape = shape
+        return found
+
+
+def _one_word(members: Sequence[Claim]) -> Claim | None:
+    """The claim that stands for all, where boxes of one site say the same, as they mostly do; else None."""
+    for first in members[:1]:
+        if all(member.site == first.site and member.attributes is first.attributes for member in members):
+            return first
+    return None
+
+
+def _ranked(members: Sequence[Claim]) -> Iterable[tuple[int, Claim]]:
+    best: dict[str, Claim] = {}
+    for claim in sorted(members, key=_preference):
+        best.setdefault(claim.site, claim)
+    rank = 0
+    for _, equals in groupby(best.values(), key=_preference):
+        group = list(equals)
+        # MEDs of two neighbours say nothing about each other (RFC 4271 §9.1.2.2 c).
+        comparable = len({end_ases(claim.attributes.as_path)[0] if claim.attributes else "" for claim in group}) == 1
+        by_med = sorted(group, key=lambda claim: (_med(claim) if comparable else 0, claim.site))
+        for _, same in groupby(by_med, key=lambda claim: _med(claim) if comparable else 0):
+            yield from ((rank, claim) for claim in same)
+            rank += 1
+
+
+def _preference(claim: Claim) -> tuple[int, int, int, int]:
+    """What an operator wrote goes first; then local-pref, path length, origin."""
+    said = claim.attributes
+    if said is None:
+        return (0, 0, 0, 0)
+    return (1, -said.local_pref, path_length(said.as_path), _ORIGIN_RANK[said.origin])
+
+
+def _med(claim: Claim) -> int:
+    return claim.attributes.med if claim.attributes is not None else 0
+
+
+def _conflict(members: Sequence[Claim], isp_of: Mapping[str, str]) -> str:
+    origins: dict[str, set[str]] = {}
+    for claim in members:
+        if claim.attributes is None:
+            return ""  # the operator has settled it
+        isp = isp_of[claim.site]
+        origins.setdefault(isp, set()).add(end_ases(claim.attributes.as_path)[1] or isp)
+    if len(origins) < 2 or len(set().union(*origins.values())) < 2:
+        return ""
+    said = " and ".join(f"{isp} (origin {', '.join(sorted(names))})" for isp, names in sorted(origins.items()))
+    return f"claimed by two ISPs for origins of their own: {said}"

@@ -1,0 +1,1 @@
+"""What exists: packaged titles read, digested and kept in the catalogue."""
