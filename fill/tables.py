@@ -195,8 +195,8 @@ class S3Table(Table, frozen=True):
 
 
 class LadderTable(Table, frozen=True):
-    """From whom an asset is fetched: peers of the cluster, then other clusters (tier), then the origin. Steering
-    names a few appliances of a cluster an asset's fill masters; the others wait for these to bring it.
+    """From whom an asset is fetched: peers of the site, then other sites (tier), then the origin. Steering
+    names a few appliances of a site an asset's fill masters; the others wait for these to bring it.
     """
 
     peer_wait_s: Annotated[
@@ -213,7 +213,7 @@ class LadderTable(Table, frozen=True):
         Meta(
             ge=0,
             le=86_400,
-            description="Then so long for another cluster to have it, before the origin is asked; masters, too.",
+            description="Then so long for another site to have it, before the origin is asked; masters, too.",
             extra={"unit": "seconds"},
         ),
     ] = 0.0
