@@ -13,6 +13,7 @@ from oca.common.clock import monotonic_s
 
 LOOK_S_MAX = 1.5
 """So much counts between two looks at most: whoever looks once a second and comes later got no processor either."""
+TASKS = Path("/proc/self/task")
 _RUNNABLE = b"R"
 
 
@@ -25,14 +26,14 @@ class Standing(NamedTuple):
 
 def standing_of(thread: int) -> Standing:
     """How the thread of that native id stands (proc(5), ``stat`` and ``schedstat``); asleep where nothing tells."""
-    folder = Path(f"/proc/self/task/{thread}")
+    folder = TASKS / str(thread)
     try:
         state = (folder / "stat").read_bytes().rpartition(b")")[2].split(maxsplit=1)[0]
-    except OSError:  # it has ended
+    except (OSError, IndexError):  # it has ended, or the system does not say
         return Standing(runnable=False, processor_s=0.0)
     try:
         ran_ns, waited_ns, _ = map(int, (folder / "schedstat").read_bytes().split())
-    except OSError:  # a kernel without SCHED_INFO
+    except (OSError, ValueError):  # a kernel without SCHED_INFO, a container that shows an empty file
         ran_ns = waited_ns = 0
     return Standing(state == _RUNNABLE, (ran_ns + waited_ns) / 1e9)
 

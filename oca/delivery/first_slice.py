@@ -10,6 +10,7 @@ from typing import Protocol
 
 from oca.delivery.lane import Outcome
 from oca.delivery.lookup import Found
+from oca.delivery.readahead import SLICE_BYTES
 from oca.delivery.service import Service
 from oca.delivery.transport import Transport
 from oca.http1.request import Request
@@ -55,7 +56,7 @@ def read_first(
         while outcome == "ready":
             first, length = next(slices, (0, 0))
             if not length:
-                if not reply.first and not reply.pieces:
+                if not (reply.first or reply.pieces) and reply.length >= min(found.size, SLICE_BYTES):
                     found.epoch = service.reads.epoch_for(found.pack)
                     if found.epoch >= 0:
                         service.lookup.take_in(found)

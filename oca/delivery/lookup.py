@@ -154,6 +154,9 @@ class Lookup:
     def keep(self, found: Found) -> None:
         """Have it at hand for whoever asks next."""
         path = found.path
+        before = self.kept.get(path)
+        if before is not None:
+            self._small_bytes_left += len(before.text)
         found.text = b""  # what was kept before counts no more
         if len(self.kept) >= KEPT_MAX:
             self.drop()

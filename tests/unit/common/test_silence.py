@@ -2,6 +2,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from oca.common.silence import LOOK_S_MAX, Silence, Standing, is_starved, standi
 from tests.waiting import wait_until
 
 BLOCK = bytes(2**22)
+SCHEDSTAT = Path("/proc/self/schedstat")
+"""Not in every container; and zeros where the kernel counts nothing."""
 
 
 @contextmanager
@@ -34,10 +37,32 @@ def thread_that(*, computes: bool) -> Iterator[int]:
 
 def test_standing_tells_thread_that_computes_from_one_that_sleeps() -> None:
     with thread_that(computes=True) as busy, thread_that(computes=False) as asleep:
-        wait_until(lambda: standing_of(busy).processor_s > 0.1 and not standing_of(asleep).runnable)
-        wait_until(lambda: is_starved(busy))
-        assert standing_of(asleep).processor_s < standing_of(busy).processor_s
-        assert not is_starved(asleep)
+        wait_until(lambda: is_starved(busy) and not is_starved(asleep))
+        if SCHEDSTAT.exists() and any(map(int, SCHEDSTAT.read_text().split())):
+            wait_until(lambda: standing_of(busy).processor_s > 0.1)
+            assert standing_of(asleep).processor_s < standing_of(busy).processor_s
+
+
+@pytest.mark.parametrize(
+    ("stat", "schedstat", "standing"),
+    [
+        ("7 (a) b) R 1 1", "1000000000 500000000 9", Standing(runnable=True, processor_s=1.5)),
+        ("7 (a) D 1 1", "1000000000 500000000 9", Standing(runnable=False, processor_s=1.5)),
+        ("7 (a) R 1 1", "", Standing(runnable=True, processor_s=0.0)),  # as some containers show it
+        ("7 (a) R 1 1", None, Standing(runnable=True, processor_s=0.0)),
+        ("", "1 1 1", Standing(runnable=False, processor_s=0.0)),
+        (None, None, Standing(runnable=False, processor_s=0.0)),
+    ],
+)
+def test_standing_is_asleep_as_far_as_the_system_does_not_tell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stat: str | None, schedstat: str | None, standing: Standing
+) -> None:
+    monkeypatch.setattr(silence, "TASKS", tmp_path)
+    (tmp_path / "7").mkdir()
+    for name, told in (("stat", stat), ("schedstat", schedstat)):
+        if told is not None:
+            (tmp_path / "7" / name).write_text(told)
+    assert standing_of(7) == standing
 
 
 def test_standing_of_thread_that_is_gone_is_asleep() -> None:

@@ -69,6 +69,21 @@ async def test_cold_object_is_read_and_then_hot(benches: Benches, devices: tuple
     assert bench.service.demand.take() == [("cold/v", 2, 2 * len(COLD))]
 
 
+async def test_part_that_is_in_memory_says_nothing_of_the_rest(benches: Benches, devices: tuple[Path, Path]) -> None:
+    """Players look at the first two bytes of a file before they take it; the rest would hold the event loop up."""
+    bench = open_bench(benches, devices)
+    reader, writer = await bench.connect()
+    writer.write(GET.replace(b"\r\n\r\n", b"\r\nRange: bytes=0-1\r\n\r\n") % b"/cold/0.m4s")
+    assert (await read_reply(reader))[2] == COLD[:2]
+    assert bench.count("delivery_probes:device") == 1
+    assert bench.service.lookup.kept[b"/cold/0.m4s"].epoch < 0
+    for _ in range(2):  # the second by the usual way
+        writer.write(GET % b"/cold/0.m4s")
+        assert (await read_reply(reader))[2] == COLD
+    assert bench.count("delivery_probes:device") == 2
+    writer.close()
+
+
 async def test_cold_object_is_read_once_for_all_who_wait(
     benches: Benches, devices: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,21 @@ def test_lookup_takes_small_objects_in_as_far_as_there_is_room(tmp_path: Path) -
     lookup.close()
 
 
+def test_lookup_gets_room_back_of_what_another_comes_in_the_place_of(tmp_path: Path) -> None:
+    desk = Desk(store_of(tmp_path, {"a.vtt": b"a" * 600}), small_bytes_max=1000)
+    lookup = desk.lookup
+    lookup.refresh()
+    for _ in range(3):
+        lookup.kept.clear()
+        found = lookup.find(b"/h/a.vtt")
+        assert found is not None
+        os.pread(found.pack.descriptor, found.size, found.offset)
+        lookup.take_in(found)
+        assert found.text == b"a" * 600
+        lookup.keep(lookup.found(found.path, found.pack, found.offset, found.about))
+    lookup.close()
+
+
 def test_lookup_drops_answers_when_asset_is_evicted(tmp_path: Path) -> None:
     desk = Desk(store_of(tmp_path, {"a.m4s": b"abc"}))
     desk.lookup.refresh()
