@@ -8,16 +8,17 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 WANTED_MAX = 20_000
-"""Objects that are not held and yet counted, until steering has taken them; the others go by uncounted."""
+"""Objects that are not served and yet counted, until steering has taken them; the others go by uncounted."""
 SUM_MAX = 2**60
 """Of bytes of one object: viewers name any length that they like, and a message holds less than eight times this."""
 
 
 class Wanted(Struct, frozen=True, array_like=True, gc=False):
-    """Requests for an object that the box does not hold: answered 404, redirected, fetched from the origin.
+    """Requests for an object that the box does not hold: answered 404, redirected, fetched from the origin; and for one
+    that it may hold, of viewers whom it turned away.
 
-    ``fetched_bytes`` were sent of what was fetched; of the others ``ranges`` named the length of a part, these lengths
-    together being ``range_bytes``.
+    ``fetched_bytes`` were sent of what was fetched; of those before it ``ranges`` named the length of a part, these
+    lengths together being ``range_bytes``, and so of those turned away.
     """
 
     missed: int = 0
@@ -26,11 +27,14 @@ class Wanted(Struct, frozen=True, array_like=True, gc=False):
     fetched_bytes: int = 0
     ranges: int = 0
     range_bytes: int = 0
+    turned_away: int = 0
+    away_ranges: int = 0
+    away_range_bytes: int = 0
 
     @property
     def requests(self) -> int:
         """All of them."""
-        return self.missed + self.redirected + self.fetched
+        return self.missed + self.redirected + self.fetched + self.turned_away
 
     def plus(self, other: Wanted) -> Wanted:
         """Both together."""

@@ -121,16 +121,16 @@ class AssetDemand(Message, frozen=True, array_like=True):
 
 
 class WantedObject(Message, frozen=True, array_like=True):
-    """An object that viewers asked for and that is not held: requests answered 404, redirected, fetched for them.
-
-    ``sizes``: bytes sent of what was fetched; of the others, requests that named a part's length, and these lengths.
-    """
+    """An object that viewers asked for and were not sent as held: answered 404, redirected, fetched; or turned away."""
 
     path: UrlPath
     missed: Count
     redirected: Count
     fetched: Count
     sizes: tuple[Count, Count, Count] | None = None
+    """Bytes sent of what was fetched; of the 404s and redirects such as named a part's length, and these lengths."""
+    turned_away: tuple[Count, Count, Count] | None = None
+    """How many were; of these such as named a part's length, and these lengths."""
 
 
 class DemandBatch(Message, frozen=True):

@@ -117,11 +117,6 @@ class Gate:
         request, refusal = self.weigh(request, client, scheme)
         return request, self._deny(request, refusal, last=last) if refusal else None
 
-    def bare(self, request: Request) -> Request:
-        """The request without its token, whether that grants it or not: for the log."""
-        _, path, query, _ = self._places.take(request.path, request.query)
-        return structs.replace(request, path=path, query=query)
-
     def weigh(self, request: Request, client: str, scheme: bytes = b"http") -> tuple[Request, Refusal | Literal[""]]:
         """As ``judge``, the long way, with the reason in place of the answer."""
         token, path, query, fault = self._places.take(request.path, request.query)

@@ -1,5 +1,5 @@
 """Demand of viewers, counted by a worker and taken by its supervisor once a second: of the assets that the store holds,
-and of objects that it does not hold and that were asked for all the same.
+and of objects that it does not hold, or did not look up for viewers whom it turned away.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from oca.store.records import PULLED
 Taken = list[tuple[str, int, int]]
 """(asset, requests, bytes), each above zero."""
 PATHS_MAX = 4096
-"""Objects not held that a worker counts between two takes; the others go by."""
+"""Objects not sent as held that a worker counts between two takes; the others go by."""
 
 
 class AssetCount:
@@ -93,7 +93,7 @@ class Demand:
         return is_marked(query, self._marker)
 
     def want(self, path: bytes, wanted: Wanted) -> None:
-        """Viewers asked for an object that is not held."""
+        """Viewers asked for an object that they were not sent as held."""
         if path not in self._wanted and len(self._wanted) >= PATHS_MAX:
             self._dropped += wanted.requests
         else:

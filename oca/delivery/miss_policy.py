@@ -43,6 +43,13 @@ class Miss(NamedTuple):
     missed: MissClass
 
 
+class Answered(NamedTuple):
+    """What a viewer gets who is not served; ``sent_on`` where it names the fallback."""
+
+    reply: Reply
+    sent_on: bool
+
+
 def is_object_path(path: bytes, *, bytes_max: int = TARGET_BYTES_MAX) -> bool:
     """Whether an object can have this path at all."""
     return len(path) <= bytes_max and _OBJECT_PATH.fullmatch(path) is not None
@@ -74,7 +81,7 @@ class MissPolicy:
         self._marker = table.redirect_marker.encode()
         self._appliance = appliance
 
-    def reply(self, request: Request, missed: MissClass, *, counted: bool) -> Reply:
+    def reply(self, request: Request, missed: MissClass, *, counted: bool) -> Answered:
         """The answer to a miss: a redirect where that is set and may be, else 404.
 
         ``counted`` tells whether it counts here as demand, and is not to count at the next box.
@@ -82,25 +89,25 @@ class MissPolicy:
         extra = b""
         if self._table.debug:  # RFC 9211 §2.8: detail is for whoever looks into a problem
             extra = cache_status(self._appliance, f"detail={_DETAILS[missed]}")
-        return self._redirect(request, extra, counted=counted) or refusal(
-            404, b"no such object here\n", extra, to=request
-        )
+        not_found = refusal(404, b"no such object here\n", extra, to=request)
+        return self._redirect(request, extra, counted=counted) or Answered(not_found, sent_on=False)
 
-    def turned_away(self, request: Request, turn: Turn, *, retry_after_s: int) -> Reply:
+    def turned_away(self, request: Request, turn: Turn, *, counted: bool, retry_after_s: int) -> Answered:
         """The answer to a viewer whom the box does not take now; then the connection closes.
 
+        ``counted`` as in ``reply``.
         Which viewers are taken is decided by connection: the next one may be, on one of its own.
         """
         if request.method == "OPTIONS":
-            return answer(request, None)
-        if turn == "redirect" and (reply := self._redirect(request, b"", counted=False, close=True)):
-            return reply
+            return Answered(answer(request, None), sent_on=False)
+        if turn == "redirect" and (answered := self._redirect(request, b"", counted=counted, close=True)):
+            return answered
         if turn == "not-found":
-            return refusal(404, b"not served here now\n", to=request, close=True)
+            return Answered(refusal(404, b"not served here now\n", to=request, close=True), sent_on=False)
         extra = b"Retry-After: %d\r\n" % retry_after_s  # RFC 6585 §4
-        return refusal(429, b"no more viewers here now\n", extra, to=request, close=True)
+        return Answered(refusal(429, b"no more viewers here now\n", extra, to=request, close=True), sent_on=False)
 
-    def _redirect(self, request: Request, extra: bytes, *, counted: bool, close: bool = False) -> Reply | None:
+    def _redirect(self, request: Request, extra: bytes, *, counted: bool, close: bool = False) -> Answered | None:
         """A redirect to the fallback; None where none is set, or where it would send on whom another box sent.
 
         A fill agent is told the truth instead: it asks a peer for what that peer holds, and goes on down its list.
@@ -116,4 +123,4 @@ class MissPolicy:
             query = query + b"&" + marker if query else marker
         location = self._base + path + (b"?" + query if query else b"")
         extra = b"Location: %b\r\n%b" % (location, extra)
-        return refusal(self._table.redirect_status, b"", extra, to=request, close=close)
+        return Answered(refusal(self._table.redirect_status, b"", extra, to=request, close=close), sent_on=True)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oca.common.demand import Wanted
+from oca.common.demand import NOTHING, Wanted
 from oca.delivery.control import TurnAway
 from oca.delivery.demand import Demand
 from oca.delivery.lookup import Found
 from oca.delivery.metrics import labelled
-from oca.delivery.miss_policy import OBJECT_PATH_BYTES_MAX, Miss, MissClass, MissPolicy, extend_loop, is_object_path
+from oca.delivery.miss_policy import (
+    OBJECT_PATH_BYTES_MAX,
+    Answered,
+    Miss,
+    MissClass,
+    MissPolicy,
+    extend_loop,
+    is_object_path,
+)
 from oca.delivery.pull import Pull
 from oca.delivery.settings import DeliveryTable
 from oca.http1.ranges import named_bytes
@@ -23,7 +31,6 @@ _MISSES = labelled("delivery_misses")
 _PULLS_REFUSED = labelled("delivery_pulls_refused")
 _TURNED = labelled("delivery_turned_away")
 _REDIRECTS = labelled("delivery_redirects")
-_NOT_FOUND = 404
 
 
 class Misses:
@@ -34,7 +41,6 @@ class Misses:
         self._demand = demand
         self._retry_after_s = settings.overload.retry_after_s
         self._policy = MissPolicy(settings.miss, appliance=appliance)
-        self._redirect_status = settings.miss.redirect_status
         self.passes_token = settings.miss.redirect_token
         """Whether what is answered here is told a request as it came; else without its token."""
         self.pulls: Pulls | None = None
@@ -69,27 +75,24 @@ class Misses:
 
     def instead(self, miss: Miss) -> Reply:
         """Answer a GET or HEAD that nothing is fetched for, or whose object the origin did not bring."""
-        counted = self._is_demand(miss)
-        reply = self._policy.reply(miss.asked, miss.missed, counted=counted)
+        counted = miss.missed == "content" and self._is_demand(miss.request)
+        answered = self._policy.reply(miss.asked, miss.missed, counted=counted)
         if counted:
-            turned = Wanted(missed=1) if reply.status == _NOT_FOUND else Wanted(redirected=1)
             part_bytes = named_bytes(miss.request.fields.range)
-            if part_bytes is not None:
-                turned = turned.plus(Wanted(ranges=1, range_bytes=part_bytes))
-            self._demand.want(miss.request.path, turned)
-        return self._sent(reply, miss.missed)
+            part = Wanted(ranges=1, range_bytes=part_bytes) if part_bytes is not None else NOTHING
+            became = Wanted(redirected=1) if answered.sent_on else Wanted(missed=1)
+            self._demand.want(miss.request.path, became.plus(part))
+        return self._sent(answered, miss.missed)
 
     def fetched(self, miss: Miss, sent_bytes: int) -> None:
         """A viewer was sent ``sent_bytes`` of what was fetched."""
-        if sent_bytes and self._is_demand(miss):
+        if sent_bytes and miss.missed == "content" and self._is_demand(miss.request):
             self._demand.want(miss.request.path, Wanted(fetched=1, fetched_bytes=sent_bytes))
 
-    def _is_demand(self, miss: Miss) -> bool:
-        """Whether it counts as demand for what is not held: no viewer's does, nor what another box has counted."""
-        request = miss.request
+    def _is_demand(self, request: Request) -> bool:
+        """Whether it counts as demand that is not served: a viewer's does, but for what another box has counted."""
         return (
-            miss.missed == "content"
-            and request.method == "GET"
+            request.method == "GET"
             and not request.fields.fill
             and is_object_path(request.path, bytes_max=OBJECT_PATH_BYTES_MAX)
             and not self._demand.was_counted(request.query)
@@ -100,14 +103,27 @@ class Misses:
         self.count("health")
         return self._sent(self._policy.reply(asked, "health", counted=False), "health")
 
-    def turn_away(self, request: Request, turning: TurnAway) -> Reply:
-        """Answer a viewer who is not to be served. Nothing is looked up for him: his demand counts where he goes."""
-        self._counts[_TURNED[turning.cause]] += 1
-        reply = self._policy.turned_away(request, turning.answer, retry_after_s=self._retry_after_s)
-        return self._sent(reply, turning.cause)
+    def turn_away(self, request: Request, bare: Request, turning: TurnAway, *, granted: bool) -> Reply:
+        """Answer a viewer who is not to be served, whatever he asks for: nothing is looked up for him.
 
-    def _sent(self, reply: Reply, cause: str) -> Reply:
+        Args:
+            request: As it came.
+            bare: The same without its token; it is demand where it is ``granted``.
+            turning: What he is told, and why.
+            granted: Whether his token is good, or none is asked for.
+        """
+        self._counts[_TURNED[turning.cause]] += 1
+        asked, retry_after_s = request if self.passes_token else bare, self._retry_after_s
+        counted = granted and self._is_demand(bare)
+        answered = self._policy.turned_away(asked, turning.answer, counted=counted, retry_after_s=retry_after_s)
+        if counted:
+            part_bytes = named_bytes(bare.fields.range)
+            part = Wanted(away_ranges=1, away_range_bytes=part_bytes) if part_bytes is not None else NOTHING
+            self._demand.want(bare.path, Wanted(turned_away=1).plus(part))
+        return self._sent(answered, turning.cause)
+
+    def _sent(self, answered: Answered, cause: str) -> Reply:
         """The reply, counted where it sends the viewer on."""
-        if reply.status == self._redirect_status:
+        if answered.sent_on:
             self._counts[_REDIRECTS[cause]] += 1
-        return reply
+        return answered.reply

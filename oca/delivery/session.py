@@ -182,10 +182,10 @@ class Session(Connection):
         self._account.request = request
         turning = service.misses.turning
         if turning is not None and (turning.everyone or left + 1 == service.settings.requests_per_connection_max):
-            bare = service.gate.bare(request) if service.gate is not None else request
+            gate = service.gate
+            bare, refused = gate.weigh(request, self.client, self._transport.scheme) if gate else (request, "")
             self._account.request = bare
-            asked = request if service.misses.passes_token else bare
-            return self._reply(service.misses.turn_away(asked, turning), None)
+            return self._reply(service.misses.turn_away(request, bare, turning, granted=not refused), None)
         asked = request
         if service.gate is not None:
             request, refusal = service.gate.judge(request, self.client, self._transport.scheme, last=not left)

@@ -16,7 +16,7 @@ from oca.common.messages import ASSETS_MAX, WANTED_TOLD_MAX, AssetDemand, Demand
 
 class LedgerState(Struct, frozen=True):
     """All that a ledger is: what it had told by then, and what waits: (requests, bytes) and sessions per asset, and
-    what was wanted and is not held, as in ``oca.common.demand``.
+    what was wanted and not sent from here, as in ``oca.common.demand``.
     """
 
     epoch: str
@@ -105,4 +105,5 @@ class DemandLedger:
 
 def _told(path: str, wanted: Wanted) -> WantedObject:
     sizes = (wanted.fetched_bytes, wanted.ranges, wanted.range_bytes)
-    return WantedObject(path, wanted.missed, wanted.redirected, wanted.fetched, sizes)
+    away = (wanted.turned_away, wanted.away_ranges, wanted.away_range_bytes) if wanted.turned_away else None
+    return WantedObject(path, wanted.missed, wanted.redirected, wanted.fetched, sizes, away)

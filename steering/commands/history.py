@@ -25,7 +25,7 @@ def history(config: ConfigOption = None, sets: SetOption = None, *, json: JsonOp
         print_json({"days": days, "aside": aside})
         return
     print_table(
-        ("DAY", "FILES", "ON DISK", "SITES", "ASSETS", "REQUESTS", "SESSIONS", "NOT HELD", "SERVED"),
+        ("DAY", "FILES", "ON DISK", "SITES", "ASSETS", "REQUESTS", "SESSIONS", "NOT HELD", "TURNED AWAY", "SERVED"),
         (
             (
                 each.day,
@@ -36,6 +36,7 @@ def history(config: ConfigOption = None, sets: SetOption = None, *, json: JsonOp
                 str(each.requests),
                 str(each.sessions),
                 str(each.missed + each.redirected + each.fetched),
+                str(each.turned_away),
                 format_bytes(each.bytes),
             )
             for each in days

@@ -16,7 +16,8 @@ from steering.state.store import StateStore
 class Day(Struct, frozen=True):
     """One day, UTC. ``stored_bytes`` is what its files take; ``bytes`` what was served by boxes that held it.
 
-    ``sessions`` adds up those of each box, asset and hour; the last three count requests at boxes that did not hold it.
+    ``sessions`` adds up those of each box, asset and hour; the last four count requests at boxes that did not hold it,
+    and those of viewers who were turned away.
     """
 
     day: str
@@ -31,9 +32,10 @@ class Day(Struct, frozen=True):
     missed: int = 0
     redirected: int = 0
     fetched: int = 0
+    turned_away: int = 0
 
 
-_COUNTED = ("rows", "sites", "assets", "requests", "bytes", "sessions", "missed", "redirected", "fetched")
+_COUNTED = tuple(name for name in Day.__struct_fields__ if name not in ("day", "files", "stored_bytes"))
 
 
 def days_of(state: StateStore, settings: SteeringSettings, *, now_ns: int) -> tuple[list[Day], list[str]]:

@@ -97,17 +97,17 @@ def _hours() -> Query:
     """What viewers of a site wanted of an asset in an hour, counted once.
 
     Whom one box does not serve another does, of this site or of another, or the origin. What this site's boxes sent in
-    the hour is taken to have gone to viewers who had missed it, as far as it goes: what is more of the two was wanted.
-    What a box fetched for its viewers it has sent itself. That is of the whole hour: what is told late, or after a
-    restart of steering, has rows of its own, and the two sides of a comparison may be in different ones. Imported days,
-    which are of no hour, are not to be among them.
+    the hour is taken to have gone to viewers who had missed it or were turned away, as far as it goes: what is more of
+    the two was wanted. What a box fetched for its viewers it has sent itself. That is of the whole hour: what is told
+    late, or after a restart of steering, has rows of its own, and the two sides of a comparison may be in different
+    ones. Imported days, which are of no hour, are not to be among them.
     """
     whole = (
         _log()
         .group_by("site", "asset", "hour")
         .aggregate(
             sent=_sum(_.bytes),
-            elsewhere=_sum(_.missed_bytes + _.redirected_bytes),
+            elsewhere=_sum(_.missed_bytes + _.redirected_bytes + _.turned_away_bytes),
             fetched=_sum(_.fetched_bytes),
         )
     )

@@ -13,7 +13,8 @@ class Counted(Struct, frozen=True, array_like=True, gc=False):
     """Sums over viewers' requests for an asset.
 
     ``requests`` and ``bytes`` are of what boxes that hold it sent, ``sessions`` the distinct ones of each box and hour.
-    The others are requests at boxes that do not hold it, by what became of them, and what these came to (``wanted``).
+    The others are requests at boxes that do not hold it, by what became of them, and at any of viewers who were turned
+    away; each with what these came to (``wanted``).
     """
 
     requests: int = 0
@@ -25,6 +26,8 @@ class Counted(Struct, frozen=True, array_like=True, gc=False):
     redirected_bytes: int = 0
     fetched: int = 0
     fetched_bytes: int = 0
+    turned_away: int = 0
+    turned_away_bytes: int = 0
 
     def plus(self, other: Counted) -> Counted:
         """Both together; no sum above ``TOTAL_MAX``."""

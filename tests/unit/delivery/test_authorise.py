@@ -483,9 +483,12 @@ async def test_session_redirects_with_token_only_where_fallback_checks_it(
     ] == f"http://next.example/h/small.m3u8?{in_query}oca-redirected-uncounted"
     bench.service.turn_away(TurnAway(cause="drained", answer="redirect", everyone=True))
     writer.write(asking(f"/t/{good}/h/small.m3u8"))
-    assert (await read_reply(reader))[1][
-        "Location"
-    ] == f"http://next.example{signed}/h/small.m3u8?oca-redirected-uncounted"
+    assert (await read_reply(reader))[1]["Location"] == f"http://next.example{signed}/h/small.m3u8?oca-redirected"
+    bench.service.demand.take_wanted()
+    reader, writer = await bench.connect()
+    writer.write(asking("/h/small.m3u8"))  # is turned away as well, and his asking counts for nothing
+    assert (await read_reply(reader))[1]["Location"] == "http://next.example/h/small.m3u8?oca-redirected-uncounted"
+    assert bench.service.demand.take_wanted() == {}
 
 
 async def test_session_asks_for_token_of_usual_requests_too(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from oca.delivery.miss_policy import LOOP_NAMES_MAX, MissPolicy, extend_loop, is_object_path
+from oca.delivery.miss_policy import LOOP_NAMES_MAX, Answered, MissPolicy, extend_loop, is_object_path
 from oca.delivery.miss_settings import MissTable
 from oca.http1.request import Fields, Request
 from oca.http1.response import Reply
@@ -11,8 +11,25 @@ from oca.http1.response import Reply
 FALLBACK = "https://next.example/media"
 
 
-def policy(**settings: Any) -> MissPolicy:
-    return MissPolicy(MissTable(**settings), appliance="fra1-a")
+class Policy:
+    """What it answers; whether that sends the viewer on must be said of all that does."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._policy = MissPolicy(MissTable(**settings), appliance="fra1-a")
+
+    def reply(self, request: Request, missed: Any, *, counted: bool) -> Reply:
+        return checked(self._policy.reply(request, missed, counted=counted))
+
+    def turned_away(self, request: Request, turn: Any, *, counted: bool = True) -> Reply:
+        return checked(self._policy.turned_away(request, turn, counted=counted, retry_after_s=7))
+
+
+def checked(answered: Answered) -> Reply:
+    assert answered.sent_on is (location(answered.reply) is not None)
+    return answered.reply
+
+
+policy = Policy
 
 
 def asked(target: str = "/film/1.m4s", *, method: Any = "GET", fill: bool = False, persistent: bool = True) -> Request:
@@ -85,7 +102,7 @@ def test_policy_redirects_no_request_twice(marker: str) -> None:
     assert location(uncounted) == f"{FALLBACK}/film/1.m4s?oca-redirected-uncounted"
     again = asked(f"/film/1.m4s?x=1&{marker}&y")
     assert redirecting.reply(again, "content", counted=True).status == 404
-    assert redirecting.turned_away(again, "redirect", retry_after_s=5).status == 429
+    assert redirecting.turned_away(again, "redirect").status == 429
     # A value that only holds the marker's letters is somebody else's.
     assert redirecting.reply(asked("/film/1.m4s?x=oca-redirected"), "content", counted=True).status == 302
     unmarked = policy(policy="redirect", fallback_url=FALLBACK, redirect_marker="")
@@ -103,15 +120,17 @@ def test_policy_tells_fill_agent_and_impossible_path_the_truth() -> None:
 
 @pytest.mark.parametrize(("turn", "status"), [("not-found", 404), ("too-many", 429), ("redirect", 302)])
 def test_policy_turns_viewer_away_and_closes(turn: Any, status: int) -> None:
-    reply = policy(fallback_url=FALLBACK).turned_away(asked(), turn, retry_after_s=7)
+    reply = policy(fallback_url=FALLBACK).turned_away(asked(), turn)
     assert (reply.status, reply.close) == (status, True)
     assert b"Connection: close\r\n" in reply.head
     assert (b"Retry-After: 7\r\n" in reply.head) == (status == 429)
-    assert location(reply) == (f"{FALLBACK}/film/1.m4s?oca-redirected-uncounted" if turn == "redirect" else None)
+    assert location(reply) == (f"{FALLBACK}/film/1.m4s?oca-redirected" if turn == "redirect" else None)
+    uncounted = policy(fallback_url=FALLBACK).turned_away(asked(), turn, counted=False)
+    assert location(uncounted) == (f"{FALLBACK}/film/1.m4s?oca-redirected-uncounted" if turn == "redirect" else None)
 
 
 def test_policy_answers_preflight_of_viewer_turned_away() -> None:
-    assert policy().turned_away(asked(method="OPTIONS"), "too-many", retry_after_s=5).status == 204
+    assert policy().turned_away(asked(method="OPTIONS"), "too-many").status == 204
 
 
 def test_policy_sends_no_text_to_head() -> None:

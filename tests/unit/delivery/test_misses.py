@@ -109,24 +109,47 @@ async def test_overload_turns_new_viewers_away_and_serves_those_it_has(benches: 
     assert (await read_reply(later))[0] == 200
 
 
-async def test_viewer_who_is_turned_away_is_demand_of_the_box_that_he_is_sent_to(benches: Benches) -> None:
-    """He counts nowhere before: the box that turns him away looks nothing up."""
+async def test_viewer_who_is_sent_on_is_demand_of_one_box_alone(benches: Benches) -> None:
+    """Of the one that turns him away, which looks nothing up; where a device fails, of the one that he comes to."""
     turning, failing, missing = benches(miss=REDIRECT), benches(miss=REDIRECT), benches(miss=REDIRECT)
     turning.service.turn_away(TurnAway(cause="overload", answer="redirect", everyone=False))
     failing.service.lookup.spoil("harbour/v", "a test")
-    for bench, path, cause in ((turning, b"/h/none.m4s", "overload"), (failing, b"/h/small.m3u8", "health")):
+    away, missed = {"/h/small.m3u8": Wanted(turned_away=1)}, {"/h/none.m4s": Wanted(missed=1)}
+    for bench, cause, here, there in ((turning, "overload", away, {}), (failing, "health", {}, missed)):
         reader, writer = await bench.connect()
-        writer.write(GET % path)
+        writer.write(GET % b"/h/small.m3u8")
         status, fields, _ = await read_reply(reader)
         assert status == 302
-        assert bench.service.demand.take_wanted() == {}
+        assert bench.service.demand.take_wanted() == here
         assert redirects(bench) == {cause: 1}
         again = b"/h/none.m4s?" + fields["Location"].partition("?")[2].encode()
         reader, writer = await missing.connect()
         writer.write(GET % again)
         assert (await read_reply(reader))[0] == 404, "and is sent on no further"
-        assert missing.service.demand.take_wanted() == {"/h/none.m4s": Wanted(missed=1)}
+        assert missing.service.demand.take_wanted() == there
     assert redirects(missing) == {}
+
+
+@pytest.mark.parametrize("answer", ["not-found", "too-many", "redirect"])
+async def test_viewers_who_are_turned_away_count_by_what_they_asked_for(benches: Benches, answer: Any) -> None:
+    bench = benches(miss=REDIRECT)
+    bench.service.turn_away(TurnAway(cause="drained", answer=answer, everyone=True))
+    get = b"GET /h/%b HTTP/1.1\r\nHost: a\r\n%b\r\n"
+    for request in (
+        get % (b"small.m3u8", b""),
+        get % (b"small.m3u8", b"Range: bytes=10-19\r\n"),
+        get % (b"small.m3u8?oca-redirected", b""),  # another box has counted him
+        get % (b"small.m3u8", b"User-Agent: oca-fill/1\r\n"),
+        get % (b"a%20b", b""),
+        b"HEAD /h/small.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"OPTIONS /h/small.m3u8 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ):
+        reader, writer = await bench.connect()
+        writer.write(request)
+        await read_reply(reader, bodiless=True)
+    counted = Wanted(turned_away=2, away_ranges=1, away_range_bytes=10)
+    assert bench.service.demand.take_wanted() == {"/h/small.m3u8": counted}
+    assert bench.service.demand.take() == []
 
 
 @pytest.mark.parametrize(("answer", "status"), [("not-found", 404), ("too-many", 429), ("redirect", 302)])

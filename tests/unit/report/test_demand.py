@@ -69,11 +69,16 @@ def test_demand_leaves_what_does_not_fit_for_next_batch() -> None:
 
 def test_demand_tells_sessions_and_what_is_not_held_once() -> None:
     ledger = DemandLedger(EPOCH, started_at_ns=0)
-    ledger.add(Taken({"t/a": (2, 20)}, {"t/a": 1, "t/b": 3}, {"/t/1.m4s": Wanted(1, 2, 3, 33, 2, 9)}))
+    away = Wanted(turned_away=4, away_ranges=1, away_range_bytes=5)
+    wanted = {"/t/1.m4s": Wanted(1, 2, 3, 33, 2, 9), "/t/2.m4s": away}
+    ledger.add(Taken({"t/a": (2, 20)}, {"t/a": 1, "t/b": 3}, wanted))
     batch = ledger.batch(1)
     assert batch is not None
     assert batch.items == [AssetDemand("t/a", 2, 20, 1), AssetDemand("t/b", 0, 0, 3)]
-    assert batch.wanted == [WantedObject("/t/1.m4s", 1, 2, 3, (33, 2, 9))]
+    assert batch.wanted == [
+        WantedObject("/t/1.m4s", 1, 2, 3, (33, 2, 9)),
+        WantedObject("/t/2.m4s", 0, 0, 0, (0, 0, 0), (4, 1, 5)),
+    ]
     ledger.acknowledge(batch.sequence)
     assert ledger.batch(2) is None
 

@@ -26,6 +26,8 @@ LOG: Columns = {
     "redirected_bytes": np.array([0, 0, 20, 0, 0]),
     "fetched": np.array([0, 0, 0, 0, 1]),
     "fetched_bytes": np.array([0, 0, 0, 0, 5]),
+    "turned_away": np.array([0, 0, 3, 0, 0]),
+    "turned_away_bytes": np.array([0, 0, 7, 0, 0]),
 }
 SMALL: dict[str, Columns] = {
     "sites": {"site": np.array(["m", "n"], object), "number": np.array([0, 1], np.int32)},
@@ -34,14 +36,17 @@ SMALL: dict[str, Columns] = {
 ANSWERS: dict[str, list[tuple[object, ...]]] = {
     "sites": [("m",), ("n",)],
     "assets": [("t/a",), ("t/b",), ("u/gone",)],
-    "wanted": [(0, 0, 0, 10), (1, 0, 0, 21), (1, 0, 1, 60), (1, 1, 0, 2**52 + 1)],
-    "by_day": [(0, 1, 1, 10, 1, 0, 0, 0, 0, 0, 0, 1, 1), (1, 4, 14, 2**52 + 102, 10, 3, 50, 1, 20, 1, 5, 2, 3)],
+    "wanted": [(0, 0, 0, 10), (1, 0, 0, 21), (1, 0, 1, 67), (1, 1, 0, 2**52 + 1)],
+    "by_day": [
+        (0, 1, 1, 10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1),
+        (1, 4, 14, 2**52 + 102, 10, 3, 50, 1, 20, 1, 5, 3, 7, 2, 3),
+    ],
     "hourly": [
-        ("m", "t/a", 23, 1, 10, 1, 0, 0, 0, 0, 0, 0),
-        ("m", "t/a", 24, 2, 21, 1, 1, 10, 0, 0, 0, 0),
-        ("m", "t/b", 30, 3, 30, 2, 2, 40, 1, 20, 0, 0),
-        ("m", "u/gone", 47, 5, 50, 4, 0, 0, 0, 0, 1, 5),
-        ("n", "t/a", 24, 4, 2**52 + 1, 3, 0, 0, 0, 0, 0, 0),
+        ("m", "t/a", 23, 1, 10, 1, 0, 0, 0, 0, 0, 0, 0, 0),
+        ("m", "t/a", 24, 2, 21, 1, 1, 10, 0, 0, 0, 0, 0, 0),
+        ("m", "t/b", 30, 3, 30, 2, 2, 40, 1, 20, 0, 0, 3, 7),
+        ("m", "u/gone", 47, 5, 50, 4, 0, 0, 0, 0, 1, 5, 0, 0),
+        ("n", "t/a", 24, 4, 2**52 + 1, 3, 0, 0, 0, 0, 0, 0, 0, 0),
     ],
 }
 QUERIES = {
@@ -104,7 +109,8 @@ def test_wanted_of_an_hour_is_the_same_in_one_row_and_in_many(tmp_path: Path) ->
         **{name: np.zeros(rows, np.int64) for name in queries.SUMS},
         "bytes": np.array([0, 100, 7, 0, 3]),
         "missed_bytes": np.array([20, 0, 0, 0, 0]),
-        "redirected_bytes": np.array([80, 0, 0, 10, 0]),
+        "redirected_bytes": np.array([75, 0, 0, 10, 0]),
+        "turned_away_bytes": np.array([5, 0, 0, 4, 0]),
         "fetched_bytes": np.array([0, 1, 1, 0, 0]),
     }
     engine = local(tmp_path)
@@ -114,7 +120,7 @@ def test_wanted_of_an_hour_is_the_same_in_one_row_and_in_many(tmp_path: Path) ->
     paths = [tmp_path / f"{number}.parquet" for number in range(rows)]
     engine.write(tmp_path / "one.parquet", queries.hourly(), paths, {})
     for files in (paths, [tmp_path / "one.parquet"]):
-        assert rows_of(engine.run(QUERIES["wanted"], files, SMALL)) == [(1, 0, 0, 107 + 2 + 10)]
+        assert rows_of(engine.run(QUERIES["wanted"], files, SMALL)) == [(1, 0, 0, 107 + 2 + 14)]
 
 
 def test_duckdb_says_why_it_cannot_read(tmp_path: Path) -> None:

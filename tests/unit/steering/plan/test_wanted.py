@@ -56,6 +56,11 @@ def test_what_boxes_do_not_hold_is_demand_of_its_asset_by_class(objects: Embedde
             Counted(missed=1, missed_bytes=2, redirected=3, redirected_bytes=8),
         ),
         (WantedObject("/t/a.mp4", 0, 0, 7, (12, 0, 0)), Counted(fetched=7, fetched_bytes=12)),
+        (
+            WantedObject("/t/a.mp4", 1, 0, 0, (0, 0, 0), (4, 3, 9)),
+            Counted(missed=1, missed_bytes=1000, turned_away=4, turned_away_bytes=1009),
+        ),
+        (WantedObject("/t/a.mp4", 0, 0, 0, None, (1, 1, 10**9)), Counted(turned_away=1, turned_away_bytes=1000)),
     ],
 )
 def test_parts_count_for_no_more_than_they_are(objects: EmbeddedState, item: WantedObject, counted: Counted) -> None:
@@ -68,6 +73,8 @@ def test_parts_count_for_no_more_than_they_are(objects: EmbeddedState, item: Wan
         WantedObject("/t/a.mp4", 2**40, 0, 0),
         WantedObject("/t/a.mp4", 1, 0, 0, (0, 2, 5)),
         WantedObject("/t/a.mp4", 0, 0, 1, (2**51, 0, 0)),
+        WantedObject("/t/a.mp4", 0, 0, 0, None, (2**40, 0, 0)),
+        WantedObject("/t/a.mp4", 1, 0, 0, (0, 0, 0), (1, 2, 5)),
     ],
 )
 def test_numbers_that_cannot_be_are_left_out(objects: EmbeddedState, item: WantedObject) -> None:
@@ -86,6 +93,8 @@ def test_batch_counts_for_no_more_than_its_box_could_have_sent(objects: Embedded
         },
         absurd=2,
     )
+    away = found(objects, WantedObject("/t/a.mp4", 0, 0, 0, None, (10_000, 0, 0)), egress=8 * 1_100_000)
+    assert away == Wanted({"t/a": Counted(turned_away=10_000, turned_away_bytes=1_100_000)}, absurd=1)
     known = found(objects, WantedObject("/t/a.mp4", 2**29, 0, 0))
     assert known.assets["t/a"].missed_bytes == 12_500_000_000  # of a box whose egress is not known
 
@@ -102,7 +111,7 @@ BATCHES = st.builds(
     items=st.lists(
         st.builds(AssetDemand, st.sampled_from(["t/a", "t/b", "t/none"]), COUNTS, COUNTS, COUNTS), max_size=4
     ),
-    wanted=st.lists(st.builds(WantedObject, PATHS, COUNTS, COUNTS, COUNTS, SIZES), max_size=6),
+    wanted=st.lists(st.builds(WantedObject, PATHS, COUNTS, COUNTS, COUNTS, SIZES, SIZES), max_size=6),
 )
 
 
