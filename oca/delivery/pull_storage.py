@@ -25,8 +25,8 @@ _log = get_logger("pull")
 Result = TypeVar("Result")
 
 
-async def on_device(work: Callable[[], Result], *, most_s: float = DEVICE_S_MAX) -> Result:
-    """What ``work`` returns, done in a thread.
+async def on_device(work: Callable[[], Result], *, most_s: float = 0) -> Result:
+    """What ``work`` returns, done in a thread; ``most_s`` is how long it may take, 0: ``DEVICE_S_MAX``.
 
     Raises:
         TimeoutError: It takes too long, or too many before it do.
@@ -42,7 +42,7 @@ async def on_device(work: Callable[[], Result], *, most_s: float = DEVICE_S_MAX)
         finally:
             _at_work.discard(token)
 
-    async with asyncio.timeout(most_s):
+    async with asyncio.timeout(most_s or DEVICE_S_MAX):
         return await in_thread(run, name="pull")
 
 

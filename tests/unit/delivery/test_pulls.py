@@ -18,6 +18,7 @@ from oca.common import clock
 from oca.common.demand import Wanted
 from oca.common.errors import StoreFullError
 from oca.common.log import configure_logging
+from oca.delivery import pull_storage
 from oca.delivery import pulls as module
 from oca.delivery.miss_settings import MissTable
 from oca.delivery.pulls import Pulls
@@ -103,6 +104,12 @@ async def origin() -> AsyncIterator[Origin]:
 def own(tmp_path: Path) -> Path:
     """A device of the test's own."""
     return store_of(tmp_path, {"held.m4s": b"held"})
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine's device takes longer than viewers are to wait for."""
+    monkeypatch.setattr(pull_storage, "DEVICE_S_MAX", WAIT_S)
 
 
 @pytest.fixture
@@ -227,6 +234,20 @@ async def test_fetch_that_fails_is_demand_once_by_what_was_answered_instead(
     assert (await get(sending))[0] == 302
     assert missing.service.demand.take_wanted() == {"/film/1.m4s": Wanted(missed=1, ranges=1, range_bytes=100)}
     assert sending.service.demand.take_wanted() == {"/film/1.m4s": Wanted(redirected=1)}
+
+
+async def test_device_that_hangs_costs_the_keeping_and_not_the_viewer(
+    origin: Origin, boxes: Callable[..., Bench], own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pull_storage, "DEVICE_S_MAX", 0.2)
+    well = threading.Event()
+    monkeypatch.setattr(PulledPool, "claim", lambda *_: well.wait(WAIT_S) and None)
+    bench = boxes()
+    status, fields, body = await get(bench)
+    well.set()
+    assert (status, body, fields["Cache-Status"]) == (200, BODY, "box;fwd=miss")
+    assert bench.count("delivery_pull_outcomes:not-stored") == 1
+    assert pulled_files(own) == []
 
 
 async def test_pulls_send_on_as_it_arrives_and_slow_viewer_holds_nobody_up(
