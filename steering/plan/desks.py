@@ -62,6 +62,8 @@ class Desks:
             ground_of: What holds in a region.
             places_of: Where on the shelf the assets of a list of names stand.
 
+        As many as can be started: that they are fewer is logged.
+
         Raises:
             SteeringError: There is no memory or no process to be had.
         """
@@ -76,15 +78,18 @@ class Desks:
                 stack.callback(os.close, memory)
                 pickled, parts = _shared(tomorrow.without_names(), memory)
                 begin = Begin(pickled, parts, terms, names, now_ns)
-                for _ in range(count):
+                while len(self._processes) < count:
                     self._processes.append(_Process(memory))
             except OSError as error:
-                self.close()
-                raise SteeringError(
-                    f"no process that plans can be started: {error.strerror or error}",
-                    remedy="see how much memory is free, or set plan.processes = 1",
-                ) from None
-        self._left = count
+                why, started = error.strerror or str(error), len(self._processes)
+                if not started:
+                    raise SteeringError(
+                        f"no process that plans can be started: {why}",
+                        remedy="see how much memory is free and how many processes are allowed, or set "
+                        "plan.processes = 1",
+                    ) from None
+                _log.warning("fewer processes plan than were asked for", started=started, of=count, why=why)
+        self._left = len(self._processes)
         for each in self._processes:
             try:
                 each.begin(begin)
@@ -111,6 +116,8 @@ class Desks:
             SteeringError: No desk is left.
             Exception: What planning it raises, by whichever desk.
         """
+        if self._ended:
+            raise self._over()
         land = self._ground_of(asked.region)
         places = self._places_of(asked.kept.names) if asked.kept is not None else None
         while (desk := self._idle.get()) is not None:
@@ -128,7 +135,10 @@ class Desks:
                 raise found
             return found
         self._idle.put(None)
-        raise SteeringError(
+        raise self._over()
+
+    def _over(self) -> SteeringError:
+        return SteeringError(
             f"planning ended before all sites were planned: {self._why_ended}",
             remedy="see how much memory is free, or set plan.processes lower; it is tried again",
         )
@@ -140,8 +150,14 @@ class Desks:
         for each in self._processes:
             each.hang_up()
 
+    def kill(self) -> None:
+        """The same at once, also of those that hang or are stopped: they hold nothing that is to be kept."""
+        self.end()
+        for each in self._processes:
+            each.kill()
+
     def close(self) -> None:
-        """The same, and wait for it."""
+        """Have them end, and wait for it."""
         self.end()
         for each in self._processes:
             each.close()
@@ -229,18 +245,20 @@ class _Process:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once; nobody waits for it."""
         self._process.kill()
-        self._process.wait()
 
-    def ended(self) -> int:
-        """Have it end: at once, if it does not by itself. With which status it did, as subprocess has it."""
+    def ended(self) -> int | None:
+        """Have it end: at once, if it does not by itself. With which status it did, as subprocess has it; None: it is
+        held by the kernel, as by a disk that hangs, and ends as soon as that lets go of it.
+        """
         self.hang_up()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             return self._process.wait(_END_S_MAX)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return self._process.wait()
+        self.kill()
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(_END_S_MAX)
+        return None
 
     def close(self) -> None:
         """The same, once no thread plans by it any more."""
@@ -255,10 +273,14 @@ class _Process:
             self.kill()
             raise _LostError(f"gave no answer for {self._answer_s_max:g} s") from None
         except (EOFError, OSError):
-            status = self.ended()
-            raise _LostError(
-                f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-            ) from None
+            raise _LostError(_ending(self.ended())) from None
+
+
+def _ending(status: int | None) -> str:
+    """How a process ended, by its status."""
+    if status is None:
+        return "hangs, and cannot be killed"
+    return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
 
 
 def _shared(tomorrow: Tomorrow, memory: int) -> tuple[bytes, Sequence[tuple[int, int]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
 
@@ -89,10 +90,14 @@ class NightlyPlans:
         return [f"no plans were made for {age_s / 3600:.0f} h, limit {OVERDUE_S / 3600:.0f} h"] * (age_s > OVERDUE_S)
 
     async def _plan(self) -> None:
-        at_ns, told = now_ns(), _tenths()
+        at_ns, told, end = now_ns(), _tenths(), Future[None]()
         with self._traces.tracing.root("plan night", {}) as night:
-            making = partial(make_plans, self._state, self._settings, now_ns=at_ns, told=told)
-            plans = await in_thread(making, name="plans")
+            making = partial(make_plans, self._state, self._settings, now_ns=at_ns, told=told, end=end)
+            try:
+                plans = await in_thread(making, name="plans")
+            except asyncio.CancelledError:
+                end.cancel()  # the end of this process would wait for the threads that plan
+                raise
             night.set({"oca.appliances": plans})
             await self._traces.planned(night, made_at_ns=at_ns)
         self._counts.add("steering_plans_made", plans)

@@ -9,9 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 
+from oca.common.errors import SteeringError
+from oca.common.log import get_logger
 from oca.common.messages import FillPlan
 from steering.plan.demand import drop_before
 from steering.plan.desk import Done
+from steering.plan.desks import Desks
 from steering.plan.evidence import DAY_NS
 from steering.plan.night import Night
 from steering.plan.outlook import keep_night
@@ -29,10 +32,16 @@ SITES_PER_PROCESS = 100
 """Of fewer, starting a process takes longer than it saves."""
 PROCESSES_MAX = 4
 SITES_PER_WRITE = 16
+_log = get_logger("plans")
 
 
 def make_plans(
-    state: StateStore, settings: SteeringSettings, *, now_ns: int, told: Callable[[int, int], None] = lambda *_: None
+    state: StateStore,
+    settings: SteeringSettings,
+    *,
+    now_ns: int,
+    told: Callable[[int, int], None] = lambda *_: None,
+    end: Future[None] | None = None,
 ) -> int:
     """Plan for every appliance whose capacity is known, keep the plans, and drop demand past its time.
 
@@ -44,6 +53,7 @@ def make_plans(
         settings: Of steering.
         now_ns: When.
         told: Is called now and then with how many sites are planned, and of how many.
+        end: Once this is cancelled, nobody wants the plans any more: what plans sites ends at once.
 
     Returns:
         For how many appliances.
@@ -58,7 +68,7 @@ def make_plans(
     learn(state, night.shelf, [site.id for site in night.sites], night.yesterday, names=names, now_ns=now_ns)
     planned = 0
     processes = _processes(settings.plan.processes, len(night.sites))
-    for sites, boxes in _keep(state, night, names, processes=processes):
+    for sites, boxes in _keep(state, night, names, processes=processes, end=end or Future()):
         planned += boxes
         told(sites, len(night.sites))
     oldest = _day(now_ns) - timedelta(days=settings.plan.history_days)
@@ -73,7 +83,9 @@ def make_plans(
     return planned
 
 
-def _keep(state: StateStore, night: Night, names: str, *, processes: int) -> Iterator[tuple[int, int]]:
+def _keep(
+    state: StateStore, night: Night, names: str, *, processes: int, end: Future[None]
+) -> Iterator[tuple[int, int]]:
     """Plan and keep some sites after the others: the writer that appliances wait for must be brief.
 
     While some are written, which waits for the disk, the next are planned.
@@ -83,9 +95,10 @@ def _keep(state: StateStore, night: Night, names: str, *, processes: int) -> Ite
     ordered = sorted(night.sites, key=lambda site: site.region)
     parts = [ordered[start : start + SITES_PER_WRITE] for start in range(0, len(ordered), SITES_PER_WRITE)]
     with ExitStack() as stack:
-        desks = stack.enter_context(night.desks(processes, names)) if processes > 1 else None
-        pool = ThreadPoolExecutor(processes if desks else THREADS, thread_name_prefix="plans")
+        desks = _desks(night, names, processes, stack, end) if processes > 1 else None
+        pool = ThreadPoolExecutor(len(desks.pids) if desks else THREADS, thread_name_prefix="plans")
         stack.callback(pool.shutdown, cancel_futures=True)
+        end.add_done_callback(lambda _: pool.shutdown(wait=False, cancel_futures=True))
         if desks:
             stack.callback(desks.end)  # else the pool would wait for sites that nobody wants any more
         begun: deque[list[Future[Done]]] = deque()
@@ -108,6 +121,17 @@ def _keep(state: StateStore, night: Night, names: str, *, processes: int) -> Ite
                     transaction.put(f"allowed/{each.site}", str(int(each.allowed_bytes)).encode())
             done += len(sites)
             yield done, sum(len(each.kept.boxes) for each in planned)
+
+
+def _desks(night: Night, names: str, processes: int, stack: ExitStack, end: Future[None]) -> Desks | None:
+    """Processes that plan; None: none can be started, and sites are planned by threads."""
+    try:
+        desks = stack.enter_context(night.desks(processes, names))
+    except SteeringError as error:
+        _log.warning("sites are planned without processes of their own", why=str(error))
+        return None
+    end.add_done_callback(lambda _: desks.kill())
+    return desks
 
 
 def _processes(wanted: int, sites: int) -> int:

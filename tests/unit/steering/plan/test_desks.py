@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,20 +11,24 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from pathlib import Path
 from threading import Lock, Thread
+from threading import enumerate as enumerate_threads
 from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 
 import steering.plan.desks as desks_module
+import steering.plan.nightly as nightly_module
 import steering.plan.planner as planner_module
 from oca.common.errors import SteeringError
+from steering.metrics import Counts
 from steering.plan import desk_process
 from steering.plan.demand import fold
 from steering.plan.desk import Asked, Done
 from steering.plan.desks import Desks
 from steering.plan.kept_plan import encode_plan
 from steering.plan.night import Night
+from steering.plan.nightly import NightlyPlans
 from steering.plan.outlook import day_of
 from steering.plan.planner import make_plans
 from steering.plan.rankings import Rankings
@@ -33,7 +38,7 @@ from steering.state.embedded import EmbeddedState
 from steering.titles.catalogue import write_title
 from tests.unit.steering import made_up
 from tests.unit.steering.made_up import DAY_NS, NOW_NS, make_batch, make_settings, make_title
-from tests.waiting import WAIT_S, wait_until
+from tests.waiting import WAIT_S, until, wait_until
 
 SITES = 5
 KEPT = ("plan/", "plan-names/", "outlook/", "allowed/", "expected/", "about/")
@@ -377,15 +382,92 @@ def test_planning_whose_processes_are_all_killed_leaves_each_site_a_plan(
     assert after != before
 
 
-def test_processes_that_cannot_be_started_are_told(state: EmbeddedState, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def warned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, object]]]:
+    """What is logged of planning with fewer helpers than were asked for."""
+    told: list[tuple[str, dict[str, object]]] = []
+    for log in (desks_module._log, planner_module._log):
+        monkeypatch.setattr(log, "warning", lambda event, **named: told.append((event, named)))
+    return told
+
+
+def fails_after(count: int, works: Callable[..., Any], error: Exception) -> Callable[..., Any]:
+    """The same, so many times; then it fails."""
+    left = iter(range(count))
+
+    def failing(*of: Any, **named: Any) -> Any:
+        if next(left, None) is None:
+            raise error
+        return works(*of, **named)
+
+    return failing
+
+
+def test_planning_goes_on_with_as_many_processes_as_can_be_started(
+    tmp_path: Path,
+    warned: list[tuple[str, dict[str, object]]],
+    opened: list[Desks],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = kept_by(tmp_path / "whole", 1, processes=1)
+    busy = BlockingIOError(11, "Resource temporarily unavailable")
+    monkeypatch.setattr("steering.plan.desks.subprocess.Popen", fails_after(1, subprocess.Popen, busy))
+    assert kept_by(tmp_path / "fewer", 1, processes=3) == whole
+    assert [len(each.pids) for each in opened] == [1]
+    why = "Resource temporarily unavailable"
+    assert warned == [("fewer processes plan than were asked for", {"started": 1, "of": 3, "why": why})]
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("subprocess.Popen", BlockingIOError(11, "Resource temporarily unavailable")),
+        ("subprocess.Popen", FileNotFoundError(2, "No such file or directory")),
+        ("socket.socketpair", OSError(24, "Too many open files")),
+        ("os.memfd_create", OSError(12, "Cannot allocate memory")),
+    ],
+)
+def test_planning_goes_on_without_processes_where_none_can_be_started(
+    what: str,
+    error: OSError,
+    tmp_path: Path,
+    warned: list[tuple[str, dict[str, object]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = kept_by(tmp_path / "whole", 1, processes=1)
+    monkeypatch.setattr(f"steering.plan.desks.{what}", fails_after(0, lambda: None, error))
+    assert kept_by(tmp_path / "none", 1, processes=2) == whole
+    ((event, named),) = warned
+    assert event == "sites are planned without processes of their own"
+    assert str(named["why"]).startswith(f"no process that plans can be started: {error.strerror}; see how")
+
+
+async def test_end_of_steering_waits_for_no_process_that_plans(
+    state: EmbeddedState, opened: list[Desks], lost: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here of processes that are stopped."""
+    plain = Night._asked
+
+    def asked(night: Night, site: Site) -> Asked:
+        for pid in opened[0].pids:
+            os.kill(pid, signal.SIGSTOP)
+        return plain(night, site)
+
     fill(state)
-
-    def full(*_: object) -> int:
-        raise OSError(12, "Cannot allocate memory")
-
-    monkeypatch.setattr("steering.plan.desks.os.memfd_create", full)
-    with pytest.raises(SteeringError, match=r"no process that plans can be started: Cannot allocate memory; see how"):
-        make_plans(state, settings_of(processes=2), now_ns=NOW_NS)
+    monkeypatch.setattr(Night, "_asked", asked)
+    monkeypatch.setattr(desks_module, "ANSWER_S_MAX", 3600.0)
+    monkeypatch.setattr(nightly_module, "now_ns", lambda: NOW_NS)
+    planning = asyncio.ensure_future(NightlyPlans(state, settings_of(processes=2), Counts(), instance="a")._plan())
+    await until(lambda: bool(opened) and not opened[0]._idle.qsize())
+    planning.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await planning
+    for each in enumerate_threads():
+        if each.name.startswith("plans"):
+            each.join(WAIT_S)
+            assert not each.is_alive()
+    assert [each._process.returncode for each in opened[0]._processes] == [-signal.SIGKILL] * 2
+    assert lost == []
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ async def test_a_long_nights_progress_is_logged(night: Night, monkeypatch: pytes
     lines: list[str] = []
     monkeypatch.setattr(nightly_module._log, "info", lambda event, **_: lines.append(event))
 
-    def slow(*_: object, now_ns: int, told: Callable[[int, int], None]) -> int:
+    def slow(*_: object, now_ns: int, told: Callable[[int, int], None], end: object) -> int:
         for done in range(0, 1001, 25):
             told(done, 1000)
         told(99, 99)
