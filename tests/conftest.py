@@ -8,6 +8,8 @@ import sys
 import pytest
 from hypothesis import settings
 
+from tests.page_cache import use_folder
+
 settings.register_profile("oca", deadline=None)  # a busy machine is not a wrong answer
 settings.load_profile("oca")
 
@@ -16,6 +18,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 _skipped: list[str] = []
+_lacking: list[str] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and config.option.basetemp is None and not use_folder():
+        _lacking.append("no folder tells what of its files is in memory: tests of cold reads fail; set TMPDIR")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -29,5 +37,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _lacking:
+        terminalreporter.write_line(line, red=True)
     if os.environ.get("CI") and _skipped:
         terminalreporter.write_line(f"skipped in CI, which counts as failed: {', '.join(_skipped)}", red=True)
