@@ -164,6 +164,9 @@ STEERING = (
 )
 
 
+_DECISIONS = tuple(f"steering_decisions:{kind}" for kind in DECISION_KINDS)
+
+
 class Counts:
     """Counters of this process, under the keys that ``STEERING`` declares."""
 
@@ -173,3 +176,7 @@ class Counts:
     def add(self, key: str, count: int = 1) -> None:
         """Count ``count`` more of ``key``."""
         self.values[key] += count
+
+    def decisions(self) -> int:
+        """How many were made, whatever asked for them."""
+        return sum([self.values[key] for key in _DECISIONS])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -80,6 +81,8 @@ HUGE_PAGES_INTERVAL_S = 60.0
 HUGE_PAGES_TURN, HUGE_PAGES_REST_S = 16, 0.05
 """Blocks that a thread moves before it rests: it asks the kernel for what answers may wait for."""
 PLAN_RETRY_S = 60.0
+SWITCH_S = 0.0002
+"""How long an event waits for a thread that works; uvloop waits anew for each. Python's own 5 ms leave few answers."""
 _LOOPBACK = ("127.0.0.0/8", "::1/128")
 _log = get_logger("steering")
 
@@ -91,6 +94,7 @@ def serve(settings: SteeringSettings) -> None:
         ConfigError: The state, a token or the address cannot be used.
     """
     configure_logging(level=settings.log.level, style=settings.log.format)
+    sys.setswitchinterval(SWITCH_S)
     # The state is not closed: a write that hangs may still be under way in its thread. The end of the process frees it.
     state, peers = open_instance(settings.state)
     copy = FleetCopy.open(Path(settings.state.path) / "fleet") if settings.state.engine == "nats" else None
@@ -130,9 +134,9 @@ class Service:
             ConfigError: A token file cannot be read, the log of decisions not written, or traces not be had.
         """
         self._settings = settings
-        self._background, self._cycles, self._huge_pages = Background(), Cycles(), HugePages()
-        self._catalogue = Catalogue(state)
-        self._counts = Counts()
+        self._background, self._huge_pages = Background(), HugePages()
+        self._catalogue, self._counts = Catalogue(state), Counts()
+        self._cycles = Cycles(self._counts.decisions)
         self._signing = Signing(settings.signing, state)
         self._tracing = open_tracing(settings.tracing, "oca-steering", instance=peers.instance)
         self.decider = new_decider(settings, self._catalogue, self._counts, self._signing, self._tracing)

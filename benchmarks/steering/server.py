@@ -13,6 +13,7 @@ import json
 import random
 import signal
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ from oca.common.clock import monotonic_s
 from oca.common.huge_pages import HugePages
 from oca.common.log import configure_logging
 from steering.decision.address import Address, parse_address
-from steering.service import Service
+from steering.service import SWITCH_S, Service
 from steering.signing import Signing
 from steering.state.engine import open_state
 from steering.state.peers import Alone
@@ -186,6 +187,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     options = parser.parse_args()
     configure_logging(level="warning", style="json")
+    sys.setswitchinterval(SWITCH_S)  # as the service has it
     world = World(options.scale)
     settings = world.settings(options.folder, options.listen)
     texts = world.prefixes()

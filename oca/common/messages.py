@@ -53,7 +53,7 @@ REPORT_BYTES_MAX = 64 * 2**20
 QUALITY_PREFIXES_MAX = 128
 
 
-class Message(Struct, frozen=True, kw_only=True):
+class Message(Struct, frozen=True, kw_only=True, gc=False):
     """Base of all messages."""
 
 

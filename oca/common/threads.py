@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Result = TypeVar("Result")
 
@@ -23,20 +23,26 @@ def in_thread(work: Callable[[], Result], *, name: str) -> asyncio.Future[Result
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
+    waits = [future]
 
-    def settle(settler: Callable[..., None], value: object) -> None:
-        if not future.done():
-            settler(value)
+    def settle(value: Result | None, error: Exception | None) -> None:
+        future = waits.pop()
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast(Result, value))
 
     def run() -> None:
-        settler: Callable[..., None]
-        value: object
+        # An error names this frame: where that named the error or the future, only Python's collector would free them.
         try:
-            settler, value = future.set_result, work()
+            outcome: tuple[Result | None, Exception | None] = (work(), None)
         except Exception as error:  # noqa: BLE001 - raised again where the future is awaited
-            settler, value = future.set_exception, error
+            outcome = (None, error)
         with suppress(RuntimeError):  # the loop has closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, settler, value)
+            loop.call_soon_threadsafe(settle, *outcome)
+        del outcome
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return future

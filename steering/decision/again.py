@@ -113,7 +113,7 @@ class Again:
             return None
         holding = self._holdings.get((title, held))
         if holding is None:
-            holding = Holding({_asset(title, number): _REVISION for number in range(held)})
+            holding = Holding.of({_asset(title, number): _REVISION for number in range(held)})
             self._holdings.put((title, held), holding)
         return holding
 

@@ -1,23 +1,23 @@
 """Who says that a prefix is near, and whose word goes first. Pure.
 
 Sets of claims are few and shared by many prefixes, so each is put in order once, by BGP's own rules (RFC 4271
-§9.1.2.2).
+§9.1.2.2). There may be hundreds of thousands, all of words and numbers: Python's collector is told of none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from operator import itemgetter
-from typing import NamedTuple
-from weakref import WeakValueDictionary
+from operator import attrgetter
+
+from msgspec import Struct
 
 from oca.common.routes import PathAttributes, end_ases, path_length
 from steering.recent import Recent
 from steering.settings import Site
 
 SHAPES_KEPT = 16384
-_whose = itemgetter(0, 1)
+_whose = attrgetter("site", "appliance")
 _ORIGIN_RANK = {"IGP": 0, "EGP": 1, "Incomplete": 2}
 
 
@@ -25,7 +25,7 @@ Shape = tuple[tuple[int, str], ...]
 """Sites with their ranks."""
 
 
-class Claim(NamedTuple):
+class Claim(Struct, frozen=True, gc=False):
     """One site's word for a prefix: an appliance that hears it by BGP, or (``appliance`` empty) the site's own list."""
 
     site: str
@@ -43,32 +43,34 @@ class Claim(NamedTuple):
         return f"by BGP, {', '.join(parts)}"
 
 
-class Claims:
+class Claims(Struct, eq=False, gc=False):
     """All claims to a prefix, compared by identity.
 
-    ``ranked``: the best of each site with its rank, equals sharing one.
-    ``conflict`` says why nobody's counts, where two ISPs claim the prefix for origins of their own.
+    Attributes:
+        ranked: The best of each site with its rank, equals sharing one.
+        shape: All that the order of sites depends on: many sets have one shape.
+        conflict: Why nobody's counts, where two ISPs claim the prefix for origins of their own.
+        prefixes: How many have it; ``ClaimSets`` keeps it up.
     """
 
-    __slots__ = ("__weakref__", "conflict", "members", "ranked", "shape")
+    members: tuple[Claim, ...]
+    ranked: tuple[tuple[int, Claim], ...] = ()
+    shape: Shape = ()
+    conflict: str = ""
+    prefixes: int = 0
 
-    def __init__(self, members: tuple[Claim, ...], isp_of: Mapping[str, str]) -> None:
-        self.members = members
-        one = _one_word(members)
-        self.conflict = "" if one is not None else _conflict(members, isp_of)
-        self.ranked: tuple[tuple[int, Claim], ...] = ((0, one),) if one is not None else ()
-        if one is None and not self.conflict:
-            self.ranked = tuple(_ranked(members))
-        self.shape: Shape = tuple((rank, claim.site) for rank, claim in self.ranked)
-        """All that the order of sites depends on: many sets have one shape."""
+    @classmethod
+    def of(cls, members: tuple[Claim, ...], isp_of: Mapping[str, str]) -> Claims:
+        """Put in order; ``isp_of`` has the ISP of each site."""
+        words = _words(members)
+        conflict = _conflict(words, isp_of) if len(words) > 1 else ""
+        ranked = () if conflict else tuple(_ranked(words))
+        return cls(members, ranked, tuple([(rank, claim.site) for rank, claim in ranked]), conflict)
 
     @classmethod
     def of_shape(cls, shape: Shape) -> Claims:
         """As far as a record of their order tells, in which nothing is said of the ways."""
-        claims = cls((), {})
-        claims.shape = shape
-        claims.ranked = tuple((rank, Claim(site, "", None)) for rank, site in shape)
-        return claims
+        return cls((), tuple((rank, Claim(site, "", None)) for rank, site in shape), shape)
 
     def of_site(self, site: str) -> Claim | None:
         """The best claim of a site; None: it has none that counts."""
@@ -76,11 +78,11 @@ class Claims:
 
 
 class ClaimSets:
-    """Every set of claims that some prefix has, made once."""
+    """Every set of claims that some prefix has, made once. Whoever gives a prefix another says so (``swap``)."""
 
     def __init__(self, sites: Iterable[Site]) -> None:
         self.isp_of = {site.id: site.isp or site.id for site in sites}
-        self._sets: WeakValueDictionary[tuple[Claim, ...], Claims] = WeakValueDictionary()
+        self._sets: dict[tuple[Claim, ...], Claims] = {}
         self._shapes: Recent[Shape, Shape] = Recent(SHAPES_KEPT)
 
     def __len__(self) -> int:
@@ -93,7 +95,7 @@ class ClaimSets:
             key = tuple(sorted(key, key=_whose))
         found = self._sets.get(key)
         if found is None:
-            found = self._sets[key] = Claims(key, self.isp_of)
+            found = self._sets[key] = Claims.of(key, self.isp_of)
             shape = self._shapes.get(found.shape)
             if shape is None:
                 self._shapes.put(found.shape, found.shape)
@@ -101,22 +103,41 @@ class ClaimSets:
                 found.shape = shape
         return found
 
+    def swap(self, before: Claims | None, after: Claims | None) -> None:
+        """A prefix has ``after`` now, and had ``before``; a set that none has any more is forgotten."""
+        if after is not None:
+            after.prefixes += 1
+        if before is not None:
+            before.prefixes -= 1
+            if before.prefixes <= 0:
+                self._sets.pop(before.members, None)
 
-def _one_word(members: Sequence[Claim]) -> Claim | None:
-    """The claim that stands for all, where boxes of one site say the same, as they mostly do; else None."""
-    for first in members[:1]:
-        if all(member.site == first.site and member.attributes is first.attributes for member in members):
-            return first
-    return None
+
+def _words(members: Sequence[Claim]) -> Sequence[Claim]:
+    """One claim for all boxes of a site that stand together and say the same, as mostly all of them do."""
+    words: list[Claim] = []
+    site, said = "", None
+    for member in members:
+        if member.site != site or member.attributes is not said:
+            words.append(member)
+            site, said = member.site, member.attributes
+    return words
 
 
-def _ranked(members: Sequence[Claim]) -> Iterable[tuple[int, Claim]]:
+def _ranked(words: Sequence[Claim]) -> Iterable[tuple[int, Claim]]:
+    if len(words) == 1:
+        yield 0, words[0]
+        return
     best: dict[str, Claim] = {}
-    for claim in sorted(members, key=_preference):
+    for claim in sorted(words, key=_preference):
         best.setdefault(claim.site, claim)
     rank = 0
     for _, equals in groupby(best.values(), key=_preference):
         group = list(equals)
+        if len(group) == 1:
+            yield rank, group[0]
+            rank += 1
+            continue
         # MEDs of two neighbours say nothing about each other (RFC 4271 §9.1.2.2 c).
         comparable = len({end_ases(claim.attributes.as_path)[0] if claim.attributes else "" for claim in group}) == 1
         by_med = sorted(group, key=lambda claim: (_med(claim) if comparable else 0, claim.site))
@@ -137,14 +158,16 @@ def _med(claim: Claim) -> int:
     return claim.attributes.med if claim.attributes is not None else 0
 
 
-def _conflict(members: Sequence[Claim], isp_of: Mapping[str, str]) -> str:
+def _conflict(words: Sequence[Claim], isp_of: Mapping[str, str]) -> str:
+    if len({isp_of[claim.site] for claim in words}) < 2:
+        return ""
     origins: dict[str, set[str]] = {}
-    for claim in members:
+    for claim in words:
         if claim.attributes is None:
             return ""  # the operator has settled it
         isp = isp_of[claim.site]
         origins.setdefault(isp, set()).add(end_ases(claim.attributes.as_path)[1] or isp)
-    if len(origins) < 2 or len(set().union(*origins.values())) < 2:
+    if len(set().union(*origins.values())) < 2:
         return ""
     said = " and ".join(f"{isp} (origin {', '.join(sorted(names))})" for isp, names in sorted(origins.items()))
     return f"claimed by two ISPs for origins of their own: {said}"

@@ -157,12 +157,14 @@ class Reach:
                     if alone is None:
                         alone = self.sets.of((claim,))
                     table[number] = alone
+                    self.sets.swap(None, alone)
                 else:
                     step = known.get(claims)
                     if step is None:
                         step = known[claims] = self._with(claims, claim)
                     if step[0] is not claims:
                         table[number] = step[0]
+                        self.sets.swap(claims, step[0])
                     before = step[1] or before
             if before is not None and heard.has_told(prefix):
                 digest ^= route_digest(before)(text)
@@ -183,7 +185,7 @@ class Reach:
         others = [member for member in claims.members if member.appliance != appliance]
         # A site's boxes hear the same: what one of them has told already need not be kept again.
         same = next((member.attributes for member in others if member.attributes == said), said)
-        return self.sets.of((*others, claim._replace(attributes=same))), before
+        return self.sets.of((*others, Claim(claim.site, appliance, same))), before
 
     def _withdraw(self, appliance: str, heard: Heard, text: str) -> None:
         prefix = parse_prefix(text)
@@ -198,11 +200,26 @@ class Reach:
 
     def _drop(self, appliance: str, prefix: Prefix) -> PathAttributes | None:
         """Take the appliance's claim away; what it said."""
-        claims = self.claims.table(prefix.version, prefix.length).get(prefix.number)
-        mine = [member for member in claims.members if member.appliance == appliance] if claims is not None else []
-        for claim in mine:
-            self._change(prefix, without=claim)
-        return mine[0].attributes if mine else None
+        table = self.claims.table(prefix.version, prefix.length)
+        claims = table.get(prefix.number)
+        if claims is None:
+            return None
+        self._put(table, prefix.number, claims, self._without(claims, appliance))
+        return next((member.attributes for member in claims.members if member.appliance == appliance), None)
+
+    def _without(self, claims: Claims, appliance: str) -> Claims | None:
+        """The set without the appliance's claims; None: nothing is left of it."""
+        left = [member for member in claims.members if member.appliance != appliance]
+        if len(left) == len(claims.members):
+            return claims
+        return self.sets.of(left) if left else None
+
+    def _put(self, table: dict[int, Claims], number: int, before: Claims | None, after: Claims | None) -> None:
+        if after is not None:
+            table[number] = after
+        else:
+            table.pop(number, None)
+        self.sets.swap(before, after)
 
     def _change(self, prefix: Prefix, *, also: Claim | None = None, without: Claim | None = None) -> None:
         table = self.claims.table(prefix.version, prefix.length)
@@ -210,10 +227,7 @@ class Reach:
         members = [member for member in (claims.members if claims is not None else ()) if member != without]
         if also is not None:
             members.append(also)
-        if members:
-            table[prefix.number] = self.sets.of(members)
-        else:
-            table.pop(prefix.number, None)
+        self._put(table, prefix.number, claims, self.sets.of(members) if members else None)
 
     def _forget_others(self, appliance: str, heard: Heard) -> Iterator[str]:
         """Drop what the appliance claimed before the whole table came and no longer does."""
@@ -229,13 +243,18 @@ class Reach:
             named = fresh.get((version, length), _NONE)
             numbers = list(table)
             for start in range(0, len(numbers), WALK_PREFIXES):
+                without: dict[Claims | None, Claims | None] = {None: None}
                 for number in [each for each in numbers[start : start + WALK_PREFIXES] if each not in named]:
                     claims = table.get(number)
-                    if claims is not None and any(member.appliance == appliance for member in claims.members):
-                        self._drop(appliance, Prefix(version, length, number))
-                        heard.untold -= 1
-                        if heard.untold % SLICE_ROUTES == 0:
-                            yield ""
+                    if claims is not None and claims not in without:
+                        without[claims] = self._without(claims, appliance)
+                    if (after := without[claims]) is claims:
+                        continue
+                    self._put(table, number, claims, after)
+                    heard.untold -= 1
+                    if heard.untold % SLICE_ROUTES == 0:
+                        yield ""
+                        without = {None: None}  # others have changed sets meanwhile
                 if not heard.untold:
                     return
                 yield ""

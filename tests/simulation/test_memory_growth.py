@@ -10,7 +10,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from steering import cycles as cycles_module
-from steering.cycles import GROWTH_BYTES_MAX, RESTS, WHOLE_S, Cycles, resident_bytes
+from steering.cycles import (
+    GROWTH_BYTES_MAX,
+    QUIET_RATIO,
+    RESTS,
+    WHOLE_GROWTH_WAITS_S,
+    WHOLE_S,
+    WHOLE_WAITS_S,
+    Cycles,
+    resident_bytes,
+)
 
 GIB = 2**30
 
@@ -25,7 +34,8 @@ class Readings:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s, self.bytes, self.look_takes_s = 1e6, GIB, 0.0
-        self.cycles = Cycles()
+        self.asked = 0
+        self.cycles = Cycles(lambda: self.asked)
         monkeypatch.setattr(cycles_module, "LOOK_S", 0.0)
         monkeypatch.setattr(cycles_module, "monotonic_s", lambda: self.now_s)
         monkeypatch.setattr(cycles_module, "resident_bytes", lambda: self.bytes)
@@ -37,10 +47,11 @@ class Readings:
         collected = gc.collect
         monkeypatch.setattr(gc, "collect", collect)
 
-    async def look(self, *, after_s: float = 1.0, more: int = 0) -> list[bool]:
-        """Whether it looked; if so, whether at everything."""
+    async def look(self, *, after_s: float = 1.0, more: int = 0, asked: int = 0) -> list[bool]:
+        """Whether it looked; if so, whether at everything. ``asked`` meanwhile."""
         self.now_s += after_s
         self.bytes += more
+        self.asked += asked
         with capture_logs() as logs:
             await self.cycles.look()
         return [line["whole"] for line in logs]
@@ -88,6 +99,24 @@ async def test_everything_is_looked_at_when_memory_has_grown_by_half(made: Readi
     steps = [await made.look(more=GROWTH_BYTES_MAX) for _ in range(10)]
     assert steps == [[number in (3, 9)] for number in range(10)]
     assert gone() is None
+
+
+async def test_a_look_at_everything_waits_for_a_quiet_second(made: Readings) -> None:
+    many = 1000
+    assert await made.look(asked=many) == []
+    assert await made.look(after_s=WHOLE_S, asked=many) == [False]  # an hour is over, too
+    assert await made.look(asked=int(many * QUIET_RATIO) + 1) == []
+    assert await made.look(asked=int(many * QUIET_RATIO)) == [True]
+    assert await made.look(asked=0) == []
+
+
+@pytest.mark.parametrize(("more", "waits_s"), [(0, WHOLE_WAITS_S), (GIB, WHOLE_GROWTH_WAITS_S)])
+async def test_a_look_at_everything_waits_no_longer_than_it_may(made: Readings, more: int, waits_s: float) -> None:
+    assert await made.look(asked=1000) == []
+    assert await made.look(after_s=WHOLE_S if not more else 1.0, more=more, asked=1000) == [False]
+    looks = [await made.look(after_s=waits_s / 10, asked=1000) for _ in range(10)]
+    assert [look for look in looks if True in look] == looks[-1:] == [[True]]
+    assert await made.look(asked=1000) == []
 
 
 async def test_what_a_look_left_is_not_looked_at_by_the_next(made: Readings) -> None:

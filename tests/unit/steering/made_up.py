@@ -122,7 +122,7 @@ def make_site(name: str = "metro", kind: Any = "embedded", appliances: tuple[str
 
 
 def make_candidate(name: str, contents: dict[str, str], liveness: Liveness = UP) -> Box:
-    return Candidate(name, f"http://{name}.example:8080", liveness), Holding(contents) if contents else None
+    return Candidate(name, f"http://{name}.example:8080", liveness), Holding.of(contents) if contents else None
 
 
 def look_at(boxes_of: Mapping[str, Sequence[Box]]) -> Look:

@@ -5,20 +5,27 @@ import gc
 import json
 import socket
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from weakref import ref
 
 import pytest
 import uvloop
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from oca.common.routes import PathAttributes
+from oca.common.threads import in_thread
 from steering import cycles as cycles_module
+from steering.background import Background
 from steering.cycles import Cycles
 from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
+from steering.titles.catalogue import write_title
 from tests.unit.steering.api_client import JSON, Steering
 from tests.unit.steering.front import Front, front, plain
 from tests.unit.steering.made_up import make_contents, make_report
+from tests.unit.steering.routes_made_up import Box
 from tests.waiting import WAIT_S, until
 
 EACH = 30
@@ -167,3 +174,84 @@ def test_connections_leave_no_cycles(
                 return gc.collect()
 
     assert uvloop.run(left()) < EACH  # asyncio's own transports are cycles
+
+
+@pytest.mark.usefixtures("made")
+@pytest.mark.parametrize("sent", CUT.values(), ids=CUT)
+def test_connections_that_a_look_has_seen_leave_no_cycles(
+    state: EmbeddedState, settings: SteeringSettings, package: Path, sent: bytes
+) -> None:
+    async def left() -> int:
+        async with Steering(state, settings) as steering:
+            held = steering.publish(package)
+            await steering.report(make_report("metro-a", contents=make_contents(held)))
+            async with front(steering) as service:
+                await _connect(service, sent, ended=False)
+                gc.unfreeze()
+                gc.collect()
+                clients = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(EACH)]
+                for client in clients:
+                    client.sendall(sent)
+                await until(lambda: service.counts.values["steering_connections"] == EACH)
+                gc.collect()
+                gc.freeze()  # as a look does
+                for client in clients:
+                    client.close()
+                await until(lambda: service.counts.values["steering_connections"] == 0)
+                clients.clear()
+                gc.unfreeze()  # as a look at everything does
+                return gc.collect()
+
+    assert uvloop.run(left()) < EACH
+
+
+@pytest.mark.usefixtures("made")
+async def test_what_is_told_anew_leaves_no_cycles(steering: Steering, package: Path) -> None:
+    held, box, sequence = steering.publish(package), Box("metro-a"), count(1)
+    catalogue = steering.service.decider.catalogue
+    title = catalogue.titles["harbour"]
+    assets = [stored for name in held if (stored := catalogue.asset(name)) is not None]
+
+    async def tell(times: int) -> None:
+        for _ in range(times):
+            number = next(sequence)
+            with steering.state.write() as transaction:
+                write_title(transaction, replace(title, name=f"Harbour {number}"), assets)
+            assert catalogue.refresh()
+            kept = dict(list(held.items())[: number % 3 + 1])
+            await steering.report(make_report("metro-a", sequence=number, contents=make_contents(kept)))
+            path = PathAttributes(as_path=f"64500 {number}")
+            assert box.tell(steering.service.decider.reach, {"45.1.0.0/16": path}, whole=number % 2 == 0) == ""
+            assert (await steering.playback(client="45.1.0.1"))[0] == 200
+            gc.freeze()  # as a look does
+
+    await tell(1)
+    gc.unfreeze()
+    gc.collect()
+    await tell(EACH)
+    gc.unfreeze()  # as a look at everything does
+    assert gc.collect() < EACH
+
+
+@pytest.mark.usefixtures("made")
+async def test_work_that_fails_leaves_no_cycles(tmp_path: Path) -> None:
+    def fail() -> None:
+        (tmp_path / "nowhere").read_text()
+
+    async def work() -> None:
+        await in_thread(fail, name="work")
+
+    background, rounds = Background(), 0
+
+    async def one() -> None:
+        nonlocal rounds
+        rounds += 1
+        await work()
+
+    background.repeat(one, name="work", retry_s=0)
+    await until(lambda: rounds > 1)
+    gc.collect()
+    begun = rounds
+    await until(lambda: rounds > begun + EACH)
+    assert gc.collect() < EACH
+    await background.close()

@@ -14,6 +14,7 @@ from typing import Any
 import lmdb
 import msgspec
 import pytest
+import uvloop
 from msgspec.structs import replace
 
 from oca.common.errors import ConfigError, SteeringError
@@ -184,6 +185,18 @@ async def test_service_tells_its_manager_how_it_is(
         await hears(b"WATCHDOG=1\nSTATUS=0 titles")
         await service.stop()
         await hears(b"STOPPING=1")
+
+
+def test_service_lets_no_thread_that_works_hold_answers_up_for_long(
+    state: EmbeddedState, settings: SteeringSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switches_s: list[float] = []
+    monkeypatch.setattr(sys, "setswitchinterval", switches_s.append)
+    monkeypatch.setattr(service_module, "open_instance", lambda _: (state, Alone()))
+    monkeypatch.setattr(uvloop, "run", lambda serving: serving.close())
+    service_module.serve(settings)
+    assert switches_s == [service_module.SWITCH_S]
+    assert switches_s[0] < sys.getswitchinterval()
 
 
 async def test_service_moves_its_memory_into_huge_pages(

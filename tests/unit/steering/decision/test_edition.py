@@ -12,13 +12,13 @@ EDITION = Edition(make_title())
 
 def test_edition_tells_what_of_it_can_be_played() -> None:
     title = EDITION.title
-    whole = Holding(held(title))
+    whole = Holding.of(held(title))
     assert EDITION.held(whole) is EDITION.whole
     assert EDITION.held(whole) == frozenset(held(title))
     assert not EDITION.held(None)
-    assert EDITION.held(Holding(held(title, "harbour/audio-en"))) == {"harbour/audio-en"}
-    assert EDITION.held(Holding({**held(title), "harbour/extra": "1"})) is EDITION.whole
-    manifests = Holding(held(title, "harbour/manifests"))
+    assert EDITION.held(Holding.of(held(title, "harbour/audio-en"))) == {"harbour/audio-en"}
+    assert EDITION.held(Holding.of({**held(title), "harbour/extra": "1"})) is EDITION.whole
+    manifests = Holding.of(held(title, "harbour/manifests"))
     assert not EDITION.held(manifests)
     assert not EDITION.held_otherwise(manifests)
 
@@ -26,18 +26,18 @@ def test_edition_tells_what_of_it_can_be_played() -> None:
 def test_edition_of_nothing_but_manifests_is_held_by_nobody() -> None:
     title = make_title()
     edition = Edition(replace(title, assets=[item for item in title.assets if item.kind == "manifests"]))
-    assert not edition.held(Holding(held(edition.title)))
+    assert not edition.held(Holding.of(held(edition.title)))
 
 
 def test_edition_tells_another_one_from_nothing() -> None:
-    old = Holding({"harbour/video-240p": "old"})
+    old = Holding.of({"harbour/video-240p": "old"})
     assert (EDITION.held(old), EDITION.held_otherwise(old), EDITION.held_otherwise(None)) == (frozenset(), True, False)
 
 
 def test_edition_forgets_holdings_beyond_its_bound() -> None:
     many = Edition(make_title())
     for number in range(HOLDINGS_MAX + 1):
-        assert not many.held(Holding({"harbour/video-240p": str(number)}))
+        assert not many.held(Holding.of({"harbour/video-240p": str(number)}))
     assert len(many._held) == 1
 
 

@@ -13,7 +13,7 @@ from steering.routes.claims import Claim, Claims
 from tests.unit.steering.made_up import make_candidate, make_site
 
 SITE = make_site("metro")
-CLAIMS = Claims((Claim("metro", "metro-a", PathAttributes(as_path="64500")),), {"metro": "isp"})
+CLAIMS = Claims.of((Claim("metro", "metro-a", PathAttributes(as_path="64500")),), {"metro": "isp"})
 VIEWER = Viewer("metro", [read_prefix("45.10.0.0/16")], [CLAIMS], network="2d0a01")
 BOX, _ = make_candidate("metro-a", {})
 OPEN = RankedSite(make_site("region", "regional"), 368.4, -1, "")

@@ -71,7 +71,7 @@ def test_record_holds_what_a_decision_was_made_by() -> None:
     title = make_title(regions=["DE"], origin_url="http://own.example")
     sites = [make_site("metro"), make_site("far", "regional")]
     boxes: dict[str, list[Box]] = {
-        "metro": [(replace(make_candidate("m-a", {})[0], expected_bytes_per_s=7.0), Holding(held(title)))],
+        "metro": [(replace(make_candidate("m-a", {})[0], expected_bytes_per_s=7.0), Holding.of(held(title)))],
         "far": [make_candidate(f"f-{number}", {}) for number in range(BOXES_MAX)],
     }
     order = [[RankedSite(site, 1.0, -1, "") for site in sites]]

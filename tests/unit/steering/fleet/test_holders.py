@@ -55,8 +55,8 @@ def test_holders_share_what_is_held_alike() -> None:
 
 
 def test_holding_gives_back_what_it_was_made_from() -> None:
-    assert Holding({"t/b": "new", "t/a": "old"}).assets == {"t/a": "old", "t/b": "new"}
-    assert Holding({"t/b": "new"}).title == "t"
+    assert Holding.of({"t/b": "new", "t/a": "old"}).assets == {"t/a": "old", "t/b": "new"}
+    assert Holding.of({"t/b": "new"}).title == "t"
 
 
 def test_holders_select_appliances_of_a_kind() -> None:
@@ -75,6 +75,9 @@ def test_holders_agree_with_what_each_one_holds(changes: list[tuple[str, dict[st
     for name, contents in changes:
         holders.put(name, contents.items())
         kept[name] = contents
+    held = {holding: count for title in ("t", "u") for holding, count in holders.copies(title).items()}
+    assert {holding: holding.boxes for holding in held} == held
+    assert holders._shared == {holding.lines: holding for holding in held}
     for asset in ("t/a", "t/b", "u/a"):
         for revision in ("old", "new"):
             wanted = [name for name in NAMES if kept[name].get(asset) == revision]
@@ -130,6 +133,6 @@ def test_holders_read_each_holding_once_while_contents_change(monkeypatch: pytes
 
 
 def test_holding_is_just_what_it_was_made_of() -> None:
-    holding = Holding({"t/b": "2", "t/a": "1"})
+    holding = Holding.of({"t/b": "2", "t/a": "1"})
     assert holding.is_just(lines_of([("t/a", "1"), ("t/b", "2")]))
     assert not holding.is_just(lines_of([("t/a", "1")]))

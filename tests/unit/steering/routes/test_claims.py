@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from oca.common.routes import PathAttributes
-from steering.routes.claims import Claim, Claims, ClaimSets
+from steering.routes.claims import Claim, ClaimSets
 from tests.unit.steering.made_up import make_site
 
 SITES = [make_site("a", isp="one"), make_site("b", isp="one"), make_site("c", isp="two"), make_site("d")]
@@ -55,14 +55,17 @@ def test_claims_of_two_isps_to_one_origin_go_by_path() -> None:
     assert sites(claim("a", "64500"), claim("b", "64501")) == [(0, "a"), (0, "b")]
 
 
-def test_claim_sets_are_made_once_and_forgotten() -> None:
+def test_claim_sets_are_made_once_and_forgotten_with_their_last_prefix() -> None:
     made = ClaimSets(SITES)
-    one: Claims | None = made.of([claim("a"), claim("b")])
+    one = made.of([claim("a"), claim("b")])
+    made.swap(None, one)
+    made.swap(None, one)
     assert made.of([claim("b"), claim("a")]) is one
-    assert one is not None
-    assert len(made) == 1
-    del one
-    assert len(made) == 0
+    other = made.of([claim("a")])
+    made.swap(one, other)
+    assert (len(made), one.prefixes, other.prefixes) == (2, 1, 1)
+    made.swap(one, None)
+    assert (len(made), one.prefixes) == (1, 0)
 
 
 def test_claim_tells_its_path() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -284,3 +286,21 @@ def test_reach_agrees_with_tables_whatever_is_lost(
         assert claimed | aside == box.table
         assert not claimed.keys() & aside.keys()
         assert heard.routes == len(box.table)
+    prefixes = Counter(claims for _, claims in reach.claims.items())
+    assert prefixes == {claims: claims.prefixes for claims in prefixes}
+    assert len(reach.sets) == len(prefixes) == len({claims.members for claims in prefixes})
+
+
+def test_reach_gives_the_collector_next_to_nothing_to_look_at() -> None:
+    reach, boxes = make_reach(), [Box("east-a"), Box("east-b"), Box("west-a")]
+    paths = [PathAttributes(as_path=f"64500 {number}") for number in range(500)]
+    gc.collect()
+    before = len(gc.get_objects())
+    for steps in range(2):
+        for box in boxes:
+            box.tell(reach, {f"45.{at >> 8}.{at & 255}.0/24": path for at, path in enumerate(paths)})
+        paths = [PathAttributes(as_path=f"{path.as_path} {steps}") for path in paths]
+    gc.collect()
+    gc.collect()  # tuples of tuples drop out after their members
+    assert len(reach.sets) == len(paths) + 1
+    assert len(gc.get_objects()) - before < 100
