@@ -46,6 +46,12 @@ def digest_number(data: bytes) -> int:
     return xxhash.xxh3_128_intdigest(data)
 
 
+def digests_of(texts: Iterable[str]) -> bytes:
+    """The digests of many texts, one after the other, as 16 bytes each."""
+    digest = xxhash.xxh3_128_digest
+    return b"".join([digest(text.encode()) for text in texts])
+
+
 def digest_numbers(tail: bytes) -> Callable[[str], int]:
     """The digest of a text with ``tail`` after it, as a whole number, for many texts."""
     number = xxhash.xxh3_128_intdigest

@@ -13,31 +13,37 @@ from dataclasses import dataclass
 from functools import cache
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Struct
+from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from oca.common.digest import digest_bytes, digest_hex
 from steering.history import files, queries
-from steering.history.daily import Day, span
+from steering.history.daily import Day, Rows, span
 from steering.history.engine import sql
+from steering.plan.names import Numbers
 from steering.plan.watched import Watched
 
 SUFFIX = ".columns"
-_VERSION = b"columns2"
+_VERSION = b"columns3"
 _LENGTH_BYTES = 8
 
 
 class Head(Struct, frozen=True):
-    """What comes before the columns; ``starts`` are 64-bit numbers."""
+    """What comes before the columns; ``starts`` are 64-bit numbers, ``assets`` texts and ``numbers`` what a million
+    of them are found by without being read.
+    """
 
     sites: list[str]
-    assets: list[str]
+    assets: Raw
+    numbers: bytes
     starts: bytes
 
 
+_texts = msgspec.msgpack.Decoder(list[str]).decode
 _decode = msgspec.msgpack.Decoder(Head).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -63,31 +69,38 @@ class KeptDay:
     path: Path
     file: FileIO
     sites: list[str]
-    assets: list[str]
+    packed_assets: Raw
+    numbers: Numbers
     starts: NDArray[np.int64]
     begins_at: int
 
-    def between(self, first: str, last: str) -> Day:
+    @property
+    def assets(self) -> list[str]:
+        """See ``daily.AnyDay``."""
+        return _texts(self.packed_assets)
+
+    @property
+    def entries(self) -> int:
+        """See ``daily.AnyDay``."""
+        return int(self.starts[-1])
+
+    def between(self, first: str, last: str) -> Rows:
         """See ``daily.AnyDay``.
 
         Raises:
             SteeringError: The file cannot be read any more.
         """
         low, high = span(self.sites, first, last)
-        begin, end, count = (int(self.starts[row]) for row in (low, high, -1))
-        columns = self._read(self.begins_at + 4 * begin, 4 * (end - begin))
-        values = self._read(self.begins_at + 4 * count + 8 * begin, 8 * (end - begin))
-        found = Watched(
-            self.starts[low : high + 1] - begin,
-            np.frombuffer(columns, np.int32),
-            np.frombuffer(values, np.float64),
-            len(self.assets),
-        )
-        return Day(self.sites[low:high], self.assets, found)
+        begin, end = int(self.starts[low]), int(self.starts[high])
+        columns, values = np.empty(end - begin, np.int32), np.empty(end - begin, np.float64)
+        self._fill(columns, self.begins_at + 4 * begin)
+        self._fill(values, self.begins_at + 4 * self.entries + 8 * begin)
+        found = Watched(self.starts[low : high + 1] - begin, columns, values, len(self.numbers))
+        return Rows(self.sites[low:high], found)
 
-    def _read(self, at: int, count: int) -> bytes:
+    def _fill(self, column: NDArray[Any], at: int) -> None:
         with files.explained(self.path, "read"):
-            return files.piece(self.file.fileno(), at, count)
+            files.fill(self.file.fileno(), at, column.view(np.uint8).data)
 
     def close(self) -> None:
         """Read no more."""
@@ -125,11 +138,13 @@ def _proved(path: Path, file: FileIO) -> KeptDay | None:
         return None
     length = int.from_bytes(before[len(_begin()) :], "little")
     head = _decode(files.piece(descriptor, len(before), length))
-    return KeptDay(path, file, head.sites, head.assets, np.frombuffer(head.starts, np.int64), len(before) + length)
+    numbers, starts = Numbers.packed(head.numbers), np.frombuffer(head.starts, np.int64)
+    return KeptDay(path, file, head.sites, head.assets, numbers, starts, len(before) + length)
 
 
 def _pieces(day: Day) -> Iterator[bytes]:
-    head = _encode(Head(list(day.sites), list(day.assets), day.wanted.starts.astype(np.int64).tobytes()))
+    assets, starts = Raw(_encode(list(day.assets))), day.wanted.starts.astype(np.int64).tobytes()
+    head = _encode(Head(list(day.sites), assets, day.numbers.pack(), starts))
     yield _begin()
     yield len(head).to_bytes(_LENGTH_BYTES, "little")
     yield head

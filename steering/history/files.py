@@ -107,21 +107,31 @@ def piece(descriptor: int, at: int, count: int) -> bytes:
     Raises:
         OSError: It cannot be read so far.
     """
-    found = bytearray()
-    while len(found) < count:
-        part = os.pread(descriptor, count - len(found), at + len(found))
-        if not part:
-            raise OSError(errno.EIO, f"it ends before byte {at + count}")
-        found += part
+    found = bytearray(count)
+    fill(descriptor, at, memoryview(found))
     return bytes(found)
+
+
+def fill(descriptor: int, at: int, memory: memoryview) -> None:
+    """Fill memory with bytes of an open file, wherever others read it.
+
+    Raises:
+        OSError: It cannot be read so far.
+    """
+    filled = 0
+    while filled < len(memory):
+        count = os.preadv(descriptor, [memory[filled:]], at + filled)
+        if not count:
+            raise OSError(errno.EIO, f"it ends before byte {at + len(memory)}")
+        filled += count
 
 
 def _digest(descriptor: int, count: int) -> str:
     """Of the first so many bytes."""
-    state, at = hasher(), 0
-    while at < count and (part := os.pread(descriptor, min(_CHUNK_BYTES, count - at), at)):
-        state.update(part)
-        at += len(part)
+    state, at, chunk = hasher(), 0, memoryview(bytearray(min(_CHUNK_BYTES, count)))
+    while at < count and (read := os.preadv(descriptor, [chunk[: count - at]], at)):
+        state.update(chunk[:read])
+        at += read
     return state.hexdigest()
 
 

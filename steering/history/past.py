@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,14 +15,14 @@ import numpy as np
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
 from steering.history import columns, files, log, queries
-from steering.history.daily import AnyDay, Day, Days, Joint, Sums
+from steering.history.daily import AnyDay, Day, Days, Joint
 from steering.history.engine import DuckDb, Engine, open_engine
 from steering.history.settings import HistoryTable
 from steering.plan.demand import Hour, hours_of
 from steering.plan.evidence import DEBUT_DAYS, Window, debut_share, debuts
-from steering.plan.forecast import Bools
+from steering.plan.forecast import Bools, Floats
 from steering.plan.shelf import Shelf
-from steering.plan.watched import Watched
+from steering.plan.watched import Column, ColumnOf, Joining, Watched
 from steering.state.store import StateStore
 
 SITES_PER_QUERY = 2500
@@ -51,25 +50,27 @@ class Past:
 def read_past(
     state: StateStore,
     table: HistoryTable,
-    shelf: Shelf,
+    shelf_of: Callable[[], Shelf],
     *,
     folder: PurePath | None,
     sites: Sequence[str],
     history_days: int,
     half_life_days: float,
     now_ns: int,
+    column: ColumnOf = Column,
 ) -> Past:
     """Ask.
 
     Args:
         state: Has what is not in files yet, and which files there are.
         table: Which engine.
-        shelf: The catalogue: assets that are not on it are left out.
+        shelf_of: Gives the catalogue, once days are read: assets that are not on it are left out.
         folder: Of the history's files; None: there are none.
         sites: That are to be among the sites, even if nothing was watched there.
         history_days: How far to look back.
         half_life_days: Age at which a day counts half.
         now_ns: When.
+        column: Gives the memory for what was watched.
 
     Raises:
         SteeringError: The engine cannot.
@@ -84,32 +85,45 @@ def read_past(
     sound = [each for each in listed if all(each is not fault.of for fault in faults)]
     begun = min({each.day for each in sound} | recent.keys() | imported.keys(), default=None)
     window = Window.until(now_ns, history_days=history_days, begun=begun)
-    counted = debuts(shelf.title_released_at_ns, window)
     with ExitStack() as opened:
         with _asking(table, place) as ask:
             found = _days(ask, place, opened, window, sound=sound, recent=recent, imported=imported)
+        shelf = shelf_of()
         names = sorted({*sites, *(site for day in found for site in day.sites)})
+        watched, yesterday, share = _summed(found, names, shelf, window, half_life_days=half_life_days, column=column)
+    return Past(names, watched, yesterday, window, share, [*aside, *(fault.why for fault in faults)])
+
+
+def _summed(
+    found: Sequence[AnyDay],
+    sites: Sequence[str],
+    shelf: Shelf,
+    window: Window,
+    *,
+    half_life_days: float,
+    column: ColumnOf,
+) -> tuple[Watched, Watched, float]:
+    """What was watched, what of it yesterday, and the share that a title has on its first days."""
+    counted = debuts(shelf.title_released_at_ns, window)
+    fresh, entries = _fresh(shelf, window, counted), [day.entries for day in found]
+    watched = Joining(entries_max=sum(entries), width=shelf.count, column=column)
+    yesterday = Joining(entries_max=max(entries), width=shelf.count, column=column)
+    blocks = [sites[start : start + SITES_PER_BLOCK] for start in range(0, len(sites), SITES_PER_BLOCK)]
+    shares = []
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="history") as pool:
         days = Days(
             found,
             window.factors(half_life_days),
-            place=shelf.place,
+            places=list(pool.map(lambda day: day.numbers.places_in(shelf.numbers), found)),
+            width=shelf.count,
             yesterday=window.today - 1 - window.first,
-            fresh=_fresh(shelf, window, counted),
+            fresh=fresh,
         )
-        blocks = [names[start : start + SITES_PER_BLOCK] for start in range(0, len(names), SITES_PER_BLOCK)]
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="history") as pool:
-            sums = list(pool.map(days.sums, blocks))
-    watched, yesterday = (deque(getattr(each, name) for each in sums) for name in ("watched", "yesterday"))
-    share = _debut_share(sums, titles=int(counted.sum()))
-    sums.clear()
-    return Past(
-        names,
-        Watched.drained(watched, width=len(shelf.place)),
-        Watched.drained(yesterday, width=len(shelf.place)),
-        window,
-        share,
-        [*aside, *(fault.why for fault in faults)],
-    )
+        for sums in pool.map(days.sums, blocks):
+            watched.add(sums.watched)
+            yesterday.add(sums.yesterday)
+            shares.append((sums.fresh, sums.totals))
+    return watched.whole(), yesterday.whole(), _debut_share(shares, titles=int(counted.sum()))
 
 
 @contextmanager
@@ -197,14 +211,14 @@ def _fresh(shelf: Shelf, window: Window, counted: Bools) -> list[Bools]:
     return found
 
 
-def _debut_share(sums: Sequence[Sums], *, titles: int) -> float:
+def _debut_share(shares: Sequence[tuple[Floats, Floats]], *, titles: int) -> float:
     """Share of a site's day that a title has on its first days; 0 where none came out in the window."""
-    if not sums:
+    if not shares:
         return 0.0
-    totals, fresh = (np.concatenate([getattr(each, name).T for each in sums]) for name in ("totals", "fresh"))
+    fresh, totals = (np.concatenate([each.T for each in several]) for several in zip(*shares, strict=True))
     there = fresh > 0
-    shares = fresh[there] / np.maximum(totals[there], 1)
-    return debut_share(shares, titles=titles, sites=int((totals > 0).any(axis=1).sum()))
+    found = fresh[there] / np.maximum(totals[there], 1)
+    return debut_share(found, titles=titles, sites=int((totals > 0).any(axis=1).sum()))
 
 
 _NOTHING = Day([], [], Watched.of_dense(np.zeros((0, 0))))

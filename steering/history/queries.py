@@ -43,8 +43,8 @@ def table_of(name: str) -> Query:
 
 
 def names(column: str) -> Query:
-    """Of sites or assets, those that the log has."""
-    return _log().select(column).distinct()
+    """Of sites or assets, those that the log has; in their order, as far as an engine keeps it."""
+    return _log().select(column).distinct().order_by(column)
 
 
 def wanted(first: str, last: str) -> Query:

@@ -9,6 +9,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _MANTISSA_BITS_DROPPED = 45
 """Of 52. Bits of floats that are not negative are in the order of the floats."""
+_STEPS_END = 2 ** (63 - _MANTISSA_BITS_DROPPED)
 
 
 def best_first(values: Floats, *, guess: Ints | None = None, among: int = 0) -> Ints:
@@ -45,6 +46,12 @@ def steps_of(values: Floats) -> Ints:
 
 def cut(steps: Ints, sizes: Floats, room: float) -> int:
     """The highest step that has no room whole once all above it are in; -1: all have."""
-    by_step = np.bincount(steps, weights=sizes)
+    if not len(steps):
+        return -1
+    # What is worth nothing is far below all others: it has the first place of a table that begins at the next.
+    lowest = int(steps.min()) or int(steps[steps > 0].min(initial=_STEPS_END))
+    lowest -= 1
+    by_step = np.bincount(np.maximum(steps - lowest, 0), weights=sizes)
     above = np.cumsum(by_step[::-1])
-    return len(above) - 1 - int(np.searchsorted(above, room, side="right"))
+    last = len(above) - 1 - int(np.searchsorted(above, room, side="right"))
+    return last + lowest if last > 0 else last

@@ -23,13 +23,14 @@ from threading import Lock
 import steering
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
+from steering.plan.common_memory import CommonMemory
 from steering.plan.desk import Asked, Done
+from steering.plan.desk_environment import desk_environment
 from steering.plan.desk_messages import Begin, Land, Places, Work
 from steering.plan.forecast import Ints
 from steering.plan.ground import Ground, Terms
 from steering.plan.tomorrow import Tomorrow
 
-_ALIGNED_BYTES = 64
 ANSWER_S_MAX = 120.0
 """A site takes some 40 ms of a processor: whoever needs 3,000 times that hangs or was stopped."""
 _END_S_MAX = 5.0
@@ -40,9 +41,40 @@ _log = get_logger("plans")
 class Desks:
     """Some processes; each plans one site at a time, for whichever thread asks."""
 
-    def __init__(
+    def __init__(self, count: int) -> None:
+        """Start them: they load what they need while what is expected is reckoned.
+
+        Args:
+            count: How many.
+
+        As many as can be started: that they are fewer is logged.
+
+        Raises:
+            SteeringError: There is no memory or no process to be had.
+        """
+        self._idle: SimpleQueue[_Process | None] = SimpleQueue()
+        self._lock = Lock()
+        self._ended, self._why_ended = False, "a site could not be planned"
+        self._processes: list[_Process] = []
+        self.memory = CommonMemory()
+        self._at_hand = ExitStack()
+        self._at_hand.callback(self.memory.close)
+        try:
+            while len(self._processes) < count:
+                self._processes.append(_Process(self.memory.descriptor))
+        except OSError as error:
+            why, started = error.strerror or str(error), len(self._processes)
+            if not started:
+                self._at_hand.close()
+                raise SteeringError(
+                    f"no process that plans can be started: {why}",
+                    remedy="see how much memory is free and how many processes are allowed, or set plan.processes = 1",
+                ) from None
+            _log.warning("fewer processes plan than were asked for", started=started, of=count, why=why)
+        self._left = len(self._processes)
+
+    def begin(
         self,
-        count: int,
         tomorrow: Tomorrow,
         terms: Terms,
         *,
@@ -51,45 +83,22 @@ class Desks:
         ground_of: Callable[[str], Ground],
         places_of: Callable[[str], Ints],
     ) -> None:
-        """Start them.
+        """Have them plan.
 
         Args:
-            count: How many.
-            tomorrow: What is expected; it is copied.
+            tomorrow: What is expected; what of it is not in their common memory is copied there.
             terms: The operator's.
             names: Stands for the names of the shelf.
             now_ns: When.
             ground_of: What holds in a region.
             places_of: Where on the shelf the assets of a list of names stand.
 
-        As many as can be started: that they are fewer is logged.
-
         Raises:
-            SteeringError: There is no memory or no process to be had.
+            SteeringError: There is no memory to be had.
         """
         self._ground_of, self._places_of = ground_of, places_of
-        self._idle: SimpleQueue[_Process | None] = SimpleQueue()
-        self._lock = Lock()
-        self._ended, self._why_ended = False, "a site could not be planned"
-        self._processes: list[_Process] = []
-        with ExitStack() as stack:
-            try:
-                memory = os.memfd_create("oca-plan")
-                stack.callback(os.close, memory)
-                pickled, parts = _shared(tomorrow.without_names(), memory)
-                begin = Begin(pickled, parts, terms, names, now_ns)
-                while len(self._processes) < count:
-                    self._processes.append(_Process(memory))
-            except OSError as error:
-                why, started = error.strerror or str(error), len(self._processes)
-                if not started:
-                    raise SteeringError(
-                        f"no process that plans can be started: {why}",
-                        remedy="see how much memory is free and how many processes are allowed, or set "
-                        "plan.processes = 1",
-                    ) from None
-                _log.warning("fewer processes plan than were asked for", started=started, of=count, why=why)
-        self._left = len(self._processes)
+        with self._at_hand:
+            begin = Begin(*_shared(tomorrow.without_names(), self.memory), terms, names, now_ns)
         for each in self._processes:
             try:
                 each.begin(begin)
@@ -159,6 +168,7 @@ class Desks:
     def close(self) -> None:
         """Have them end, and wait for it."""
         self.end()
+        self._at_hand.close()
         for each in self._processes:
             each.close()
 
@@ -181,12 +191,13 @@ class _Process:
 
     def __init__(self, memory: int) -> None:
         ours, theirs = socket.socketpair()
+        path = [each for each in (_HOME, os.environ.get("PYTHONPATH")) if each]
         with ours, theirs:
             # -P and PYTHONPATH: it runs the code that this process runs, wherever that was started.
             self._process = subprocess.Popen(  # noqa: S603 - our own
                 [sys.executable, "-P", "-m", "steering.plan.desk_process", str(theirs.fileno()), str(memory)],
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [_HOME, os.environ.get("PYTHONPATH")]))},
+                env=desk_environment(os.environ) | {"PYTHONPATH": os.pathsep.join(path)},
                 pass_fds=(theirs.fileno(), memory),
                 # Ctrl-C is for who planning is done for. A session of its own would make niceness void: that counts
                 # among the processes of a session alone (autogroup, sched(7)).
@@ -283,17 +294,8 @@ def _ending(status: int | None) -> str:
     return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
 
 
-def _shared(tomorrow: Tomorrow, memory: int) -> tuple[bytes, Sequence[tuple[int, int]]]:
-    """Pickled, and where in the memory its columns were put."""
+def _shared(tomorrow: Tomorrow, memory: CommonMemory) -> tuple[bytes, Sequence[tuple[int, int]]]:
+    """Pickled, and where in the memory its columns are."""
     buffers: list[pickle.PickleBuffer] = []
     pickled = pickle.dumps(tomorrow, protocol=5, buffer_callback=buffers.append)
-    parts, end = [], 0
-    for each in buffers:
-        raw = each.raw()
-        parts.append((end, raw.nbytes))
-        at = end
-        while at < end + raw.nbytes:
-            at += os.pwrite(memory, raw[at - end :], at)
-        end += -(-raw.nbytes // _ALIGNED_BYTES) * _ALIGNED_BYTES
-    os.ftruncate(memory, max(end, 1))
-    return pickled, parts
+    return pickled, [memory.put(each.raw()) for each in buffers]

@@ -79,17 +79,27 @@ class Taste:
 
     def __init__(self, evidence: Evidence, families: Families) -> None:
         self._watched, self._families = evidence.watched, families
-        self._bytes_per_day = evidence.bytes_per_day()
+        self._is_in_order = bool((np.diff(families.title) >= 0).all())
+        self.bytes_per_day = evidence.bytes_per_day()
         self.days: Floats = np.zeros(families.titles)
         np.maximum.at(self.days, families.title, evidence.days)
 
     def of(self, cluster: int) -> tuple[Ints, Floats]:
         """Titles that a cluster watched, in rising order, and the share of each."""
         assets, watched = self._watched.of(cluster)
-        by_title = np.bincount(self._families.title[assets], watched, self._families.titles).astype(np.float64)
-        titles: Ints = np.flatnonzero(by_title)
-        shares: Floats = by_title[titles] * (1 / max(float(self._bytes_per_day[cluster]), _TINY))
+        titles, by_title = self._by_title(self._families.title[assets], watched)
+        shares: Floats = by_title * (1 / max(float(self.bytes_per_day[cluster]), _TINY))
         return titles, shares
+
+    def _by_title(self, title: Ints, watched: Floats) -> tuple[Ints, Floats]:
+        """Titles in rising order, and the sum of each, of which none is 0."""
+        if self._is_in_order and len(title):  # in a fifth of the time, and the same, since bytes are whole
+            first = np.flatnonzero(np.diff(title, prepend=-1))
+            sums: Floats = np.add.reduceat(watched, first)
+            return (title[first], sums) if sums.all() else (title[first][sums > 0], sums[sums > 0])
+        by_title = np.bincount(title, watched, self._families.titles).astype(np.float64)
+        titles: Ints = np.flatnonzero(by_title)
+        return titles, by_title[titles]
 
     def by_title(self) -> Floats:
         """Sums over the clusters: (titles)."""
@@ -101,13 +111,13 @@ class Taste:
 
     def watching(self) -> int:
         """How many clusters watched anything."""
-        return int((self._bytes_per_day > 0).sum())
+        return int((self.bytes_per_day > 0).sum())
 
     @cached_property
     def shares(self) -> Watched:
         """By cluster and title."""
         by_title = self._watched.grouped(self._families.title, self._families.titles)
-        return by_title.scaled(1 / np.maximum(self._bytes_per_day, _TINY))
+        return by_title.scaled(1 / np.maximum(self.bytes_per_day, _TINY))
 
 
 def world_prior(taste: Taste, *, debut_share: Floats) -> Floats:
@@ -165,6 +175,8 @@ class Forecast:
         released: Bools,
         smoothing: Smoothing = Smoothing(),
         stored_bytes: Floats | None = None,
+        taste: Taste | None = None,
+        usual: Floats | None = None,
     ) -> None:
         """Prepare.
 
@@ -175,12 +187,14 @@ class Forecast:
             released: By asset, whether it can be watched tomorrow.
             smoothing: Constants.
             stored_bytes: Of each asset, by which views are reckoned; None: strengths are in days alone.
+            taste: That of the evidence and the families, where it is at hand.
+            usual: Their ``rung_shares``, likewise.
         """
         self._watched, self.families = evidence.watched, families
         self._strength = smoothing.prior_strength
-        self._taste = Taste(evidence, families)
-        self._usual = rung_shares(evidence.watched, families)
-        self._volumes = evidence.bytes_per_day()
+        self._taste = taste or Taste(evidence, families)
+        self._usual = rung_shares(evidence.watched, families) if usual is None else usual
+        self._volumes = self._taste.bytes_per_day
         # Who has not watched anything yet watches as much as the others do.
         self._newcomer_bytes = float(self._volumes[self._volumes > 0].mean()) if self._volumes.any() else 0.0
         strength: Floats | float = smoothing.asset_strength

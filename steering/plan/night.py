@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from oca.common.messages import FillPlan
@@ -19,6 +20,7 @@ from steering.plan.placement import Box
 from steering.plan.shelf import name_hash
 from steering.plan.store import PlanStore
 from steering.plan.tomorrow import Tomorrow
+from steering.plan.watched import Column
 from steering.settings import Site, SteeringSettings
 from steering.state.store import StateReader, StateStore
 from steering.titles.catalogue import Catalogue
@@ -29,16 +31,37 @@ SAVED_NIGHTS = 14
 class Night:
     """All that one night's planning goes by; sites are planned as they are asked for."""
 
-    def __init__(self, state: StateStore, settings: SteeringSettings, sites: Sequence[Site], *, now_ns: int) -> None:
+    def __init__(
+        self,
+        state: StateStore,
+        settings: SteeringSettings,
+        sites: Sequence[Site],
+        *,
+        now_ns: int,
+        start: Callable[[int], Desks | None] = lambda _: None,
+    ) -> None:
         """Read what there is.
+
+        Args:
+            state: Of steering.
+            settings: Of steering.
+            sites: Those to be planned, as far as the capacity of their boxes is known.
+            now_ns: When.
+            start: Gives the desks for so many sites, if they are to be planned by processes.
 
         Raises:
             SteeringError: Past demand cannot be read.
         """
         self._state, self._settings, self._now_ns = state, settings, now_ns
-        self._boxes = {site.id: found for site in sites if (found := _boxes(state, settings, site))}
+        with state.reading() as snapshot:
+            self._capacities = _capacities(snapshot, sites)
+        boxes = {site.id: _boxes(settings, site, self._capacities) for site in sites}
+        self._boxes = {site: found for site, found in boxes.items() if found}
         self.sites = [site for site in sites if site.id in self._boxes]
-        self._tomorrow = Tomorrow(state, settings, list(self._boxes), now_ns=now_ns)
+        self.desks = start(len(self.sites))
+        self._asked_of: Desks | None = None
+        column = self.desks.memory.column if self.desks is not None else Column
+        self._tomorrow = Tomorrow(state, settings, list(self._boxes), now_ns=now_ns, column=column)
         self.shelf, self.aside = self._tomorrow.shelf, self._tomorrow.aside
         self._plans = PlanStore(state)
         of = settings.plan
@@ -48,9 +71,10 @@ class Night:
         self._moved: dict[str, Ints] = {}
         self._moving = Lock()
 
-    def yesterday(self, site: str) -> tuple[NDArray[np.int32], Floats] | None:
-        """As ``Tomorrow.yesterday``."""
-        return self._tomorrow.yesterday(site)
+    @property
+    def yesterday(self) -> Callable[[str], tuple[NDArray[np.int32], Floats] | None]:
+        """``Tomorrow.yesterday``, for who asks for it before sites are handed over."""
+        return self._tomorrow.yesterday
 
     def prepare(self, sites: Sequence[Site]) -> None:
         """Reckon what these sites share, so that they can be planned side by side; let go of what only others share."""
@@ -66,16 +90,15 @@ class Night:
             self._desk.take_places(asked.kept.names, self.places_of(asked.kept.names))
         return self._desk.made(asked)
 
-    def done(self, site: Site, names: str, desks: Desks | None) -> Done:
-        """The same as it is kept, by processes if there are any; ``names`` stands for those of the shelf."""
-        if desks is not None:
-            return desks.done(self._asked(site))
+    def done(self, site: Site, names: str) -> Done:
+        """The same as it is kept, by processes if they do; ``names`` stands for those of the shelf."""
+        if self._asked_of is not None:
+            return self._asked_of.done(self._asked(site))
         return self._desk.done(self.plan(site), names)
 
-    def desks(self, count: int, names: str) -> Desks:
-        """Processes that plan its sites; from then on they alone do, and what is expected lies there alone."""
-        desks = Desks(
-            count,
+    def hand_over(self, desks: Desks, names: str) -> None:
+        """Have processes plan its sites; from then on they alone do, and what is expected lies there alone."""
+        desks.begin(
             self._tomorrow,
             self._terms,
             names=names,
@@ -83,8 +106,9 @@ class Night:
             ground_of=self._ground_of,
             places_of=self.places_of,
         )
+        self._asked_of, self._plans = desks, PlanStore(self._state, there=names)
+        self._moved[names] = np.arange(self.shelf.count)
         del self._desk, self._tomorrow
-        return desks
 
     def _asked(self, site: Site) -> Asked:
         """What there is to know of a site before it is planned."""
@@ -92,8 +116,9 @@ class Night:
         nightly = self._settings.plan.nightly_ratio * sum(box.space_bytes for box in boxes)
         saved, kept = self._state.get(f"allowed/{site.id}"), self._plans.kept(site.id)
         since = float(saved) + nightly * _night_since(kept, self._now_ns) if saved is not None else np.inf
-        capacities = {box.name: _capacity(self._state, box.name) for box in boxes}
-        return Asked(site.id, site.region, boxes, capacities, min(since, SAVED_NIGHTS * nightly), kept)
+        capacities = {box.name: self._capacities[box.name] for box in boxes}
+        held = replace(kept, expected=b"") if kept is not None else None  # half of it, which tonight's is not made of
+        return Asked(site.id, site.region, boxes, capacities, min(since, SAVED_NIGHTS * nightly), held)
 
     def _ground_of(self, region: str) -> Ground:
         """What holds in a region; of two at most it is at hand."""
@@ -128,19 +153,21 @@ def _night_since(kept: KeptPlan | None, now_ns: int) -> float:
     return min((now_ns - kept.made_at_ns) / DAY_NS, 1.0)
 
 
-def _boxes(state: StateReader, settings: SteeringSettings, site: Site) -> list[Box]:
+def _capacities(state: StateReader, sites: Sequence[Site]) -> dict[str, int]:
+    """Of the appliances that reported theirs."""
+    found = ((entry.id, state.get(f"capacity/{entry.id}")) for site in sites for entry in site.appliance)
+    return {appliance: int(raw) for appliance, raw in found if raw is not None}
+
+
+def _boxes(settings: SteeringSettings, site: Site, capacities: Mapping[str, int]) -> list[Box]:
     """The site's appliances whose capacity is known."""
     return [
         Box(
             entry.id,
             name_hash(entry.id),
-            settings.plan.capacity_ratio * _capacity(state, entry.id),
+            settings.plan.capacity_ratio * capacities[entry.id],
             entry.egress_bits_per_s / 8 if entry.egress_bits_per_s else np.inf,
         )
         for entry in site.appliance
-        if state.get(f"capacity/{entry.id}") is not None
+        if entry.id in capacities
     ]
-
-
-def _capacity(state: StateReader, appliance: str) -> int:
-    return int(state.get(f"capacity/{appliance}") or b"0")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from oca.common.errors import SteeringError
 from oca.common.log import get_logger
@@ -63,14 +64,23 @@ def make_plans(
 
     state.free_readers()  # a reader that died would keep the pages that writes free
     keep_up(state, settings, now_ns=now_ns)
-    night = Night(state, settings, settings.site, now_ns=now_ns)
-    names = put_names(state, list(night.shelf.place))
-    learn(state, night.shelf, [site.id for site in night.sites], night.yesterday, names=names, now_ns=now_ns)
     planned = 0
-    processes = _processes(settings.plan.processes, len(night.sites))
-    for sites, boxes in _keep(state, night, names, processes=processes, end=end or Future()):
-        planned += boxes
-        told(sites, len(night.sites))
+    end = end or Future()
+    with ExitStack() as stack:
+        start = partial(_desks, settings.plan.processes, stack, end)
+        night = Night(state, settings, settings.site, now_ns=now_ns, start=start)
+        names = put_names(state, list(night.shelf.place))
+        told_of = [site.id for site in night.sites]
+        keeping = _keep(
+            state,
+            night,
+            names,
+            partial(learn, state, night.shelf, told_of, night.yesterday, names=names, now_ns=now_ns),
+            end=end,
+        )
+        for sites, boxes in keeping:
+            planned += boxes
+            told(sites, len(night.sites))
     oldest = _day(now_ns) - timedelta(days=settings.plan.history_days)
     with state.write() as transaction:
         # After a long gap the clock may be wrong; by the next planning it is put right, or was right.
@@ -84,18 +94,19 @@ def make_plans(
 
 
 def _keep(
-    state: StateStore, night: Night, names: str, *, processes: int, end: Future[None]
+    state: StateStore, night: Night, names: str, learning: Callable[[], None], *, end: Future[None]
 ) -> Iterator[tuple[int, int]]:
     """Plan and keep some sites after the others: the writer that appliances wait for must be brief.
 
-    While some are written, which waits for the disk, the next are planned.
+    While some are written, which waits for the disk, the next are planned. What last night's plans had expected is
+    learned while the first are planned, and before they are replaced.
 
     Yields how many sites are planned, and how many boxes the last of them have.
     """
     ordered = sorted(night.sites, key=lambda site: site.region)
     parts = [ordered[start : start + SITES_PER_WRITE] for start in range(0, len(ordered), SITES_PER_WRITE)]
+    desks = _begun(night, names)
     with ExitStack() as stack:
-        desks = _desks(night, names, processes, stack, end) if processes > 1 else None
         pool = ThreadPoolExecutor(len(desks.pids) if desks else THREADS, thread_name_prefix="plans")
         stack.callback(pool.shutdown, cancel_futures=True)
         end.add_done_callback(lambda _: pool.shutdown(wait=False, cancel_futures=True))
@@ -106,10 +117,12 @@ def _keep(
         def begin(number: int) -> None:
             if desks is None:
                 night.prepare([site for part in parts[max(number - 1, 0) : number + 1] for site in part])
-            begun.extend([pool.submit(night.done, site, names, desks) for site in part] for part in parts[number:][:1])
+            begun.extend([pool.submit(night.done, site, names) for site in part] for part in parts[number:][:1])
 
         begin(0)
         begin(1)
+        learning()
+        del learning  # and what only that goes by
         done = 0
         for number, sites in enumerate(parts):
             planned = [each.result() for each in begun.popleft()]
@@ -123,15 +136,30 @@ def _keep(
             yield done, sum(len(each.kept.boxes) for each in planned)
 
 
-def _desks(night: Night, names: str, processes: int, stack: ExitStack, end: Future[None]) -> Desks | None:
-    """Processes that plan; None: none can be started, and sites are planned by threads."""
+def _desks(wanted: int, stack: ExitStack, end: Future[None], sites: int) -> Desks | None:
+    """Processes that plan; None: none pay, or none can be started, and sites are planned by threads."""
+    processes = _processes(wanted, sites)
+    if processes < 2:
+        return None
     try:
-        desks = stack.enter_context(night.desks(processes, names))
+        desks = stack.enter_context(Desks(processes))
     except SteeringError as error:
         _log.warning("sites are planned without processes of their own", why=str(error))
         return None
     end.add_done_callback(lambda _: desks.kill())
     return desks
+
+
+def _begun(night: Night, names: str) -> Desks | None:
+    """Those that plan the night's sites from now on; None: threads do."""
+    if night.desks is not None:
+        try:
+            night.hand_over(night.desks, names)
+        except SteeringError as error:
+            _log.warning("sites are planned without processes of their own", why=str(error))
+            night.desks.close()
+            return None
+    return night.desks
 
 
 def _processes(wanted: int, sites: int) -> int:

@@ -55,7 +55,7 @@ def learn(
     """
     today = now_ns // _DAY_NS
     last, counts = _read(state)
-    expectations = _Expectations(state, shelf)
+    expectations = _Expectations(state, shelf, names)
     counted = empty()
     for site in _told(sites, today - 1) if last < today - 1 else ():
         expected, watched = expectations.of(site, today - 1), yesterday(site)
@@ -65,7 +65,7 @@ def learn(
         (day, site): encode_plan(kept)
         for day in (today, today + 1)
         for site in _told(sites, day)
-        if (kept := expectations.ahead(site, day, names)) is not None
+        if (kept := expectations.ahead(site, day)) is not None
     }
     counted_any = counted.any()
     counts = faded(counts, today - 1 - last if last else 0) + counted
@@ -86,24 +86,24 @@ def _told(sites: Sequence[str], day: int) -> Sequence[str]:
 class _Expectations:
     """What plans expect; names are looked up on the shelf once a list of them."""
 
-    def __init__(self, state: StateReader, shelf: Shelf) -> None:
-        self._state, self._shelf = state, shelf
-        self._plans, self._moved = PlanStore(state), dict[str, Ints]()
+    def __init__(self, state: StateReader, shelf: Shelf, names: str) -> None:
+        self._shelf, self._names = shelf, names
+        self._plans, self._moved = PlanStore(state, there=names), {names: np.arange(shelf.count)}
 
     def of(self, site: str, day: int) -> tuple[Ints, Floats] | None:
         """Rows of the shelf, below 0 what is no more in it, and bytes; None: not known."""
         kept = self._kept(site, day)
         return self._on_shelf(kept) if kept is not None else None
 
-    def ahead(self, site: str, day: int, names: str) -> KeptPlan | None:
-        """What is to be kept of it for when the day is over: places among ``names``, and bytes."""
+    def ahead(self, site: str, day: int) -> KeptPlan | None:
+        """What is to be kept of it for when the day is over: places among the names of the shelf, and bytes."""
         kept = self._kept(site, day)
         if kept is None:
             return None
         places, expected = self._on_shelf(kept)
         there = places >= 0
         rows, of_each = places[there].astype(np.uint32), expected[there].astype(np.float32)
-        return KeptPlan(kept.made_at_ns, names, [], [], rows.tobytes(), of_each.tobytes(), b"")
+        return KeptPlan(kept.made_at_ns, self._names, [], [], rows.tobytes(), of_each.tobytes(), b"")
 
     def _kept(self, site: str, day: int) -> KeptPlan | None:
         """The last plan that was made for the day."""

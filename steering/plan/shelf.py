@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from oca.common.digest import digest_number
 from steering.plan.forecast import Bools, Families, Floats, Ints
 from steering.plan.interval import NEW_DAYS
+from steering.plan.names import Numbers, halves_of
 from steering.titles.catalogue import AssetKind, AssetSummary, Title
 
 _DAY_NS = 86400 * 10**9
@@ -34,6 +35,7 @@ class Shelf:
     stored_bytes: Floats
     released_at_ns: Ints
     hashes: NDArray[np.uint64]
+    numbers: Numbers
 
     @property
     def count(self) -> int:
@@ -42,7 +44,7 @@ class Shelf:
 
     def without_names(self) -> Shelf:
         """The columns alone, for what asks for no asset or title by its name."""
-        return replace(self, titles=[], assets=[], place={})
+        return replace(self, titles=[], assets=[], place={}, numbers=Numbers.of([]))
 
     @property
     def title_released_at_ns(self) -> Ints:
@@ -82,6 +84,7 @@ def shelve(titles: Sequence[Title]) -> Shelf:
     names, assets = [names[row] for row in order], [assets[row] for row in order]
     title = np.repeat(np.arange(len(ordered)), [len(each.assets) for each in ordered])[np.array(order, np.int64)]
     released = np.array([each.released_at_ns for each in ordered], np.int64)
+    halves = halves_of(names)
     stored = [asset.bytes + _PACK_BYTES + _OBJECT_BYTES * asset.objects for asset in assets]
     return Shelf(
         titles=ordered,
@@ -91,12 +94,13 @@ def shelve(titles: Sequence[Title]) -> Shelf:
         manifests=np.array([asset.kind == "manifests" for asset in assets], np.bool_),
         stored_bytes=np.array(stored, np.float64),
         released_at_ns=released[title] if assets else np.zeros(0, np.int64),
-        hashes=np.array([name_hash(name) for name in names], np.uint64),
+        hashes=np.ascontiguousarray(halves[:, 0]),
+        numbers=Numbers.of_halves(halves),
     )
 
 
 def name_hash(name: str) -> int:
-    """64 bits that a name always has."""
+    """64 bits that a name always has: the first half of its number."""
     return digest_number(name.encode()) >> 64
 
 

@@ -22,9 +22,11 @@ _encode_names = msgspec.msgpack.Encoder().encode
 class PlanStore:
     """Reads plans, also in threads; a list of names is decoded once, when the first plan of a night is asked for."""
 
-    def __init__(self, state: StateReader) -> None:
+    def __init__(self, state: StateReader, *, there: str = "") -> None:
+        """``there`` stands for names that are known to be there; only to see so a million need not be decoded."""
         self._state = state
         self._names: tuple[str, list[str]] = ("", [])
+        self._there = there
 
     def kept(self, site: str) -> KeptPlan | None:
         """A site's plan; None: there is none, or one of another release."""
@@ -39,7 +41,7 @@ class PlanStore:
             kept = decode_plan(found)
         except msgspec.DecodeError:
             return None
-        return kept if self.names(kept.names) else None
+        return kept if kept.names == self._there or self.names(kept.names) else None
 
     def names(self, digest: str) -> list[str]:
         """The names that a plan's places are in, in rising order; empty: they are gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from steering.history.settings import history_folder
 from steering.plan.evidence import evidence
 from steering.plan.expected import Expected, Listed
-from steering.plan.forecast import Floats, Forecast, Smoothing, Taste, kindred_prior, kinship, world_prior
+from steering.plan.forecast import Floats, Forecast, Smoothing, Taste, kindred_prior, kinship, rung_shares, world_prior
 from steering.plan.ground import FILLED_AHEAD_NS, Ground
 from steering.plan.rankings import Ranked, Rankings
 from steering.plan.shelf import shelve
+from steering.plan.watched import Column, ColumnOf
 from steering.settings import SteeringSettings
 from steering.state.store import StateStore
 from steering.titles.catalogue import read_titles
@@ -26,8 +28,16 @@ KINDRED_SITES_MAX = 500
 class Tomorrow:
     """``shelf`` is the catalogue; ``aside`` says what past demand there is no more, a line each."""
 
-    def __init__(self, state: StateStore, settings: SteeringSettings, sites: Sequence[str], *, now_ns: int) -> None:
-        """Read.
+    def __init__(
+        self,
+        state: StateStore,
+        settings: SteeringSettings,
+        sites: Sequence[str],
+        *,
+        now_ns: int,
+        column: ColumnOf = Column,
+    ) -> None:
+        """Read; ``column`` gives the memory for what was watched.
 
         Raises:
             SteeringError: Past demand cannot be read.
@@ -35,23 +45,28 @@ class Tomorrow:
         from steering.history.past import read_past  # noqa: PLC0415 - the other commands start without its engines
 
         plan = settings.plan
-        self.shelf = shelf = shelve(read_titles(state))
-        past = read_past(
-            state,
-            settings.history,
-            shelf,
-            folder=history_folder(settings),
-            sites=sites,
-            history_days=plan.history_days,
-            half_life_days=plan.half_life_days,
-            now_ns=now_ns,
-        )
+        with ThreadPoolExecutor(1, thread_name_prefix="catalogue") as pool:
+            shelved = pool.submit(lambda: shelve(read_titles(state)))  # while the history's engine does the new day
+            past = read_past(
+                state,
+                settings.history,
+                shelved.result,
+                folder=history_folder(settings),
+                sites=sites,
+                history_days=plan.history_days,
+                half_life_days=plan.half_life_days,
+                now_ns=now_ns,
+                column=column,
+            )
+        self.shelf = shelf = shelved.result()
         self.aside = past.aside
         self._yesterday = past.yesterday if past.window.first < past.window.today else None
         self._smoothing = Smoothing(half_life_days=plan.half_life_days, prior_strength=plan.fleet_days)
         seen = evidence(past.watched, shelf, past.window, half_life_days=plan.half_life_days)
-        self._taste = Taste(seen, shelf.families)
-        self._world = world_prior(self._taste, debut_share=np.full(shelf.families.titles, past.debut_share))
+        with ThreadPoolExecutor(1, thread_name_prefix="forecast") as pool:
+            usual = pool.submit(rung_shares, seen.watched, shelf.families)
+            self._taste = Taste(seen, shelf.families)
+            self._world = world_prior(self._taste, debut_share=np.full(shelf.families.titles, past.debut_share))
         released = shelf.released_at_ns <= now_ns + FILLED_AHEAD_NS
         self._forecast = Forecast(
             seen,
@@ -60,6 +75,8 @@ class Tomorrow:
             released=released,
             smoothing=self._smoothing,
             stored_bytes=shelf.stored_bytes,
+            taste=self._taste,
+            usual=usual.result(),
         )
         self._likeness = None
         if 1 < len(past.sites) <= KINDRED_SITES_MAX:

@@ -6,10 +6,9 @@ memory several times over.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,20 +61,12 @@ class Watched:
         return cls(starts, columns.astype(np.int32), values[clusters, columns], values.shape[1])
 
     @classmethod
-    def joined(cls, parts: Sequence[Watched], *, width: int) -> Watched:
-        """The clusters of one part after those of another."""
-        return cls.drained(deque(parts), width=width)
-
-    @classmethod
-    def drained(cls, parts: deque[Watched], *, width: int) -> Watched:
-        """As ``joined``; takes each part out of ``parts`` as it is copied, so that all are not in memory twice."""
-        ends = np.cumsum([0, *(len(part.values) for part in parts)])
-        starts = [part.starts[:-1] + end for part, end in zip(parts, ends[:-1], strict=True)]
-        columns, values = np.empty(ends[-1], np.int32), np.empty(ends[-1])
-        for begin, end in pairwise(ends.tolist()):
-            part = parts.popleft()
-            columns[begin:end], values[begin:end] = part.columns, part.values
-        return cls(np.concatenate([*starts, ends[-1:]]).astype(np.int64), columns, values, width)
+    def joined(cls, parts: Iterable[Watched], *, entries_max: int, width: int) -> Watched:
+        """The clusters of one part after those of another; they have no more than so many entries."""
+        joining = Joining(entries_max=entries_max, width=width)
+        for part in parts:
+            joining.add(part)
+        return joining.whole()
 
     @property
     def clusters(self) -> int:
@@ -112,9 +103,13 @@ class Watched:
         """Sums of the rows, of those columns that are ``among`` them."""
         sums = np.zeros(self.clusters)
         for first, last in self._blocks():
-            some = slice(int(self.starts[first]), int(self.starts[last]))
-            part = self.values[some] if among is None else self.values[some] * among[self.columns[some]]
-            sums[first:last] = np.bincount(self._cluster_of_each(first, last), part, last - first)
+            begin, end = int(self.starts[first]), int(self.starts[last])
+            part = self.values[begin:end]
+            if among is not None:
+                part = part * among[self.columns[begin:end]]
+            some = np.flatnonzero(np.diff(self.starts[first : last + 1]))
+            if len(some):
+                sums[first + some] = np.add.reduceat(part, self.starts[first + some] - begin)
         return sums
 
     def by_column(self) -> Floats:
@@ -132,12 +127,12 @@ class Watched:
 
     def grouped(self, group_of: Ints, groups: int) -> Watched:
         """Columns that belong to one group added up; the groups are the new columns."""
-        parts = []
+        joining = Joining(entries_max=len(self.values), width=groups)
         for first, last in self._blocks():
             part = slice(int(self.starts[first]), int(self.starts[last]))
             clusters, columns = self._cluster_of_each(first, last), group_of[self.columns[part]]
-            parts.append(Watched.of_entries(clusters, columns, self.values[part], shape=(last - first, groups)))
-        return Watched.joined(parts, width=groups)
+            joining.add(Watched.of_entries(clusters, columns, self.values[part], shape=(last - first, groups)))
+        return joining.whole()
 
     def _blocks(self) -> Iterator[tuple[int, int]]:
         """First cluster and the one behind the last of some that have no more than so many entries, or of one."""
@@ -151,3 +146,52 @@ class Watched:
     def _cluster_of_each(self, first: int, last: int) -> Ints:
         """Of the entries of these clusters, counted from the first of them."""
         return np.repeat(np.arange(last - first), np.diff(self.starts[first : last + 1]))
+
+
+class Making(Protocol):
+    """A column in the making, of a kind and of no more than so many values."""
+
+    def append(self, values: NDArray[Any]) -> None:
+        """The next ones."""
+
+    def whole(self) -> NDArray[Any]:
+        """All of them."""
+
+
+class Column:
+    """In memory of its own, of which what is not filled takes none."""
+
+    def __init__(self, count_max: int, kind: type[np.generic]) -> None:
+        self._values, self._count = np.empty(count_max, kind), 0
+
+    def append(self, values: NDArray[Any]) -> None:
+        """See ``Making``."""
+        begin, self._count = self._count, self._count + len(values)
+        self._values[begin : self._count] = values
+
+    def whole(self) -> NDArray[Any]:
+        """See ``Making``."""
+        return self._values[: self._count]
+
+
+ColumnOf = Callable[[int, type[np.generic]], Making]
+
+
+class Joining:
+    """Puts the clusters of one part after those of another, each as it comes: so all are not in memory twice."""
+
+    def __init__(self, *, entries_max: int, width: int, column: ColumnOf = Column) -> None:
+        """Have room for as many entries as may come."""
+        self._columns, self._values = column(entries_max, np.int32), column(entries_max, np.float64)
+        self._starts, self._end, self._width = [np.zeros(1, np.int64)], 0, width
+
+    def add(self, part: Watched) -> None:
+        """The next clusters."""
+        self._columns.append(part.columns)
+        self._values.append(part.values)
+        self._starts.append(part.starts[1:] + self._end)
+        self._end += len(part.values)
+
+    def whole(self) -> Watched:
+        """All that came."""
+        return Watched(np.concatenate(self._starts), self._columns.whole(), self._values.whole(), self._width)

@@ -161,7 +161,7 @@ def past_of(state: EmbeddedState, folder: Path, engine: str) -> tuple[Past, dict
     past = read_past(
         state,
         HistoryTable(engine=engine),
-        shelf,
+        lambda: shelf,
         folder=folder,
         sites=["site-1", "unheard"],
         history_days=28,

@@ -14,6 +14,7 @@ from oca.common.errors import SteeringError
 from steering.history import columns, files, queries
 from steering.history.columns import KeptDay
 from steering.history.daily import Day
+from steering.plan.names import Numbers
 from steering.plan.watched import Watched
 
 DAY = Day(["a", "b"], ["t/a", "t/b", "u/ü"], Watched.of_dense(np.array([[1.0, 0, 2.0**52], [0, 5, 0]])))
@@ -37,7 +38,8 @@ def opened(path: Path) -> Iterator[KeptDay]:
 
 def test_kept_day_is_the_day(path: Path) -> None:
     with opened(path) as kept:
-        assert (kept.sites, kept.assets) == (DAY.sites, DAY.assets)
+        assert (kept.sites, kept.assets, kept.entries) == (DAY.sites, DAY.assets, DAY.entries)
+        assert kept.numbers.places_in(Numbers.of(["u/ü", "t/a"])).tolist() == [1, -1, 0]
         for first, last in (("a", "b"), ("a", "a"), ("b", "z"), ("c", "z")):
             found, wanted = kept.between(first, last), DAY.between(first, last)
             assert found.sites == wanted.sites
@@ -60,7 +62,7 @@ def changed(path: Path, change: Callable[[bytes], bytes]) -> None:
 
 
 def of_other_release(raw: bytes) -> bytes:
-    other = raw[:-16].replace(b"columns2", b"columns9", 1)
+    other = raw[:-16].replace(b"columns3", b"columns9", 1)
     return other + digest_bytes(other)
 
 

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steering.history.daily import Day, Days, Joint, weighed
+from steering.plan.names import Numbers
 from steering.plan.watched import Watched
 
 SITES, ASSETS = ["a", "b", "c"], ["t/a", "t/b", "t/c", "u/a"]
-PLACE = {"t/a": 0, "t/c": 1, "u/a": 2, "v/a": 3}
+SHELF = ["t/a", "t/c", "u/a", "v/a"]
 WHOLE = st.integers(0, 2**40)
 TABLE = st.lists(st.lists(WHOLE, min_size=4, max_size=4), min_size=3, max_size=3)
 
@@ -21,9 +22,10 @@ def day_of(values: list[list[int]]) -> Day:
 
 
 def days_of(*parts: Day, fresh: Any = None, yesterday: int = 0) -> Days:
-    none = [np.zeros(len(PLACE), np.bool_)] * len(parts)
+    none = [np.zeros(len(SHELF), np.bool_)] * len(parts)
     factors = np.array([0.5**ago for ago in reversed(range(len(parts)))])
-    return Days(parts, factors, place=PLACE, yesterday=yesterday, fresh=fresh or none)
+    places = [part.numbers.places_in(Numbers.of(SHELF)) for part in parts]
+    return Days(parts, factors, places=places, width=len(SHELF), yesterday=yesterday, fresh=fresh or none)
 
 
 def test_day_has_only_sites_that_wanted_anything() -> None:
@@ -76,6 +78,8 @@ def test_joint_day_is_its_parts_added_up(one: list[list[int]], other: list[list[
                 wanted[site, asset] = wanted.get((site, asset), 0) + value
     assert list(joint.sites) == sorted({site for (site, _), value in wanted.items() if value})
     assert list(joint.assets) == ["t/a", "t/b", "t/c", "u/a", "v/a", "v/b"]
+    assert joint.numbers.places_in(Numbers.of(["v/b", "t/a"])).tolist() == [1, -1, -1, -1, -1, 0]
+    assert joint.entries >= len([value for value in wanted.values() if value])
     for first, last in (("a", "z"), ("b", "c"), ("d", "d"), ("x", "z")):
         found = joint.between(first, last)
         assert list(found.sites) == [site for site in joint.sites if first <= site <= last]

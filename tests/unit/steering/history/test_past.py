@@ -13,7 +13,7 @@ import pytest
 from oca.common.errors import SteeringError
 from steering.history import columns
 from steering.history.columns import KeptDay
-from steering.history.daily import Day, Days, Sums
+from steering.history.daily import Days, Rows, Sums
 from steering.history.engine import Columns, DuckDb
 from steering.history.log import compact, day_text, flush, listed, sweep
 from steering.history.past import Past, read_past
@@ -33,7 +33,7 @@ def past(state: EmbeddedState, folder: Path, *, new_days_ago: int = 5) -> Past:
     return read_past(
         state,
         HistoryTable(),
-        shelve([OLD, new]),
+        lambda: shelve([OLD, new]),
         folder=folder,
         sites=["unheard"],
         history_days=28,
@@ -114,7 +114,7 @@ def test_past_of_nothing_is_nothing(state: EmbeddedState, tmp_path: Path) -> Non
     nobody = read_past(
         state,
         HistoryTable(),
-        shelve([OLD]),
+        lambda: shelve([OLD]),
         folder=tmp_path,
         sites=[],
         history_days=28,
@@ -139,7 +139,14 @@ def test_past_of_absurd_demand_is_read_all_the_same(state: EmbeddedState, tmp_pa
 def test_past_of_a_shared_state_is_what_the_state_holds(state: EmbeddedState) -> None:
     Told(state).demand(30, old__a=(1, 100))
     found = read_past(
-        state, HistoryTable(), shelve([OLD]), folder=None, sites=[], history_days=28, half_life_days=2.0, now_ns=NOW_NS
+        state,
+        HistoryTable(),
+        lambda: shelve([OLD]),
+        folder=None,
+        sites=[],
+        history_days=28,
+        half_life_days=2.0,
+        now_ns=NOW_NS,
     )
     assert found.watched.dense().tolist() == [[50.0]]
 
@@ -294,7 +301,7 @@ def test_past_leaves_no_columns_open(
         kept.extend([found] if found is not None else [])
         return found
 
-    def read(day: KeptDay, first: str, last: str) -> Day:
+    def read(day: KeptDay, first: str, last: str) -> Rows:
         assert not day.file.closed
         if fails:
             raise SteeringError("the disk fails", remedy="replace it")

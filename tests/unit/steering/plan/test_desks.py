@@ -32,7 +32,7 @@ from steering.plan.nightly import NightlyPlans
 from steering.plan.outlook import day_of
 from steering.plan.planner import make_plans
 from steering.plan.rankings import Rankings
-from steering.plan.store import put_names
+from steering.plan.store import PlanStore, put_names
 from steering.settings import Site, SiteAppliance, SteeringSettings
 from steering.state.embedded import EmbeddedState
 from steering.titles.catalogue import write_title
@@ -109,6 +109,28 @@ def test_plans_are_the_same_to_the_byte_by_one_process_or_several(
     assert made == [], "by the processes alone"
 
 
+def test_planning_by_processes_reads_no_names_that_are_the_nights_before(
+    state: EmbeddedState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are a million of them, and a publication in between is what makes others."""
+    read: list[str] = []
+    plain = PlanStore.names
+
+    def names(store: PlanStore, digest: str) -> list[str]:
+        read.append(digest)
+        return plain(store, digest)
+
+    fill(state)
+    make_plans(state, settings_of(processes=2), now_ns=NOW_NS)
+    monkeypatch.setattr(PlanStore, "names", names)
+    make_plans(state, settings_of(processes=2), now_ns=NOW_NS + DAY_NS)
+    assert read == []
+    with state.write() as transaction:
+        write_title(transaction, make_title("title-new"), [])
+    make_plans(state, settings_of(processes=2), now_ns=NOW_NS + 2 * DAY_NS)
+    assert len(set(read)) == 1
+
+
 Begun = tuple[Desks, Callable[[Site], Done], Callable[[Site], Done]]
 
 
@@ -130,8 +152,9 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Night, str
 def begun(night: tuple[Night, str]) -> Iterator[Begun]:
     """Two processes; a site's plan by them, and by none."""
     (here, names), there = night, copy(night[0])
-    with there.desks(2, names) as desks:
-        yield desks, lambda site: there.done(site, names, desks), lambda site: here.done(site, names, None)
+    with Desks(2) as desks:
+        there.hand_over(desks, names)
+        yield desks, lambda site: there.done(site, names), lambda site: here.done(site, names)
 
 
 def as_bytes(done: Done) -> tuple[bytes, object, float]:
@@ -150,13 +173,12 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Desks]:
     """Those of each planning."""
     opened: list[Desks] = []
-    plain = Night.desks
 
-    def open_desks(*arguments: Any) -> Desks:
-        opened.append(plain(*arguments))
+    def open_desks(count: int) -> Desks:
+        opened.append(Desks(count))
         return opened[-1]
 
-    monkeypatch.setattr(Night, "desks", open_desks)
+    monkeypatch.setattr(planner_module, "Desks", open_desks)
     return opened
 
 
@@ -421,36 +443,38 @@ def test_planning_goes_on_with_as_many_processes_as_can_be_started(
 @pytest.mark.parametrize(
     ("what", "error"),
     [
-        ("subprocess.Popen", BlockingIOError(11, "Resource temporarily unavailable")),
-        ("subprocess.Popen", FileNotFoundError(2, "No such file or directory")),
-        ("socket.socketpair", OSError(24, "Too many open files")),
-        ("os.memfd_create", OSError(12, "Cannot allocate memory")),
+        ("desks.subprocess.Popen", BlockingIOError(11, "Resource temporarily unavailable")),
+        ("desks.subprocess.Popen", FileNotFoundError(2, "No such file or directory")),
+        ("desks.socket.socketpair", OSError(24, "Too many open files")),
+        ("common_memory.os.memfd_create", OSError(12, "Cannot allocate memory")),
+        ("desks._shared", SteeringError("Cannot allocate memory", remedy="see how much memory is free")),
     ],
 )
 def test_planning_goes_on_without_processes_where_none_can_be_started(
     what: str,
-    error: OSError,
+    error: OSError | SteeringError,
     tmp_path: Path,
     warned: list[tuple[str, dict[str, object]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = kept_by(tmp_path / "whole", 1, processes=1)
-    monkeypatch.setattr(f"steering.plan.desks.{what}", fails_after(0, lambda: None, error))
+    monkeypatch.setattr(f"steering.plan.{what}", fails_after(0, lambda: None, error))
     assert kept_by(tmp_path / "none", 1, processes=2) == whole
     ((event, named),) = warned
     assert event == "sites are planned without processes of their own"
-    assert str(named["why"]).startswith(f"no process that plans can be started: {error.strerror}; see how")
+    assert f"{getattr(error, 'strerror', 'Cannot allocate memory')}; see how" in str(named["why"])
 
 
 async def test_end_of_steering_waits_for_no_process_that_plans(
     state: EmbeddedState, opened: list[Desks], lost: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here of processes that are stopped."""
-    plain = Night._asked
+    plain, begun = Night._asked, list[str]()
 
     def asked(night: Night, site: Site) -> Asked:
         for pid in opened[0].pids:
             os.kill(pid, signal.SIGSTOP)
+        begun.append(site.id)
         return plain(night, site)
 
     fill(state)
@@ -458,7 +482,7 @@ async def test_end_of_steering_waits_for_no_process_that_plans(
     monkeypatch.setattr(desks_module, "ANSWER_S_MAX", 3600.0)
     monkeypatch.setattr(nightly_module, "now_ns", lambda: NOW_NS)
     planning = asyncio.ensure_future(NightlyPlans(state, settings_of(processes=2), Counts(), instance="a")._plan())
-    await until(lambda: bool(opened) and not opened[0]._idle.qsize())
+    await until(lambda: len(begun) == 2 and not opened[0]._idle.qsize())
     planning.cancel()
     with pytest.raises(asyncio.CancelledError):
         await planning
@@ -468,6 +492,19 @@ async def test_end_of_steering_waits_for_no_process_that_plans(
             assert not each.is_alive()
     assert [each._process.returncode for each in opened[0]._processes] == [-signal.SIGKILL] * 2
     assert lost == []
+
+
+def test_processes_end_where_what_they_were_to_plan_by_cannot_be_read(
+    state: EmbeddedState, opened: list[Desks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: object, **__: object) -> None:
+        raise SteeringError("past demand cannot be read", remedy="look")
+
+    fill(state)
+    monkeypatch.setattr("steering.plan.night.Tomorrow", unread)
+    with pytest.raises(SteeringError, match="past demand cannot be read"):
+        make_plans(state, settings_of(processes=2), now_ns=NOW_NS)
+    assert [each._process.returncode for each in opened[0]._processes] == [0, 0]
 
 
 @pytest.mark.parametrize(

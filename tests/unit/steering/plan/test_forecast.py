@@ -14,6 +14,7 @@ from steering.plan.forecast import (
     rung_shares,
     world_prior,
 )
+from steering.plan.watched import Watched
 
 TWO_TITLES = Families(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([0, 0]))
 ALL = np.ones(4, np.bool_)
@@ -142,6 +143,26 @@ def test_kinship_prefers_those_who_watch_alike() -> None:
 def test_kinship_of_strangers_is_none() -> None:
     made = evidence([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
     assert kinship(Taste(made, TWO_TITLES), power=8.0) is None
+
+
+def test_taste_is_the_same_in_whatever_order_titles_stand() -> None:
+    made = evidence([[3.0, 0.0, 5.0, 7.0], [0.0, 0.0, 0.0, 2.0], [0.0] * 4, [0.0, 4.0, 0.0, 0.0]])
+    for title, wanted in (
+        ([0, 0, 1, 1], [[3, 12], [0, 2], [0, 0], [4, 0]]),
+        ([1, 0, 0, 1], [[5, 10], [0, 2], [0, 0], [4, 0]]),
+    ):
+        taste = Taste(made, Families(np.array(title), np.array([0, 1, 0, 1]), np.array([0, 0])))
+        for cluster, by_title in enumerate(wanted):
+            titles, shares = taste.of(cluster)
+            assert titles.tolist() == np.flatnonzero(by_title).tolist()
+            assert shares * max(sum(by_title), 1) == pytest.approx([share for share in by_title if share])
+
+
+def test_taste_has_no_title_of_which_nothing_is_left() -> None:
+    """Of an old day so little may be left that it is rounded down to nothing."""
+    watched = Watched(np.array([0, 3]), np.array([0, 1, 2], np.int32), np.array([0.0, 0.0, 8.0]), 4)
+    titles, shares = Taste(Evidence(watched, np.ones(4), 1.0), TWO_TITLES).of(0)
+    assert (titles.tolist(), shares.tolist()) == ([1], [1.0])
 
 
 def test_kindred_prior_keeps_the_world_for_what_nobody_watched_yet() -> None:
