@@ -120,13 +120,13 @@ def place(
     held = np.zeros((len(boxes), len(chosen)), np.bool_)
     had = held.copy() if had is None else had
     assets = np.flatnonzero(chosen)
-    density = expected_bytes[assets] / np.maximum(size_bytes[assets], 1.0)
-    assets = assets[best_first(density, guess=np.arange(len(assets)))]
-    size, rate = size_bytes[assets], peak_rate(expected_bytes[assets])
-    asked = copies[assets]
+    density = expected_bytes.take(assets) / np.maximum(size_bytes.take(assets), 1.0)
+    assets = assets.take(best_first(density, guess=np.arange(len(assets))))
+    size, rate = size_bytes.take(assets), peak_rate(expected_bytes.take(assets))
+    asked = copies.take(assets)
     share = rate / asked
-    draws = drawn(hashes[assets], boxes)
-    placing = _Placing(boxes, size, staying(draws, had[:, assets]) if _is_calm(float(rate.sum()), boxes) else draws)
+    draws, had_here = drawn(hashes.take(assets), boxes), had.take(assets, axis=1)
+    placing = _Placing(boxes, size, staying(draws, had_here) if _is_calm(float(rate.sum()), boxes) else draws)
     placing.settle(asked, share)
     on = placing.on
     # A copy that must serve for others too would be asked for more than was reckoned: all that were wanted, or one.
@@ -138,7 +138,7 @@ def place(
         placing.settle(short.astype(np.int64), served)
     room_lost = float(size[_find_room(placing, served)].sum())
     if room_lost:
-        left = moves_max_bytes - float(size[on.any(axis=0) & ~had[:, assets].any(axis=0)].sum())
+        left = moves_max_bytes - float(size[on.any(axis=0) & ~had_here.any(axis=0)].sum())
         others = _instead(chosen, expected_bytes, size_bytes, had)
         there = _Placing(boxes, size_bytes[others], staying(drawn(hashes[others], boxes), had[:, others]))
         there.room, there.pace = placing.room, placing.pace

@@ -112,11 +112,8 @@ class Ranked:
 
     def at(self, places: Ints) -> Floats:
         """See ``Expected``."""
-        of = self._rankings
-        expected: Floats = self._shares[of.title[places]]
-        expected *= self._basis.by_rung[of.rung[places]]
-        expected *= of.forecast.inherited[places]
-        expected += self._own[places]
+        expected = self._by_title(places)
+        expected += self._own.take(places)
         expected *= self._scale
         return expected
 
@@ -128,9 +125,12 @@ class Ranked:
         """See ``Expected``: what is unwatched here is found by rank; what is watched is worth more than its rank."""
         of, basis = self._rankings, self._basis
         factors = basis.by_rung[of.rungs] * self._scale
-        own = basis.assets[of.land.media[basis.assets]].astype(np.int64)
-        density = self.at(own) / of.stored_bytes[own]
-        room = _more_room(density, self._by_title(own), of.stored_bytes[own])
+        is_media = of.land.media.take(basis.assets)
+        own = basis.assets[is_media].astype(np.int64)
+        by_title, sizes = self._by_title(own), of.stored_bytes.take(own)
+        per_byte = self._scale / sizes
+        density = (by_title + basis.own[is_media]) * per_byte
+        room = _more_room(density, by_title * per_byte, sizes)
         with np.errstate(divide="ignore"):
             for (_, falling, sums), factor in zip(of.ranked, factors, strict=True):
                 room += sums[np.searchsorted(falling, -_LEVELS / factor)]
@@ -147,11 +147,12 @@ class Ranked:
         marked[own[density >= level]] = True
         return marked
 
-    def _by_title(self, own: Ints) -> Floats:
-        """Expected bytes per stored byte of some assets, but for what was watched of them themselves."""
+    def _by_title(self, places: Ints) -> Floats:
+        """Bytes of some assets but for what was watched of them themselves, before they are scaled."""
         of = self._rankings
-        found: Floats = self._shares[of.title[own]] * self._basis.by_rung[of.rung[own]]
-        found *= of.forecast.inherited[own] * self._scale / of.stored_bytes[own]
+        found: Floats = self._shares.take(of.title.take(places))
+        found *= self._basis.by_rung.take(of.rung.take(places))
+        found *= of.forecast.inherited.take(places)
         return found
 
     def _watched_cells(self, factors: Floats, level: float) -> tuple[Ints, Floats, Floats]:

@@ -69,8 +69,9 @@ def least(draws: Floats) -> Ints:
 
 
 def _mix(value: Hashes) -> Hashes:
-    """Finaliser of SplitMix64 (Steele, Lea and Flood, 2014)."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: Hashes = value ^ (value >> np.uint64(31))
-    return mixed
+    """Finaliser of SplitMix64 (Steele, Lea and Flood, 2014), in place."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        value ^= value >> np.uint64(shift)
+        value *= np.uint64(factor)
+    value ^= value >> np.uint64(31)
+    return value

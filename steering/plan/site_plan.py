@@ -15,7 +15,7 @@ from steering.plan.best_first import best_first
 from steering.plan.expected import Expected
 from steering.plan.forecast import Bools, Floats, Ints
 from steering.plan.ground import Ground, Terms, ladders, worth
-from steering.plan.placement import Box, added, copies_wanted, place, room_beside
+from steering.plan.placement import Box, copies_wanted, place, room_beside
 from steering.plan.selection import candidates, choose
 from steering.plan.shelf import Shelf
 
@@ -68,8 +68,9 @@ class SitePlan:
         return float(self._moved(shelf)[self.had.any(axis=1)].sum())
 
     def _moved(self, shelf: Shelf) -> Floats:
-        """By box."""
-        return added(self.on & ~self.had, shelf.stored_bytes[self.places])
+        """By box; most often few assets."""
+        sizes, moved = shelf.stored_bytes.take(self.places), self.on & ~self.had
+        return np.array([sizes[row].sum() for row in moved])
 
     def just_missed(self, shelf: Shelf) -> list[int]:
         """The assets that would come next: those most worth their space of all that may be here and are not."""
@@ -142,11 +143,11 @@ def plan_site(
     row_of[close] = np.arange(len(close), dtype=np.int32)
     on, had = np.zeros((2, len(boxes), len(close)), np.bool_)
     ends = np.cumsum(shelf.stored_bytes[manifests])
-    rows, rows_held, rows_manifests = row_of[near.places], row_of[held.places], row_of[manifests]
+    rows, rows_held, rows_manifests = (row_of.take(of).astype(np.int64) for of in (near.places, held.places, manifests))
     for box, room in enumerate(reserved):
-        on[box, rows] = media[box]
-        on[box, rows_manifests[ends <= room]] = True
-        had[box, rows_held] = held_by[box]
+        on[box][rows] = media[box]
+        on[box][rows_manifests[ends <= room]] = True
+        had[box][rows_held] = held_by[box]
     foreseen, valued = np.full(len(close), np.nan), np.zeros(len(close))
     foreseen[rows], valued[rows] = near.expected, near.worth
     others = np.flatnonzero(np.isnan(foreseen))
@@ -171,12 +172,12 @@ def _near(shelf: Shelf, tomorrow: Expected, land: Ground, *, room: float, before
     marked[land.pinned] = True
     marked |= before
     some = np.flatnonzero(marked)
-    expected, size, held = tomorrow.at(some), shelf.stored_bytes[some], before[some]
+    expected, size, held = tomorrow.at(some), shelf.stored_bytes.take(some), before.take(some)
     wanted = worth(some, ladders(shelf, some, expected) if land.whole_ladders else expected, size, land)
     density = wanted / size
     close = candidates(density, size, capacity_bytes=room, held=held)
     close = close[best_first(density[close])]
-    return _Near(some[close], wanted[close], expected[close], size[close], held[close])
+    return _Near(some.take(close), wanted.take(close), expected.take(close), size.take(close), held.take(close))
 
 
 def _media(near: _Near, boxes: Sequence[Box], had: Bools, shelf: Shelf, terms: Terms, *, media_bytes: float) -> Bools:

@@ -504,7 +504,7 @@ def test_processes_end_where_what_they_were_to_plan_by_cannot_be_read(
     monkeypatch.setattr("steering.plan.night.Tomorrow", unread)
     with pytest.raises(SteeringError, match="past demand cannot be read"):
         make_plans(state, settings_of(processes=2), now_ns=NOW_NS)
-    assert [each._process.returncode for each in opened[0]._processes] == [0, 0]
+    assert all(each._process.returncode is not None for each in opened[0]._processes)
 
 
 @pytest.mark.parametrize(
