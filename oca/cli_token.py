@@ -12,8 +12,8 @@ import typer
 
 from oca.common.clock import now_s, utc_of
 from oca.common.command import EXIT_FAILED, ConfigOption, JsonOption, SetOption, print_json, print_line
-from oca.common.errors import ConfigError
-from oca.common.jwk import JwkSet
+from oca.common.errors import ConfigError, StoreError
+from oca.common.jwk import Jwk, JwkSet
 from oca.common.signed_url import PATH_ELEMENT, place_in_path, place_in_query
 from oca.common.signing_reasons import MEANINGS
 from oca.delivery.authorisation import Authorisation
@@ -52,11 +52,20 @@ def key(
     if algorithm not in ("ES256", "HS256", "A128GCM"):
         raise ConfigError(f"--algorithm {algorithm!r} is none", remedy="use ES256, HS256 or A128GCM")
     made = new_key(cast(Algorithm, algorithm))
-    keys = [*(read_keys_file(str(file)) if file.exists() else ()), made]
-    files.write_secret(file, msgspec.json.format(msgspec.json.encode(JwkSet(keys)), indent=2))
+    keys = [*(read_keys_file(str(file), "FILE") if file.exists() else ()), made]
+    _write(file, keys)
     if public is not None:
-        files.write_secret(public, msgspec.json.format(msgspec.json.encode(JwkSet([each.public() for each in keys]))))
+        _write(public, [each.public() for each in keys])
     print_line(made.kid)
+
+
+def _write(file: Path, keys: list[Jwk]) -> None:
+    try:
+        files.write_secret(file, msgspec.json.format(msgspec.json.encode(JwkSet(keys)), indent=2))
+    except StoreError as error:
+        raise ConfigError(
+            error.message, remedy="name a file in a folder that is there, and that you may write to"
+        ) from None
 
 
 @token_app.command("make")
@@ -80,7 +89,10 @@ def make(
     from oca.common.signing import Claims, encrypt_client, sign  # noqa: PLC0415
     from oca.common.uri_container import ContainerError, prefix_container, read_container  # noqa: PLC0415
 
-    known = read_keys_file(str(keys))
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or not parts.path:
+        raise ConfigError(f"{url}: is no URL of an object", remedy="write it like http://box.example/harbour/v.m3u8")
+    known = read_keys_file(str(keys), "--keys")
     ring = KeyRing()
     ring.add(known, source=str(keys))
     able = [each.kid for each in known if each.d or each.alg == "HS256"]
@@ -88,7 +100,7 @@ def make(
         raise ConfigError(
             f"{keys}: no key {kid or 'that can sign'}", remedy=f"those that can: {', '.join(able) or 'none'}"
         )
-    claim = container or prefix_container(urlsplit(url).path.rpartition("/")[0] + "/")
+    claim = container or prefix_container(parts.path.rpartition("/")[0] + "/")
     try:
         read_container(claim)
         for_whom = encrypt_client(ip_network(client), ring) if client else None
@@ -125,7 +137,7 @@ def check(
     if keys is not None:
         table, told, appliance = (
             AuthorisationTable(mode="required"),
-            Authorisation(keys=read_keys_file(str(keys))),
+            Authorisation(keys=read_keys_file(str(keys), "--keys")),
             "box",
         )
     else:

@@ -69,6 +69,7 @@ def init(
         urls=url or (),
         steering=steering or (typer.prompt("URL of steering (--steering)", default="") if asks else ""),
         token_file=token_file,
+        identity_file="" if out == INSTALLED else str(out.absolute().with_name("identity.json")),
     )
     _write(out, settings_text(answers))
     fill = out.with_name("fill.toml")

@@ -167,8 +167,12 @@ def _said(answer: object) -> str:
     return str(answer)
 
 
-def read_keys_file(path: str) -> tuple[Jwk, ...]:
+def read_keys_file(path: str, named_by: str = "[delivery.authorisation] keys_file") -> tuple[Jwk, ...]:
     """The keys in a JWK set; none where ``path`` is empty.
+
+    Args:
+        path: The file.
+        named_by: The setting or flag that names it, for whoever has to mend that.
 
     Raises:
         ConfigError: It cannot be read, or is none. Nothing of it is shown.
@@ -181,7 +185,7 @@ def read_keys_file(path: str) -> tuple[Jwk, ...]:
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read: {error.strerror}",
-            remedy="check [delivery.authorisation] keys_file and its permissions",
+            remedy=f"check {named_by} and the file's permissions; 'oca token key' makes one",
         ) from None
     try:
         if len(raw) > KEYS_BYTES_MAX:

@@ -263,7 +263,7 @@ def _follows(status: Status) -> str:
         return "steering sends nobody here"
     away = "steering is away and learns of it when it answers again; then " if status.steering.state == "away" else ""
     ends_sooner = 0 < status.drained_until_ns - status.drained_at_ns <= (status.drain_left_s + 1) * 1e9
-    most = "" if ends_sooner else f"; at most {format_duration(status.drain_left_s)}"
+    most = "" if ends_sooner else f", within {format_duration(status.drain_left_s)} at most"
     return f"{away}steering sends nobody new here, who plays is moved or finishes{most}"
 
 

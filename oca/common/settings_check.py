@@ -15,6 +15,12 @@ import msgspec
 from oca.common.settings_schema import keys_of, struct_of, toml
 
 _SHOWN_MAX = 80
+_READERS = {
+    **dict.fromkeys(("appliance", "delivery", "store"), "appliance.toml, which oca reads"),
+    **dict.fromkeys(("box", "fill", "window", "day_window"), "fill.toml, which oca-fill reads"),
+    **dict.fromkeys(("site", "api", "state", "fleet", "plan", "origin"), "steering.toml, which oca-steering reads"),
+}
+"""Tables of one program alone: whoever gives its file to another is told so, not of names that look alike."""
 
 
 class Fault(NamedTuple):
@@ -119,6 +125,8 @@ def _as_a_whole(struct: type[msgspec.Struct], given: Mapping[str, Any], dotted: 
 def _unknown(name: str, known: Iterable[str], dotted: str, place: str) -> Fault:
     near = difflib.get_close_matches(name, known, n=1)
     remedy = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    if not dotted and name in _READERS:
+        remedy = f"it belongs into {_READERS[name]}: name the file of this program"
     under = f"{dotted}.{name}" if dotted else name
     return Fault(under, f"{place}unknown {'key' if dotted else 'table'} {under}", remedy)
 

@@ -9,7 +9,10 @@ from oca.common.settings_schema import toml
 
 
 class Answers(NamedTuple):
-    """Who the box is, where it stores and listens, and whom it belongs to; ``urls`` empty: as it listens."""
+    """Who the box is, where it stores and listens, and whom it belongs to.
+
+    ``urls`` empty: as it listens; ``identity_file`` empty: where the package has it.
+    """
 
     id: str
     site: str
@@ -18,6 +21,7 @@ class Answers(NamedTuple):
     urls: Sequence[str] = ()
     steering: str = ""
     token_file: str = ""
+    identity_file: str = ""
 
 
 def settings_text(answers: Answers) -> str:
@@ -40,6 +44,8 @@ def settings_text(answers: Answers) -> str:
         lines += ["", "[steering]", f"url = {toml(answers.steering)}"]
         if answers.token_file:
             lines.append(f"token_file = {toml(answers.token_file)}")
+        if answers.identity_file:
+            lines.append(f"identity_file = {toml(answers.identity_file)}")
     return "\n".join(lines) + "\n"
 
 

@@ -210,7 +210,7 @@ class SteeringClient:
             reason = failure(error) or f"no answer within {self._timeout.total:g} s"
             raise SteeringError(
                 f"{self.url} cannot be reached: {reason}",
-                remedy="start oca-steering serve there, or name another address",
+                remedy="start oca-steering serve there, or name its settings with --config",
             ) from None
         if status != wanted:
             raise self._refused(answer)

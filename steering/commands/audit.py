@@ -36,6 +36,8 @@ def audit(
         )
     else:
         print_line("nothing was changed yet")
+    if verify and not fault and not json:
+        print_line("the audit log is whole: no entry was changed or taken out")
     if fault:
         print_error(f"oca-steering: the audit log is not whole: {fault}")
         raise SystemExit(EXIT_FAILED)

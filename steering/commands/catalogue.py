@@ -110,12 +110,13 @@ def publish(
 
 def titles(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """List what is published."""
-    with opened(config, sets) as (_, state):
+    with opened(config, sets) as (settings, state):
         rows = [_row(title) for title in read_titles(state)]
     if json:
         print_json({"titles": rows})
     elif not rows:
-        print_line("nothing is published; oca-steering publish DIR --title ID does it")
+        where = Path(settings.state.path).absolute()
+        print_line(f"nothing is published in the state {where}; oca-steering publish DIR --title ID does it")
     else:
         print_table(
             ("TITLE", "NAME", "LENGTH", "SIZE", "ASSETS", "REGIONS", "RELEASED"),

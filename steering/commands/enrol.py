@@ -63,7 +63,7 @@ def create(
     from oca.common.new_key import new_secret  # noqa: PLC0415 - loads cryptography
 
     with opened(config, sets) as (settings, state):
-        _refuse_unknown(settings, appliance)
+        _refuse_unknown(settings, appliance, "add it to its [[site]] in steering.toml first")
         at_ns = now_ns()
         with audited(state, local_actor(), "enrol create", appliance, now_ns=at_ns) as transaction:
             token = open_token(transaction, appliance, new_secret(), now_ns=at_ns, ttl_s=seconds)
@@ -108,7 +108,7 @@ def revoke_identity(
     """Let this appliance in no more, at once, by whatever; a new token enrols it anew."""
     with opened(config, sets) as (settings, state):
         if record_of(state, appliance) is None:
-            _refuse_unknown(settings, appliance)
+            _refuse_unknown(settings, appliance, "'oca-steering enrol list' shows who is let in")
         with audited(state, local_actor(), "enrol revoke", appliance, now_ns=now_ns()) as transaction:
             changed = revoke(transaction, appliance, now_ns=now_ns())
     words = "is not let in any more" if changed else "was revoked already"
@@ -159,8 +159,6 @@ def _rows(settings: SteeringSettings, state: StateReader) -> list[IdentityRow]:
     return rows
 
 
-def _refuse_unknown(settings: SteeringSettings, appliance: str) -> None:
+def _refuse_unknown(settings: SteeringSettings, appliance: str, remedy: str) -> None:
     if not any(entry.id == appliance for site in settings.site for entry in site.appliance):
-        raise ConfigError(
-            f"no [[site.appliance]] has the id {appliance!r}", remedy="add it to its [[site]] in steering.toml first"
-        )
+        raise ConfigError(f"no [[site.appliance]] has the id {appliance!r}", remedy=remedy)

@@ -48,7 +48,9 @@ def show(config: ConfigOption = None, sets: SetOption = None, json: JsonOption =
         sizes = [len(value) for _, value in state.scan("")]
     finally:
         state.close()
-    row = Standing(table.engine, table.path, peers.instance, link.connected, link.why, len(sizes), sum(sizes))
+    row = Standing(
+        table.engine, str(Path(table.path).absolute()), peers.instance, link.connected, link.why, len(sizes), sum(sizes)
+    )
     if json:
         print_json(row)
     else:

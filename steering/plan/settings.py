@@ -74,7 +74,14 @@ class PlanTable(Table, frozen=True):
         tuple[str, ...],
         Meta(description="Assets or titles held before others, as rights allow.", max_length=10_000),
     ] = ()
-    banned: Annotated[tuple[str, ...], Meta(description="Assets or titles never held.", max_length=10_000)] = ()
+    banned: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Assets or titles never planned. What boxes hold of them gives way as space is needed; "
+            "'oca store remove' on a box removes it at once.",
+            max_length=10_000,
+        ),
+    ] = ()
     processes: Annotated[
         int,
         Meta(

@@ -106,6 +106,7 @@ async def test_page_plays_by_keyboard_alone(whole: System, page: Page) -> None:
     watched = await watch(page, whole.places.steering_url)
     card = page.locator("#shelf button").first
     await expect(card).to_be_visible()
+    await expect(page.get_by_text("A filled mark: that appliance holds all of the film")).to_be_visible()
     for _ in range(12):
         await page.keyboard.press("Tab")
         if await card.evaluate("node => node === document.activeElement"):

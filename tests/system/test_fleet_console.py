@@ -261,6 +261,7 @@ async def test_console_tells_what_boxes_are_to_hold(browser: Browser, fleet: Fle
     console = await opened(browser, fleet.url)
     await console.go("plan")
     await expect(console.page.locator(".tiles")).to_contain_text("Sites with a plan")
+    await expect(console.page.get_by_text("The picture begins with the second night.")).to_be_visible()
     await console.page.get_by_role("link", name="fra1").click()
     await expect(console.page.get_by_role("region", name="assets of fra1-a")).to_contain_text("harbour/manifests")
     assert not console.complaints
@@ -325,4 +326,5 @@ async def test_console_asks_for_login_and_says_who_is_in(browser: Browser, fleet
     await expect(page.get_by_role("button", name="Drain")).to_have_count(0)
     await page.get_by_role("button", name="Log out").click()
     await expect(page.get_by_label("Password")).to_be_visible()
+    await expect(page.get_by_text("oca-steering users add NAME --role operate")).to_be_visible()
     await page.context.close()

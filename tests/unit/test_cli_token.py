@@ -111,3 +111,17 @@ def test_check_asks_as_appliance_with_these_settings_would(tmp_path: Path) -> No
 def test_token_commands_name_what_is_wrong(keys: Path, tmp_path: Path, arguments: tuple[str, ...], wanted: str) -> None:
     places = {"KEYS": str(keys), "PUBLIC": str(tmp_path / "public.json"), "NONE": str(tmp_path / "none.json")}
     assert wanted in fails(*(places.get(each, each) for each in arguments))
+
+
+def test_token_commands_name_the_flag_that_is_wrong(tmp_path: Path) -> None:
+    gone = tmp_path / "gone" / "keys.json"
+    assert "check --keys" in fails("make", URL, "--keys", str(gone))
+    assert "check --keys" in fails("check", URL, "--keys", str(gone))
+    assert "No such file or directory; name a file in a folder that is there" in fails("key", str(gone))
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "/harbour/v.m3u8", "http://box.example", "ftp://box.example/harbour/v.m3u8"]
+)
+def test_make_refuses_what_is_no_url(keys: Path, url: str) -> None:
+    assert f"{url}: is no URL of an object" in fails("make", url, "--keys", str(keys))

@@ -54,6 +54,12 @@ def test_init_writes_settings_and_makes_device(tmp_path: Path) -> None:
     assert fill == FillSettings(box=BoxTable(config="a.toml"))
 
 
+def test_init_of_a_file_elsewhere_keeps_the_key_beside_it(tmp_path: Path) -> None:
+    run(*init(tmp_path, "--steering", "http://127.0.0.1:1"))
+    kept = tomllib.loads((tmp_path / "a.toml").read_text())["steering"]["identity_file"]
+    assert kept == f"{tmp_path}/identity.json"
+
+
 def test_init_writes_devices_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run("init", "--id", "box", "--site", "here", "--device", "d1", "--listen", "127.0.0.1:8080", "--out", "b.toml")
@@ -132,7 +138,7 @@ def test_init_asks_on_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert done.exit_code == 0, done.output
     written = tomllib.loads(out.read_text())
     assert written["appliance"] == {"id": "fra1-a", "site": "fra1"}
-    assert written["steering"] == {"url": "http://s.example"}
+    assert written["steering"]["url"] == "http://s.example"
 
 
 def checked(config: Path, *words: str) -> tuple[int, dict[str, Any]]:

@@ -251,7 +251,7 @@ async def test_daemon_tells_steering_of_every_change(tmp_path: Path, delivery: A
         seen = [(await reports.get()).serving]
         answer = await rig.post("/v1/drain")
         assert (answer["serving"], answer["changed"]) == ("draining", True)
-        assert "at most 2 h 0 min" in answer["follows"]
+        assert "within 2 h 0 min at most" in answer["follows"]
         draining = await reports.get()
         seen.append(draining.serving)
         assert draining.health.reasons[0].startswith("draining by 'oca drain' since ")

@@ -30,7 +30,7 @@ export async function catalogue() {
     },
   );
   await pages.begin();
-  return { title: "Catalogue", nodes: [section("Titles", form(pages.begin, field("Part of an id", search)), pages.node)] };
+  return { title: "Catalogue", nodes: [section("Titles", form(pages.begin, field("Find by part of an id", search)), pages.node)] };
 }
 
 /** #/title/ID */

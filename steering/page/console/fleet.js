@@ -49,7 +49,7 @@ export async function fleet(_path, asked) {
       Object.assign(chosen, { search: search.value, state: states.value });
       return sites.begin();
     },
-    field("Name, ISP or country", search),
+    field("Find by name, ISP or country", search),
     field("State", states),
   );
   if (chosen.bounds) filter.append(link("Whole map again", "#/fleet", "button plain"));

@@ -23,7 +23,7 @@ async function ofAll() {
     top.replaceChildren(
       tiles([
         ["Plans made", when(page.made_at_ns) || "not yet"],
-        ["Each day at", page.at],
+        ["Each day at (steering's clock)", page.at],
         ["Sites with a plan", count(page.planned)],
       ]),
     );
@@ -37,7 +37,7 @@ async function ofAll() {
   await sites.begin();
   return {
     title: "Plan",
-    nodes: [top, section("Forecast against what came, all sites", history), section("By site", form(sites.begin, field("Name, ISP or country", search)), sites.node)],
+    nodes: [top, section("Forecast against what came, all sites", history), section("By site", form(sites.begin, field("Find by name, ISP or country", search)), sites.node)],
   };
 }
 
@@ -77,7 +77,8 @@ async function nights(list) {
     said: "",
   }));
   await table.begin();
-  return element("div", "", chart(list), table.node);
+  const drawn = list.length > 1 ? chart(list) : element("p", "soft", "The picture begins with the second night.");
+  return element("div", "", drawn, table.node);
 }
 
 function cells(night) {

@@ -27,5 +27,5 @@ export async function routes() {
     };
   });
   await pages.begin();
-  return { title: "Routes", nodes: [sums, section("What is wrong", form(pages.begin, field("Kind, site or box", search)), pages.node)] };
+  return { title: "Routes", nodes: [sums, section("What is wrong", form(pages.begin, field("Find by kind, site or box", search)), pages.node)] };
 }

@@ -79,11 +79,11 @@ MOVES = "steering sends nobody new here, who plays is moved or finishes"
     ("changes", "follows"),
     [
         ({}, ""),
-        ({"serving": "draining", "drain_left_s": 7200}, f"{MOVES}; at most 2 h 0 min; 'oca undrain' ends it"),
+        ({"serving": "draining", "drain_left_s": 7200}, f"{MOVES}, within 2 h 0 min at most; 'oca undrain' ends it"),
         (
             {"serving": "draining", "drain_left_s": 30, "steering": AWAY},
             (
-                f"steering is away and learns of it when it answers again; then {MOVES}; at most 30.0 s; "
+                f"steering is away and learns of it when it answers again; then {MOVES}, within 30.0 s at most; "
                 "'oca undrain' ends it"
             ),
         ),
@@ -121,7 +121,7 @@ def test_asset_page_of_empty_store_is_last() -> None:
     assert asset_page([], [], after="", limit=1).next == ""
 
 
-@pytest.mark.parametrize(("left_s", "most"), [(30.0, "; at most 30.0 s"), (7259.9, ""), (9000.0, "")])
+@pytest.mark.parametrize(("left_s", "most"), [(30.0, ", within 30.0 s at most"), (7259.9, ""), (9000.0, "")])
 def test_status_answer_to_drain_for_a_time_says_when_it_ends(status: Status, left_s: float, most: str) -> None:
     """And how long those who play may stay, where that ends sooner."""
     ends_ns = 121 * 60 * 10**9

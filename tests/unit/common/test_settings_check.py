@@ -55,6 +55,12 @@ def test_check_finds_nothing_in_good_document() -> None:
         ({"who": {}}, "who.id", "who.id is missing", "set id under [who]: text, lower-case letters"),
         ({**GOOD, "limit": {}}, "limit", "unknown table limit", "did you mean limits?"),
         ({**GOOD, "zzz": {}}, "zzz", "unknown table zzz", "known here: who, limits, site"),
+        (
+            {**GOOD, "appliance": {}},
+            "appliance",
+            "unknown table appliance",
+            "it belongs into appliance.toml, which oca",
+        ),
         ({**GOOD, "limits": {"lov": 1}}, "limits.lov", "unknown key limits.lov", "did you mean low?"),
         ({"who": {"id": "A"}}, "who.id", 'who.id = "A": must be text, lower-case letters', "correct that value"),
         (

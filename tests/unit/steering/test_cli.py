@@ -78,8 +78,9 @@ def test_publish_refuses_instant_without_meaning(run: Run, package: Path, instan
     assert run("publish", str(package), "--title", "harbour", "--release-at", instant)[0] == 2
 
 
-def test_titles_says_when_there_are_none(run: Run) -> None:
-    assert run("titles")[1].startswith("nothing is published")
+def test_titles_says_when_there_are_none_and_where(run: Run, tmp_path: Path) -> None:
+    said = run("titles")[1]
+    assert said.startswith(f"nothing is published in the state {tmp_path / 'kept'}; ")
 
 
 def test_plan_shows_then_makes_and_keeps(run: Run, package: Path, tmp_path: Path) -> None:

@@ -17,6 +17,11 @@ def test_answers_become_settings() -> None:
     }
 
 
+def test_answers_name_the_key_of_a_box_without_the_package() -> None:
+    elsewhere = ALONE._replace(steering="https://s.example", identity_file="/srv/box/identity.json")
+    assert tomllib.loads(settings_text(elsewhere))["steering"]["identity_file"] == "/srv/box/identity.json"
+
+
 def test_answers_leave_out_what_was_not_given() -> None:
     assert set(tomllib.loads(settings_text(ALONE))) == {"appliance", "delivery", "store"}
     assert "token_file" not in settings_text(ALONE._replace(steering="https://s.example"))
