@@ -11,6 +11,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from steering.geography import distance_km
 from steering.routes.claims import Claims
 from steering.settings import Site
@@ -23,7 +25,7 @@ _CLASS_RANK = {name: rank for rank, name in enumerate(CLASSES)}
 _tier = itemgetter(0, 1, 2, 3, 4)
 
 
-class RankedSite(NamedTuple):
+class RankedSite(Struct, frozen=True, gc=False):
     """A site in the order of one client network.
 
     Attributes:

@@ -20,6 +20,8 @@ SLICE_ROUTES = 256
 GROUP_ROUTES = 4
 """What a group of prefixes with a path of their own costs beside them, in prefixes."""
 WALK_PREFIXES = 2048
+LET_GO = 8192
+"""Numbers of prefixes that are freed at once; a table's 1.2 M took 116 ms on a busy machine."""
 _NO_CLAIM: tuple[PathAttributes | None, str] = (None, "")
 _NONE: frozenset[int] = frozenset()
 
@@ -106,7 +108,8 @@ class Reach:
             return  # its acknowledgement was lost
         if batch.begins:
             heard.untold += heard.routes
-            heard.fresh, heard.digest, heard.routes = defaultdict(set), 0, 0
+            begun, heard.fresh, heard.digest, heard.routes = heard.fresh, defaultdict(set), 0, 0
+            yield from _let_go(begun)
         if (heard.fresh is not None) != batch.full or batch.before != heard.digest_hex:
             yield f"it begins at {batch.before}, the table here stands at {heard.digest_hex}"
             return
@@ -127,7 +130,9 @@ class Reach:
                 self._withdraw(appliance, heard, text)
             yield ""
         if batch.ends:
-            yield from self._forget_others(appliance, heard)
+            fresh, heard.fresh = heard.fresh, None
+            yield from self._forget_others(appliance, heard, fresh or {})
+            yield from _let_go(fresh)
         if heard.digest_hex != batch.after:
             yield f"it should end at {batch.after}, the table here stands at {heard.digest_hex}"
 
@@ -229,9 +234,8 @@ class Reach:
             members.append(also)
         self._put(table, prefix.number, claims, self.sets.of(members) if members else None)
 
-    def _forget_others(self, appliance: str, heard: Heard) -> Iterator[str]:
-        """Drop what the appliance claimed before the whole table came and no longer does."""
-        fresh, heard.fresh = heard.fresh or defaultdict(set), None
+    def _forget_others(self, appliance: str, heard: Heard, fresh: Mapping[tuple[int, int], set[int]]) -> Iterator[str]:
+        """Drop what the appliance claimed before the whole table came, which named ``fresh``, and no longer does."""
         aside = list(heard.set_aside) if heard.untold else []
         for start in range(0, len(aside), WALK_PREFIXES):
             for prefix in aside[start : start + WALK_PREFIXES]:
@@ -278,3 +282,11 @@ class Reach:
                 whose = str(Prefix(prefix.version, length, prefix.number >> (prefix.length - length)))
                 return "" if owner == isp else f"in {whose}, which steering.toml gives to {owner}"
         return ""
+
+
+def _let_go(told: Mapping[tuple[int, int], set[int]] | None) -> Iterator[str]:
+    for numbers in told.values() if told is not None else ():
+        while len(numbers) > LET_GO:
+            for _ in range(LET_GO):
+                numbers.pop()
+            yield ""

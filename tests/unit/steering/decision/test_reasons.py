@@ -36,7 +36,7 @@ def test_reasons_name_place_and_way() -> None:
     assert told(1).startswith("number 2: regional site region: serves any client, 368 km from metro; holds it whole; ")
     nowhere = Viewer(network="2d0a01")
     assert "serves any client, client in no prefix; holds 2 of its 3 assets" in told(
-        ranked=OPEN._replace(distance_km=None), viewer=nowhere, wanted=3
+        ranked=replace(OPEN, distance_km=None), viewer=nowhere, wanted=3
     )
     assert ORIGIN.text() == "last resort: the origin holds everything"
 

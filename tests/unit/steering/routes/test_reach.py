@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from oca.common.prefix import parse_prefix
 from oca.common.routes import NOTHING, PathAttributes, RouteGroup
+from steering.routes import reach as reach_module
 from steering.routes.reach import GROUP_ROUTES, SLICE_ROUTES, WALK_PREFIXES, Reach
 from steering.settings import RoutesTable
 from tests.unit.steering.made_up import make_site
@@ -246,6 +247,18 @@ def test_reach_looks_for_nothing_to_forget_where_all_is_told_again() -> None:
     box.batch({"45.3.0.0/16": NEAR, "45.2.0.0/16": FAR})  # never comes
     assert list(reach.take("east-a", box.batch({}, whole=True))) == []  # less than a slice
     assert reach.heard["east-a"].untold == 0
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_reach_lets_go_of_the_numbers_of_a_table_in_slices(ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach_module, "LET_GO", 100)
+    reach, box = make_reach(), Box("east-a")
+    many = {f"45.0.{number}.0/24": NEAR for number in range(250)}
+    whole = replace(box.batch(many, whole=True), announced=[RouteGroup(NEAR, list(many))], ends=ends)
+    steps = list(reach.take("east-a", whole))
+    assert steps == [""] * (2 if ends else 0)  # one slice is not full
+    if not ends:
+        assert list(reach.take("east-a", replace(whole, ends=True))) == [""] * 4  # what had begun, and this
 
 
 PREFIXES = st.sampled_from(["45.1.0.0/16", "45.1.2.0/24", "45.2.0.0/16", "10.0.0.0/8", "2a00::/32", "0.0.0.0/0"])
