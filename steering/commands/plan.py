@@ -127,7 +127,11 @@ def _shown(
     at_ns = now_ns()
     night = Night(state, settings, sites, now_ns=at_ns)
     if explain and explain not in night.shelf.place:
-        raise ConfigError(f"--explain {explain}: no such asset is published", remedy="oca-steering plan lists assets")
+        of_title = [asset for asset in night.shelf.place if asset.startswith(f"{explain}/")]
+        remedy = f"that is a title; name one of its assets: {', '.join(of_title)}" if of_title else ""
+        raise ConfigError(
+            f"--explain {explain}: no such asset is published", remedy=remedy or "oca-steering plan lists assets"
+        )
     if explain and not night.sites:
         raise ConfigError(
             "no appliance of these sites has reported its capacity", remedy="start oca serve on one, then ask again"

@@ -117,6 +117,7 @@ def test_plan_refuses_what_it_cannot_show(run: Run, package: Path) -> None:
     for arguments, code, said in [
         (("--site", "nowhere"), 78, "--site nowhere: no such site; name one of steering.toml: metro"),
         (("--explain", "harbour/none"), 78, "--explain harbour/none: no such asset is published"),
+        (("--explain", "harbour"), 78, "that is a title; name one of its assets: harbour/"),
         (("--explain", "harbour/manifests"), 78, "has reported its capacity; start oca serve"),
         (("--now", "--dry-run"), 2, "give one of them"),
     ]:
