@@ -55,6 +55,7 @@ def config(tmp_path: Path, device: Path, provider: Provider) -> Path:
     (tmp_path / "appliance.toml").write_text(
         f'[appliance]\nid = "fra1-a"\nsite = "fra1"\n[store]\ndevices = ["{device}"]\nreserve_ratio = 0.0\n'
         f'[steering]\nurl = "{provider.steering.url}"\n'
+        '[admin]\nlisten = "127.0.0.1:1"\n'  # no daemon, also where one runs at the address that is set by default
     )
     (tmp_path / "fill.toml").write_text("")
     return tmp_path / "fill.toml"
