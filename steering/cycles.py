@@ -36,8 +36,8 @@ WHOLE_GROWTH = 1.5
 WHOLE_WAITS_S, WHOLE_GROWTH_WAITS_S = 12 * 3600.0, 3600.0
 """How long a look at everything that is due waits for a quiet second: one with a ``QUIET_RATIO`` of the most asked."""
 QUIET_RATIO = 0.25
-RESTS = 50
-"""Times as long as a look took there is none for growth: what grows and is in use would be looked at on and on."""
+RESTS = 10
+"""Times as long as a look took there is none for growth; the longer the rest, the more is there to look at."""
 STATM = Path("/proc/self/statm")
 _log = get_logger("memory")
 

@@ -78,8 +78,8 @@ ALIVE_INTERVAL_S = 1.0
 QUALITY_INTERVAL_S = 10.0
 STOP_S_MAX = 5.0
 HUGE_PAGES_INTERVAL_S = 60.0
-HUGE_PAGES_TURN, HUGE_PAGES_REST_S = 16, 0.05
-"""Blocks that a thread moves before it rests: it asks the kernel for what answers may wait for."""
+HUGE_PAGES_TURN, HUGE_PAGES_REST_S = 1, 0.05
+"""Blocks that a thread moves before it rests: by 16, answers were held up for 0.3 to 1 s on a single busy core."""
 PLAN_RETRY_S = 60.0
 SWITCH_S = 0.0002
 """How long an event waits for a thread that works; uvloop waits anew for each. Python's own 5 ms leave few answers."""
