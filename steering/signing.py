@@ -27,6 +27,7 @@ from steering.key_schedule import SHARED_S, Schedule, StoredKey, schedule, signe
 from steering.recent import Recent
 from steering.signing_settings import SigningTable
 from steering.state.store import StateStore
+from steering.tokens import Token
 from steering.trust.audit import Actor, append
 
 STATE_KEY = "signing/keys"
@@ -63,7 +64,7 @@ class Signing:
         """Those of ``_signers_of`` that sign until ``_until_s``, best first, and until when their tokens are good."""
         self._signers_of: object = None
         self._until_s, self._ends_s = 0.0, 0
-        self._paths: Recent[tuple[str, str, int, str | None], str] = Recent(TOKENS_KEPT)
+        self._tokens: Recent[tuple[str, str, int, str | None], Token] = Recent(TOKENS_KEPT)
         self._claims: Recent[tuple[str, str], str] = Recent(NETWORKS_KEPT)
         self.policy = _policy(settings, [])
         if settings.mode != "off":
@@ -84,7 +85,12 @@ class Signing:
         return self.policy if held != self.policy.revision else None
 
     def token_path(self, held: Sequence[str], mount: str, network: str = "") -> str:
-        """The path element with a token for all under ``mount``, for an appliance that holds the keys ``held``.
+        """``token`` as it stands in the path; empty: none."""
+        token = self.token(held, mount, network)
+        return token.path if token is not None else ""
+
+    def token(self, held: Sequence[str], mount: str, network: str = "", kept: Token | None = None) -> Token | None:
+        """The token for all under ``mount``, for an appliance that holds the keys ``held``; None: it needs none.
 
         By the best key that it holds; where it holds none of those that sign, as right after they were revoked, by the
         newest: that is the one that it will have with its next report, and until then it would take no other.
@@ -94,28 +100,33 @@ class Signing:
             mount: Of the title.
             network: That the token is good from, as text; empty: any. An appliance that cannot read it gets a token
                 for any.
+            kept: One that was made for ``mount`` before, which is as good where the same would be made now.
         """
         if not held or self._settings.mode == "off":
-            return ""
+            return None
         at_s = now_s()
         is_known = self._until_s - SIGNERS_S <= at_s < self._until_s  # not where the clock was set back
         if not is_known or self._signers_of is not self._now:
             self._look_who_signs(at_s)
         if not self._signers:
-            return ""
-        signer = next((each for each in self._signers if each.kid in held), self._signers[0])
+            return None
+        signer = self._signers[0]
+        if signer.kid not in held:
+            signer = next((each for each in self._signers if each.kid in held), signer)
+        claim = None
         if network and signer.sealer is not None and (signer.kid not in held or signer.sealer.kid in held):
             claim = self._sealed(signer.sealer, network)
-        else:
-            claim = None
+        if kept is not None and kept.ends_s == self._ends_s and kept.kid == signer.kid and kept.claim == claim:
+            return kept
         known = (signer.kid, mount, self._ends_s, claim)
-        path = self._paths.get(known)
-        if path is None:
+        token = self._tokens.get(known)
+        if token is None:
             container = prefix_container(f"{mount}/")
             claims = Claims(cdniuc=container, iss=self._settings.issuer, exp=self._ends_s, cdniip=claim)
             path = f"/{self._settings.path_element}/{signer.signer.sign(claims)}"
-            self._paths.put(known, path)
-        return path
+            token = Token(signer.kid, self._ends_s, claim, path)
+            self._tokens.put(known, token)
+        return token
 
     def network_of(self, version: int, number: int, length: int) -> str:
         """What a token of a client is bound to: its network, of which ``length`` bits are known; empty: nothing."""

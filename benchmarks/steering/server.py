@@ -27,12 +27,11 @@ from benchmarks.steering.world import World
 from oca.common.clock import monotonic_s
 from oca.common.huge_pages import HugePages
 from oca.common.log import configure_logging
-from steering.decision.address import Address, parse_address
+from steering.decision.address import parse_address
 from steering.service import SWITCH_S, Service
 from steering.signing import Signing
 from steering.state.engine import open_state
 from steering.state.peers import Alone
-from steering.titles.catalogue import Title
 
 HOURS_S = 86_400.0
 DECISIONS = 20_000
@@ -79,14 +78,14 @@ def fill(world: World, service: Service, texts: list[str]) -> None:
 
 def decide(service: Service, asked: list[tuple[str, str]]) -> list[float]:
     """Microseconds of CPU of each decision, signed URLs included."""
-    titles = service.decider.catalogue.titles
-    wanted: list[tuple[Title, Address]] = [
-        (titles[title], address) for title, text in asked if (address := parse_address(text)) is not None
-    ]
+    decider = service.decider
+    wanted = [(title, address) for title, text in asked if (address := parse_address(text)) is not None]
     took = []
     for title, client in wanted:
         began = time.thread_time_ns()
-        service.decider.decide(title, client, kind="playback")
+        edition = decider.edition(title)
+        assert edition is not None
+        decider.decide(edition, client, kind="playback")
         took.append((time.thread_time_ns() - began) / 1000)
     return took
 

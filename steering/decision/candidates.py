@@ -216,13 +216,12 @@ def fits_in(
     edition: Edition, tier: Sequence[RankedSite], look: Look, rejected: list[Rejected], *, explain: bool
 ) -> list[Fit]:
     """The boxes of equally near sites that may serve, best first; the others go to ``rejected``."""
-    title = edition.title
     fits: list[Fit] = []
     for ranked in tier:
         rack, held = look(ranked.site.id)
         if held is None and not explain and ranked.reach < 0:
             continue
-        barred = ranked.why_not or (barred_there(title, ranked.site) if title.regions else "")
+        barred = ranked.why_not or (barred_there(edition, ranked.site) if edition.regions else "")
         if held is None and not barred:
             rejected += rack.lacking
             continue
@@ -230,7 +229,7 @@ def fits_in(
         if holds and not barred and len(tier) == 1:
             rejected += rack.out
             lacks = -len(holds)
-            return [Fit(lacks, 0.0, box, ranked, holds) for box in rack.in_order(title.title)]
+            return [Fit(lacks, 0.0, box, ranked, holds) for box in rack.in_order(edition.id)]
         able: list[tuple[Candidate, frozenset[str]]] = []
         for candidate, holding in pairs(rack, held):
             holds = edition.held(holding)
@@ -242,7 +241,7 @@ def fits_in(
                 other = edition.held_otherwise(holding)
                 why = "holds only an earlier revision of this title" if other else _LACKS
                 rejected.append(Rejected(candidate.appliance, why))
-        places = zip(able, places_of(title.title, [candidate for candidate, _ in able]), strict=True)
+        places = zip(able, places_of(edition.id, [candidate for candidate, _ in able]), strict=True)
         fits += [Fit(-len(holds), place, candidate, ranked, holds) for (candidate, holds), place in places]
     if len(fits) > 1:
         fits.sort(key=_by_standing)
@@ -255,7 +254,7 @@ def spare_in(edition: Edition, tier: Sequence[RankedSite], look: Look, viewer: V
     rack, held = look(ranked.site.id)
     if len(tier) == 1 and isinstance(held, Holding):
         holds = edition.held(held)
-        if holds and not ranked.why_not and not barred_there(edition.title, ranked.site):
+        if holds and not ranked.why_not and not barred_there(edition, ranked.site):
             box = rack.spare(viewer)
             return Fit(-len(holds), 0.0, box, ranked, holds) if box is not None else None
     able = [fit for fit in fits_in(edition, tier, look, [], explain=False) if viewer.is_taken(fit.candidate)]

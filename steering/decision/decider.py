@@ -30,9 +30,10 @@ from steering.routes.claims import Claims
 from steering.routes.reach import Reach
 from steering.settings import SteeringSettings
 from steering.signing import Signing
-from steering.titles.catalogue import Catalogue, Title
+from steering.titles.catalogue import Catalogue, Title, title_from
 
-EDITIONS_KEPT = 8192
+EDITIONS_KEPT = 32768
+"""Some 4 kB each, with the token; to make one takes 40 µs, and 40 more for the token."""
 _NETWORK_BITS = {4: 24, 6: 48}
 """Viewers of one network are sent to the same boxes."""
 _STARTS = ("hls", "dash")
@@ -98,9 +99,22 @@ class Decider:
         """How a pathway stands; what is no appliance of ours counts as gone."""
         return self.liveness(appliance).standing if appliance in self.site_of else "gone"
 
+    def edition(self, name: str) -> Edition | None:
+        """A title as it is published now; None: there is none of this id."""
+        titles, edition = self.catalogue.titles, self._editions.get(name)
+        if edition is None or edition.seen_in is not titles:
+            stored = titles.stored.get(name)
+            if stored is None:
+                return None
+            if edition is None or edition.stored is not stored:
+                edition = Edition(title_from(stored), stored)
+                self._editions.put(name, edition)
+            edition.seen_in = titles
+        return edition
+
     def decide(
         self,
-        title: Title,
+        edition: Edition,
         client: Address,
         *,
         kind: str,
@@ -108,14 +122,13 @@ class Decider:
         playing: str = "",
         declared: Sequence[str] = (),
     ) -> Decision:
-        """Rank the sources of ``title`` for a client now; of one that plays, those that it knows and where it is."""
+        """Rank the sources of a title for a client now; of one that plays, those that it knows and where it is."""
         covering = self.reach.claims.covering(client.version, client.number)
         if client.length < 128:
             covering = [(length, found) for length, found in covering if length <= client.length]
         claims = [found for _, found in covering]
         viewer = self._viewer(client, [length for length, _ in covering], claims)
-        holders = self.fleet.holders.of_title(title.title)
-        edition = self._edition(title)
+        holders = self.fleet.holders.of_title(edition.id)
         now_s = monotonic_s()
         ranking = rank(
             edition,
@@ -126,16 +139,16 @@ class Decider:
             viewer,
             now_ns=now_ns(),
             now_s=now_s,
-            origin_url=self.origin_of(title) if self.settings.origin.for_players else "",
-            cdn_url="" if title.origin_url else self._cdn_url,
+            origin_url=(edition.origin_url or self._origin_url) if self.settings.origin.for_players else "",
+            cdn_url="" if edition.origin_url else self._cdn_url,
             appliances_max=self.settings.api.pathways_max,
             explain=explain,
             playing=playing,
             declared=[name for name in declared if name in self.site_of] if declared else (),
-            token_of=self._tokens_for(title, client) if kind in _SIGNED else no_token,
+            token_of=self._tokens_for(edition, client) if kind in _SIGNED else no_token,
         )
         if self.log is not None and kind in _SIGNED and self.log.samples():
-            self.log.add(self._seen(kind, title, client, viewer, ranking))
+            self.log.add(self._seen(kind, edition, client, viewer, ranking))
         self.counts.add(_DECIDED[kind])
         first = ranking.pathways[0].source_class if ranking.pathways else "none"
         self.counts.add(_CHOSEN[first])
@@ -173,16 +186,19 @@ class Decider:
         report = self.fleet.members[appliance].report
         return self.signing.token_path(report.keys, title.mount) if report is not None else ""
 
-    def _tokens_for(self, title: Title, client: Address) -> Callable[[tuple[str, ...]], str]:
+    def _tokens_for(self, edition: Edition, client: Address) -> Callable[[tuple[str, ...]], str]:
         """The tokens of one decision: boxes that hold the same keys share one."""
         made: dict[tuple[str, ...], str] = {}
         network = self.signing.network_of(client.version, client.number, client.length)
 
         def token_of(keys: tuple[str, ...]) -> str:
-            token = made.get(keys)
-            if token is None:
-                token = made[keys] = self.signing.token_path(keys, title.mount, network)
-            return token
+            path = made.get(keys)
+            if path is None:
+                token = self.signing.token(keys, edition.mount, network, edition.token)
+                if token is not None:
+                    edition.token = token
+                path = made[keys] = token.path if token is not None else ""
+            return path
 
         return token_of
 
@@ -195,21 +211,14 @@ class Decider:
         network = f"{number >> (bits - _NETWORK_BITS[version]):x}"
         return Viewer(home, prefixes, claims, region, network, self.feedback.of_home(home))
 
-    def _edition(self, title: Title) -> Edition:
-        edition = self._editions.get(title.title)
-        if edition is None or edition.title is not title:
-            edition = Edition(title)
-            self._editions.put(title.title, edition)
-        return edition
-
-    def _seen(self, kind: str, title: Title, client: Address, viewer: Viewer, ranking: Ranking) -> Seen:
+    def _seen(self, kind: str, edition: Edition, client: Address, viewer: Viewer, ranking: Ranking) -> Seen:
         """The decision with all that it was made by, as far as other sites and boxes could change it."""
-        holders = self.fleet.holders.of_title(title.title)
+        holders = self.fleet.holders.of_title(edition.id)
         network = Prefix(client.version, _NETWORK_BITS[client.version], int(viewer.network, 16))
         order = self._orders.of(viewer.reach, viewer.home).holding(holders)
         look = self._racks.look_for(holders, monotonic_s())
-        made_by = seen_sites(self._edition(title), order, look, self._load_of)
-        return seen_of(ranking, title, viewer, made_by, at_ns=now_ns(), kind=kind, network=str(network))
+        made_by = seen_sites(edition, order, look, self._load_of)
+        return seen_of(ranking, edition, viewer, made_by, at_ns=now_ns(), kind=kind, network=str(network))
 
     def _load_of(self, appliance: str) -> Load:
         report = self.fleet.members[appliance].report

@@ -1,41 +1,80 @@
-"""A title as published, with what every decision about it asks for: reckoned once, as long as it is in use. Pure."""
+"""A title as published, with what every decision about it asks for: reckoned once, as long as it is in use. Pure.
+
+Thousands are kept, and each decision finds its own cold in memory: so it is kept small and in few pieces.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
-from msgspec import Struct
 
 from steering.fleet.holders import Holding, lines_of
-from steering.titles.catalogue import AssetSummary, Title
+from steering.titles.catalogue import AssetSummary, Title, title_from
+from steering.tokens import Token
 
 HOLDINGS_MAX = 256
 _encode = msgspec.json.Encoder().encode
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 """What JSON writes as it is."""
 _NOTHING: frozenset[str] = frozenset()
-
-
-class Entry(Struct, frozen=True, gc=False):
-    """JSON about one asset: ``"name":["BASE/entry","BASE/entry"]``, where base URLs go between these three pieces."""
-
-    asset: str
-    opens: str
-    between: str
-    closes: str
+_CUT = "\n"
+"""Between the pieces of a text: JSON has none within a string."""
 
 
 class Edition:
-    """One title. ``whole``: all of its assets."""
+    """One title.
 
-    __slots__ = ("_entries", "_held", "title", "whole")
+    Attributes:
+        id: The title's; ``name``, ``mount``, ``origin_url``, ``regions`` and ``released_at_ns`` as it has them.
+        has_mpd: Whether it was published with one.
+        whole: All of its assets.
+        stored: As the catalogue has it; None where it is not of there.
+        seen_in: The titles of the catalogue among which it was last found as it is.
+        token: The last one made for it.
+    """
 
-    def __init__(self, title: Title) -> None:
-        self.title = title
-        self.whole = frozenset([item.asset for item in title.assets])
+    __slots__ = (
+        "_held",
+        "_lines",
+        "_manifests",
+        "_text",
+        "_title",
+        "has_mpd",
+        "id",
+        "mount",
+        "name",
+        "names",
+        "origin_url",
+        "regions",
+        "released_at_ns",
+        "seen_in",
+        "stored",
+        "token",
+        "whole",
+    )
+
+    def __init__(self, title: Title, stored: bytes | None = None) -> None:
+        """Where it is ``stored``, ``title`` itself is not kept: it is read again for who wants all of it."""
+        self.id, self.name, self.mount, self.origin_url = title.title, title.name, title.mount, title.origin_url
+        self.regions, self.released_at_ns = tuple(title.regions), title.released_at_ns
+        self.has_mpd = title.mpd is not None
+        self.names = tuple([item.asset for item in title.assets])
+        self.whole = frozenset(self.names)
+        self.stored = stored
+        self.seen_in: object = None
+        self.token: Token | None = None
+        self._title = title if stored is None else None
+        self._manifests = frozenset([item.asset for item in title.assets if item.kind == "manifests"])
+        self._lines = lines_of([(item.asset, item.revision) for item in title.assets])
         self._held: dict[Holding, frozenset[str]] = {}
-        self._entries: tuple[Entry, ...] = ()
+        self._text = _text_of(title.assets)
+
+    @property
+    def title(self) -> Title:
+        """All of it."""
+        return self._title if self._title is not None else title_from(self.stored or b"")
 
     def held(self, holding: Holding | None) -> frozenset[str]:
         """The assets that are held as the title has them; empty where none is there that a player plays."""
@@ -48,34 +87,52 @@ class Edition:
             held = self._held[holding] = self._reckon(holding)
         return held
 
-    def entries(self) -> tuple[Entry, ...]:
-        """The pieces of which lists of URLs are made, an asset each."""
-        if not self._entries:
-            assets = self.title.assets
-            is_plain = _PLAIN.fullmatch("".join([item.asset + item.entry for item in assets])) is not None
-            self._entries = tuple([_entry(item, is_plain=is_plain) for item in assets])
-        return self._entries
+    def urls(self, bases: Sequence[str]) -> str:
+        """JSON about all assets: ``"name":["BASE/entry","BASE/entry"],"name":…``, a base or more for each alike."""
+        pieces = self._text.split(_CUT)
+        pieces[1::2] = [between.join(bases) for between in pieces[1::2]]
+        return "".join(pieces)
+
+    def urls_held(self, sources: Sequence[tuple[str, frozenset[str] | None]], wanted: frozenset[str] | None) -> str:
+        """The same about the assets that are ``wanted`` (None: all), each with the bases of those that hold it.
+
+        ``sources``: bases, each with the assets that it holds; None: all.
+        """
+        pieces, said, before = self._text.split(_CUT), [], ""
+        for asset, begins, between in zip(self.names, pieces[::2], pieces[1::2], strict=False):
+            opens, entry = begins.removeprefix(before), between.removesuffix('","')
+            before = f'{entry}"],'
+            if wanted is None or asset in wanted:
+                bases = [base for base, holds in sources if holds is None or asset in holds]
+                said.append(f'{opens}{between.join(bases)}{entry}"]' if bases else f"{opens[:-1]}]")
+        return ",".join(said)
 
     def _reckon(self, holding: Holding) -> frozenset[str]:
-        if holding.is_just(lines_of((item.asset, item.revision) for item in self.title.assets)):
+        if holding.is_just(self._lines):
             held = self.whole
         else:
-            assets = holding.assets
-            held = frozenset([item.asset for item in self.title.assets if assets.get(item.asset) == item.revision])
-        if not any(item.asset in held for item in self.title.media()):
+            assets, mine = holding.assets, [line.partition(" ") for line in self._lines.split("\n")]
+            held = frozenset([name for name, _, revision in mine if assets.get(name) == revision])
+        if held <= self._manifests:
             return _NOTHING
         return self.whole if len(held) == len(self.whole) else held
 
     def held_otherwise(self, holding: Holding | None) -> bool:
         """Whether it is of an earlier or later edition."""
-        return holding is not None and any(item.asset in holding.assets for item in self.title.media())
+        media = self.whole - self._manifests
+        return holding is not None and not media.isdisjoint(holding.assets)
 
 
-def _entry(item: AssetSummary, *, is_plain: bool) -> Entry:
-    name, entry = item.asset, item.entry
-    if not is_plain:
-        name, entry = escaped(name), escaped(entry)
-    return Entry(item.asset, f'"{name}":["', f'{entry}","', f'{entry}"]')
+def _text_of(assets: Sequence[AssetSummary]) -> str:
+    """JSON about them, cut where lists of base URLs go, each piece in between those that stands between two bases."""
+    is_plain = _PLAIN.fullmatch("".join([item.asset + item.entry for item in assets])) is not None
+    pieces, closes = [], ""
+    for item in assets:
+        name, entry = (item.asset, item.entry) if is_plain else (escaped(item.asset), escaped(item.entry))
+        pieces += [f'{closes}"{name}":["', f'{entry}","']
+        closes = f'{entry}"],'
+    pieces.append(closes.removesuffix(","))
+    return _CUT.join(pieces)
 
 
 def escaped(text: str) -> str:

@@ -8,7 +8,8 @@ from operator import attrgetter
 
 from steering.decision.candidates import Candidate, Held, Look, Rack, candidate_of
 from steering.decision.expected import Expected
-from steering.fleet.fleet import Fleet
+from steering.decision.load import CAPACITY_UNKNOWN, use_ratio
+from steering.fleet.fleet import Fleet, Member
 from steering.fleet.holders import TitleHolders
 from steering.fleet.liveness import Heard
 from steering.recent import Recent
@@ -83,8 +84,12 @@ class Racks:
             if now_s < until_s:
                 continue
             name, before = kept.names[index], boxes[index]
-            box, heard = self._box(name, now_s), before.heard
-            too_old_at_s = self._fleet.members[name].received_at_s + self._fleet.age_limit_s
+            heard, limit_s = before.heard, self._fleet.age_limit_s
+            if heard is not None and until_s > -inf and now_s < heard.at_s + limit_s:
+                untils_s[index] = heard.at_s + limit_s  # heard since, and as well as before
+                continue
+            box = self._box(name, now_s)
+            too_old_at_s = self._fleet.members[name].received_at_s + limit_s
             if box.heard is not None:
                 untils_s[index] = too_old_at_s
                 if heard is not None and _by(before) == _by(box):
@@ -99,9 +104,32 @@ class Racks:
             kept.rack = Rack(boxes, kept.encoded)
 
     def heard(self, appliance: str) -> None:
-        """Its report has come, or something else about it has changed: it is judged anew."""
+        """Its report has come, or something else about it has changed: it is judged anew when it is looked at.
+
+        Most reports change nothing that decisions go by. That is seen here, while the report is at hand: to find it
+        again later, in memory that has grown cold, takes several times as long.
+        """
         kept, index = self._places[appliance]
-        kept.boxes_until_s[index] = kept.until_s = -inf
+        box, member = kept.rack.boxes[index], self._fleet.members[appliance]
+        if box.heard is not None and self._is_as_before(box, member):
+            box.heard.at_s = member.received_at_s
+        else:
+            kept.boxes_until_s[index] = kept.until_s = -inf
+
+    def _is_as_before(self, box: Candidate, member: Member) -> bool:
+        """Whether nothing but the age of its report is new of a box that was plainly well and takes whoever comes."""
+        report, settings = member.report, self._settings
+        if report is None or report.serving != "serving" or report.health.verdict != "ok" or box.share < 1.0:
+            return False
+        load = report.load
+        return (
+            use_ratio(load, by_cpu=settings.shed_by_cpu) <= settings.shed_from_ratio
+            and box.capacity == (load.link_bytes_per_s or CAPACITY_UNKNOWN)
+            and box.keys == tuple(report.keys)
+            and box.url == report.delivery_urls[0].rstrip("/")
+            and not self._fleet.has_beside(box.appliance)
+            and not self._expected.viewers(box.appliance, member.received_at_s)
+        )
 
     def expect(self, appliance: str, now_s: float) -> None:
         """A viewer is on its way there; it is judged anew once such viewers come to a hundredth of the box."""

@@ -115,8 +115,7 @@ def rank(
         declared: Appliances that are to have their place whatever their number, if they may serve: a playing viewer
             knows no others.
     """
-    title = edition.title
-    if barred := bar(title, viewer.region, now_ns):
+    if barred := bar(edition, viewer.region, now_ns):
         return Ranking((), (), barred)
     ask = _Ask(edition, order, look, viewer, appliances_max, explain, frozenset(declared))
     chosen, set_back, rejected = _gather(ask)

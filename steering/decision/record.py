@@ -22,7 +22,6 @@ from steering.decision.ranking import Ranking
 from steering.fleet.holders import Holding
 from steering.routes.claims import Shape
 from steering.settings import Site, SiteClass
-from steering.titles.catalogue import Title
 
 VERSION = 1
 LINE_BYTES_MAX = 2**20
@@ -144,7 +143,7 @@ def _box(edition: Edition, candidate: Candidate, holding: Holding | None, load: 
 
 
 def seen_of(
-    ranking: Ranking, title: Title, viewer: Viewer, sites: list[SiteSeen], *, at_ns: int, kind: str, network: str
+    ranking: Ranking, edition: Edition, viewer: Viewer, sites: list[SiteSeen], *, at_ns: int, kind: str, network: str
 ) -> Seen:
     """A decision as it is logged, made by these sites."""
     return Seen(
@@ -153,12 +152,12 @@ def seen_of(
         network=network,
         home=viewer.home,
         region=viewer.region,
-        title=title.title,
-        assets=len(title.assets),
-        regions=title.regions,
-        released_at_ns=title.released_at_ns,
+        title=edition.id,
+        assets=len(edition.names),
+        regions=list(edition.regions),
+        released_at_ns=edition.released_at_ns,
         shapes=[claims.shape for claims in viewer.reach],
-        own_origin=bool(title.origin_url),
+        own_origin=bool(edition.origin_url),
         sites=sites,
         slowed={name: slowed.weight for name, slowed in viewer.slowed.items()},
         chosen=[pathway.pathway for pathway in ranking.pathways],

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from oca.common.tracing import Tracing
 from steering.decision.address import Address
 from steering.decision.decider import Decider, Decision
+from steering.decision.edition import Edition
 from steering.metrics import Counts
 from steering.settings import SteeringSettings
 from steering.signing import Signing
-from steering.titles.catalogue import Catalogue, Title
+from steering.titles.catalogue import Catalogue
 
 
 class TracedDecider(Decider):
@@ -24,7 +25,7 @@ class TracedDecider(Decider):
 
     def decide(
         self,
-        title: Title,
+        edition: Edition,
         client: Address,
         *,
         kind: str,
@@ -33,8 +34,8 @@ class TracedDecider(Decider):
         declared: Sequence[str] = (),
     ) -> Decision:
         """As ``Decider`` does."""
-        with self._tracing.child("decide", {"oca.decision.kind": kind, "oca.title": title.title}) as span:
-            decision = super().decide(title, client, kind=kind, explain=explain, playing=playing, declared=declared)
+        with self._tracing.child("decide", {"oca.decision.kind": kind, "oca.title": edition.id}) as span:
+            decision = super().decide(edition, client, kind=kind, explain=explain, playing=playing, declared=declared)
             ranking = decision.ranking
             first = ranking.pathways[0] if ranking.pathways else None
             span.set(

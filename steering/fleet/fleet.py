@@ -100,6 +100,11 @@ class Fleet:
             liveness = liveness._replace(why=f"{liveness.why}; as last known from another instance")
         return liveness
 
+    def has_beside(self, appliance: str) -> bool:
+        """Whether anything but its report is said of it: by others, or by its absences as they stood at that report."""
+        member = self.members[appliance]
+        return member.is_held or appliance in self._beside or member.received_at_s < member.absences.settled_at_s
+
     def is_heard(self, appliance: str, now_s: float) -> bool:
         """Whether its reports come."""
         member = self.members[appliance]
@@ -131,4 +136,6 @@ def delivery_url_fault(url: str) -> str:
 
 
 def _without_lists(report: Report) -> Report:
+    if report.contents.assets is None and report.demand is None and report.quality is None:
+        return report  # as most are
     return replace(report, contents=replace(report.contents, assets=None), demand=None, quality=None)

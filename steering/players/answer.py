@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from oca.common.standing import Standing
 from steering.api.messages import Device, PathwayAnswer, PlaybackAnswer, Protocol, RejectedAnswer, SteeringAnswer
-from steering.decision.edition import Edition, Entry, escaped
+from steering.decision.edition import Edition, escaped
 from steering.decision.ranking import Pathway, Ranking
 from steering.players.device import ANY
 from steering.settings_check import CDN_PATHWAY, ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY, RESERVED_PATHWAYS
@@ -78,7 +78,7 @@ class Asking(Struct, frozen=True):
 def playback_answer(edition: Edition, ranking: Ranking, asking: Asking) -> PlaybackAnswer:
     """The answer of ``POST /v1/playback``."""
     urls = _asset_urls(edition.title, ranking.pathways, asking.wanted)
-    return _playback(edition.title, ranking, asking, rejected_answers(ranking), urls)
+    return _playback(edition, ranking, asking, rejected_answers(ranking), urls)
 
 
 def playback_body(edition: Edition, ranking: Ranking, asking: Asking) -> bytes:
@@ -89,40 +89,30 @@ def playback_body(edition: Edition, ranking: Ranking, asking: Asking) -> bytes:
         if pathway.pathway != ORIGIN_RETRY_PATHWAY
     ]
     whole = all(holds is None or len(holds) == len(edition.whole) for _, holds in sources)
-    bases = [base for base, _ in sources]
-    if whole and bases and asking.wanted is None:
-        said = [entry.opens + entry.between.join(bases) + entry.closes for entry in edition.entries()]
+    if whole and sources and asking.wanted is None:
+        said = edition.urls([base for base, _ in sources])
     else:
-        said = [_urls(entry, sources) for entry in edition.entries() if _is_wanted(entry.asset, asking)]
-    told = _encode(_playback(edition.title, ranking, asking, [], {})).removesuffix(_NOTHING_MORE)
-    return b'%b"rejected":%b,"assets":{%b}}' % (told, _encode(ranking.rejected), ",".join(said).encode())
-
-
-def _urls(entry: Entry, sources: Sequence[tuple[str, frozenset[str] | None]]) -> str:
-    bases = [base for base, holds in sources if holds is None or entry.asset in holds]
-    return entry.opens + entry.between.join(bases) + entry.closes if bases else entry.opens[:-1] + "]"
-
-
-def _is_wanted(asset: str, asking: Asking) -> bool:
-    return asking.wanted is None or asset in asking.wanted
+        said = edition.urls_held(sources, asking.wanted)
+    told = _encode(_playback(edition, ranking, asking, [], {})).removesuffix(_NOTHING_MORE)
+    return b'%b"rejected":%b,"assets":{%b}}' % (told, _encode(ranking.rejected), said.encode())
 
 
 def _playback(
-    title: Title, ranking: Ranking, asking: Asking, rejected: list[RejectedAnswer], assets: dict[str, list[str]]
+    edition: Edition, ranking: Ranking, asking: Asking, rejected: list[RejectedAnswer], assets: dict[str, list[str]]
 ) -> PlaybackAnswer:
     suffix = f"?{asking.query}" if asking.query else ""
-    manifests = f"{asking.base_url}/v1/playback/{title.title}"
+    manifests = f"{asking.base_url}/v1/playback/{edition.id}"
     is_played, device = bool(ranking.pathways), asking.device
     return PlaybackAnswer(
-        title=title.title,
-        name=title.name,
+        title=edition.id,
+        name=edition.name,
         client=asking.client,
         client_from=asking.client_from,
         prefix=asking.prefix,
         site=asking.site,
         hls_url=f"{manifests}/master.m3u8{suffix}" if is_played and _reads(device, "hls") else "",
         dash_url=f"{manifests}/manifest.mpd{suffix}"
-        if is_played and title.mpd is not None and _reads(device, "dash")
+        if is_played and edition.has_mpd and _reads(device, "dash")
         else "",
         pathways=pathway_answers(ranking),
         rejected=rejected,

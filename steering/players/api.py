@@ -153,11 +153,11 @@ class Players:
         named = request.query.get("rejected", "")
         if named and not (named.isascii() and named.isdigit() and len(named) < 8):
             raise Refusal(400, "rejected must be a whole number", field="rejected")
-        title = self._playback.title(request.query.get("title", ""))
-        decision = self._decider.decide(title, client.address, kind="explain", explain=True)
+        edition = self._playback.edition(request.query.get("title", ""))
+        decision = self._decider.decide(edition, client.address, kind="explain", explain=True)
         return json_response(
             Explanation(
-                title=title.title,
+                title=edition.id,
                 client=client.address.text,
                 client_from=client.source,
                 prefix=decision.prefix,
@@ -208,7 +208,7 @@ class Players:
     def _steer(self, request: web.Request, kind: str) -> web.Response:
         """Always 200 with a usable list: hls.js ends steering on a 429, dash.js on a 404."""
         query = request.query
-        title = self._decider.catalogue.titles.get(query.get("title", ""))
+        edition = self._decider.edition(query.get("title", ""))
         try:
             address = self._client(request).address
         except Refusal:  # a client= that is no address must not end a player's steering: do without
@@ -216,8 +216,8 @@ class Players:
         playing = playing_from(query.get("_HLS_pathway", "") or query.get("_DASH_pathway", ""))
         declared = declared_pathways(query.get("pathways", ""))
         ranking = None
-        if title is not None:
-            ranking = self._decider.decide(title, address, kind=kind, playing=playing, declared=declared).ranking
+        if edition is not None:
+            ranking = self._decider.decide(edition, address, kind=kind, playing=playing, declared=declared).ranking
         answer = steering_answer(
             declared,
             ranking,

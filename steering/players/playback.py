@@ -18,7 +18,6 @@ from steering.decision.ranking import Ranking
 from steering.fleet.first_reports import FirstReports
 from steering.players.answer import Asking, playback_answer, playback_body
 from steering.players.device import ANY, playable, why_none
-from steering.titles.catalogue import Title
 
 # RFC 9110 §7.2, as far as URLs in a manifest's attributes may hold it without quoting.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
@@ -104,16 +103,16 @@ class Playback:
         """
         return client_of(caller.peer, caller.forwarded, named, self._trusted, vouched=vouched)
 
-    def title(self, name: str) -> Title:
+    def edition(self, name: str) -> Edition:
         """A title that is there.
 
         Raises:
             Refusal: 404, it is not.
         """
-        title = self.decider.catalogue.titles.get(name)
-        if title is None:
+        edition = self.decider.edition(name)
+        if edition is None:
             raise Refusal(404, "No such title", field="$.title", remedy="GET /v1/titles lists them")
-        return title
+        return edition
 
     async def decide_once_known(self, name: str, client: Client, *, kind: str) -> Decision:
         """``decide``, after appliances have reported."""
@@ -122,7 +121,7 @@ class Playback:
 
     async def known(self, name: str) -> None:
         """Wait until appliances have reported; not for a title that is not there."""
-        self.title(name)
+        self.edition(name)
         await self._first_reports.wait()
 
     def decide(self, name: str, client: Client, *, kind: str) -> Decision:
@@ -131,7 +130,7 @@ class Playback:
         Raises:
             Refusal: 403 or 404, with why there is none.
         """
-        decision = self.decider.decide(self.title(name), client.address, kind=kind)
+        decision = self.decider.decide(self.edition(name), client.address, kind=kind)
         if decision.ranking.barred:
             raise Refusal(403, f"{name} may not be served to this client", detail=decision.ranking.barred)
         if not decision.ranking.pathways:

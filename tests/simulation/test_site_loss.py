@@ -18,6 +18,7 @@ import steering.decision.ranking as ranking_module
 from oca.common.messages import Load
 from steering.decision.address import Address, parse_address
 from steering.decision.decider import Decider
+from steering.decision.edition import Edition
 from steering.metrics import Counts
 from steering.players.answer import steering_answer
 from steering.settings import FleetTable, OriginTable, SteeringSettings
@@ -41,7 +42,7 @@ SPARE = 1.04
 @dataclass
 class Viewer:
     client: Address
-    title: Title
+    edition: Edition
     asks_at: int
     ways: list[str] = field(default_factory=list)
 
@@ -76,13 +77,15 @@ class World:
     def begin(self, site: int, number: int, title: Title) -> None:
         client = parse_address(f"10.{site}.{number % 250}.1")
         assert client is not None
-        viewer = Viewer(client, title, self.now_s + 1 + number % STEER_S)
+        edition = self.decider.edition(title.title)
+        assert edition is not None
+        viewer = Viewer(client, edition, self.now_s + 1 + number % STEER_S)
         viewer.ways = self.ask(viewer, "hls")
         self.viewers.append(viewer)
 
     def ask(self, viewer: Viewer, kind: str) -> list[str]:
         playing = viewer.ways[0] if viewer.ways else ""
-        found = self.decider.decide(viewer.title, viewer.client, kind=kind, playing=playing, declared=viewer.ways)
+        found = self.decider.decide(viewer.edition, viewer.client, kind=kind, playing=playing, declared=viewer.ways)
         standing = self.decider.standing
         return steering_answer(viewer.ways, found.ranking, standing, ttl_s=STEER_S).pathway_priority
 

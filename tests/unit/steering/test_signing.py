@@ -88,6 +88,22 @@ def test_signing_shares_token_among_viewers_for_a_while(state: EmbeddedState, cl
     assert grant_of(later, made).ends_s > grant_of(first, made).ends_s
 
 
+def test_token_that_was_kept_with_a_title_is_good_as_long_as_the_same_would_be_made(
+    state: EmbeddedState, clock: Clock
+) -> None:
+    made = Signing(ON, state)
+    first = made.token(ids(made), "/harbour")
+    assert first is not None
+    made._tokens.clear()
+    assert made.token(ids(made), "/harbour", kept=first) is first
+    assert made.token(ids(made), "/harbour", kept=first._replace(kid="gone")) is not first
+    assert made.token(ids(made), "/harbour", kept=first._replace(claim="of another network")) is not first
+    clock.at_s += 1 + SHARED_S
+    later = made.token(ids(made), "/harbour", kept=first)
+    assert later is not None
+    assert later.ends_s > first.ends_s
+
+
 def test_signing_goes_by_a_clock_that_was_set_back(state: EmbeddedState, clock: Clock) -> None:
     made = Signing(ON, state)
     made.token_path(ids(made), "/harbour")
@@ -155,7 +171,7 @@ def test_signing_keeps_tokens_bounded(state: EmbeddedState, clock: Clock, monkey
     made = Signing(structs.replace(ON, algorithm="HS256"), state)
     for number in range(10):
         made.token_path(ids(made), f"/{number}")
-        assert len(made._paths) <= 6
+        assert len(made._tokens) <= 6
 
 
 BOUND = structs.replace(ON, bind_client="prefix", bind_prefix_v4=24, bind_prefix_v6=48)

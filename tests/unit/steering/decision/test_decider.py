@@ -12,11 +12,13 @@ from oca.common.clock import monotonic_s
 from oca.common.messages import Health, Load, Report
 from steering.decision.address import Address, parse_address
 from steering.decision.decider import Decider
+from steering.decision.edition import Edition
 from steering.metrics import Counts
 from steering.signing import Signing
 from steering.signing_settings import SigningTable
+from steering.state.embedded import EmbeddedState
 from steering.state.store import StateStore
-from steering.titles.catalogue import Catalogue, Title
+from steering.titles.catalogue import Catalogue, Title, write_title
 from tests.unit.steering.made_up import held, make_contents, make_report, make_settings, make_site, make_title
 
 KINDS = ("embedded", "embedded", "peering", "regional")
@@ -111,7 +113,7 @@ def made(fleet: list[list[tuple[Any, ...]]], regions: list[str]) -> tuple[Decide
 
 def ways(decider: Decider, title: Title, client: str, **options: Any) -> list[str]:
     address = cast(Address, parse_address(client))
-    ranking = decider.decide(title, address, kind="playback", **options).ranking
+    ranking = decider.decide(Edition(title), address, kind="playback", **options).ranking
     return [way.pathway for way in ranking.pathways if way.source_class != "fallback"]
 
 
@@ -182,3 +184,31 @@ def test_title_that_only_a_far_open_site_holds_comes_from_there() -> None:
         decider.heard(f"s{at}-a")
     assert ways(decider, far, CLIENTS[0]) == ways(decider, far, CLIENTS[0], explain=True) == ["s40-a", "s50-a"]
     assert ways(decider, near, CLIENTS[0])[0] == "s0-a"
+
+
+def test_edition_is_kept_as_long_as_its_title_is_published_as_it_is(state: EmbeddedState) -> None:
+    def put(*titles: Title) -> None:
+        with state.write() as transaction:
+            for title in titles:
+                write_title(transaction, title, [])
+
+    put(TITLES[0], TITLES[1])
+    catalogue = Catalogue(state)
+    decider = Decider(make_settings(), catalogue, Counts(), Signing(SigningTable(), state))
+    first, other = decider.edition("t0"), decider.edition("t1")
+    assert first is not None
+    assert (first.title, decider.edition("t2"), decider.edition("t0")) == (TITLES[0], None, first)
+    put(replace(TITLES[1], name="Another"), TITLES[2])
+    assert decider.edition("t2") is None
+    catalogue.refresh()
+    assert decider.edition("t0") is first
+    again, new = decider.edition("t1"), decider.edition("t2")
+    assert again is not other
+    assert again is not None
+    assert new is not None
+    assert (again.name, new.title) == ("Another", TITLES[2])
+    with state.write() as transaction:
+        transaction.delete("title/t0")
+        transaction.put("about/catalogue", b"gone")
+    catalogue.refresh()
+    assert decider.edition("t0") is None

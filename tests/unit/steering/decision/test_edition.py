@@ -41,18 +41,43 @@ def test_edition_forgets_holdings_beyond_its_bound() -> None:
     assert len(many._held) == 1
 
 
-def test_edition_has_pieces_of_which_lists_of_urls_are_made() -> None:
+def test_edition_writes_urls_of_all_that_it_is() -> None:
     edition = Edition(make_title())
-    first = edition.entries()[0]
-    said = "{" + first.opens + first.between.join(["http://a", "http://b"]) + first.closes + "}"
-    entry = edition.title.assets[0].entry
-    assert msgspec.json.decode(said) == {"harbour/video-240p": [f"http://a{entry}", f"http://b{entry}"]}
-    assert edition.entries() is edition.entries()
+    said = msgspec.json.decode("{" + edition.urls(["http://a", "http://b"]) + "}")
+    assert said == {item.asset: [f"http://a{item.entry}", f"http://b{item.entry}"] for item in edition.title.assets}
+    assert edition.urls_held([("http://a", None), ("http://b", edition.whole)], None) == edition.urls(
+        ["http://a", "http://b"]
+    )
+    assert Edition(replace(make_title(), assets=[])).urls(["http://a"]) == ""
+
+
+def test_edition_writes_urls_of_those_that_hold_an_asset_that_is_wanted() -> None:
+    edition = Edition(make_title())
+    video, audio = "harbour/video-1080p", "harbour/audio-en"
+    said = edition.urls_held([("http://a", frozenset({video}))], frozenset({video, audio}))
+    assert msgspec.json.decode("{" + said + "}") == {
+        video: ["http://a/harbour/harbour-video-1080p.m3u8"],
+        audio: [],
+    }
 
 
 def test_edition_writes_names_as_json_does() -> None:
     title = make_title()
-    odd = replace(title.assets[0], asset='harbour/"video"\\é', entry='/harbour/"a".m3u8')
-    entry = Edition(replace(title, assets=[odd])).entries()[0]
-    said = "{" + entry.opens + escaped('http://a"') + entry.closes + "}"
-    assert msgspec.json.decode(said) == {odd.asset: ['http://a"/harbour/"a".m3u8']}
+    odd = [
+        replace(title.assets[0], asset='harbour/"video"\\é\n', entry='/harbour/"a".m3u8'),
+        replace(title.assets[1], entry='/b","'),
+    ]
+    edition = Edition(replace(title, assets=odd))
+    wanted = {item.asset: ['http://a"' + item.entry] for item in odd}
+    base = escaped('http://a"')
+    assert msgspec.json.decode("{" + edition.urls([base]) + "}") == wanted
+    assert msgspec.json.decode("{" + edition.urls_held([(base, None)], None) + "}") == wanted
+
+
+def test_edition_of_what_is_stored_reads_the_title_again_for_who_wants_all_of_it() -> None:
+    title = make_title(regions=["DE"], origin_url="http://own.example", released_at_ns=7)
+    edition = Edition(title, msgspec.msgpack.encode(title))
+    assert edition.title == title
+    assert edition.title is not title
+    assert (edition.id, edition.regions, edition.released_at_ns) == ("harbour", ("DE",), 7)
+    assert (edition.origin_url, edition.mount, edition.has_mpd) == ("http://own.example", "/harbour", False)

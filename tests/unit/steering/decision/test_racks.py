@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from msgspec.structs import replace
 
+from oca.common.messages import Health, Load
 from steering.decision.candidates import Rack
 from steering.decision.racks import STANDING_S, Racks
 from steering.fleet.fleet import Fleet
@@ -64,6 +68,72 @@ def test_rack_stays_while_its_boxes_are_as_well_as_before() -> None:
     boxes.report("a", 105.0, link=2 * LINKS)
     assert rack_of(boxes.racks, 105.0) is not rack
     assert [box.capacity for box in rack_of(boxes.racks, 105.0).boxes] == [2 * LINKS, LINKS]
+
+
+def test_report_of_a_box_that_is_as_well_as_before_is_not_judged_when_it_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    boxes = Boxes()
+    for name in ("a", "b"):
+        boxes.report(name, 100.0)
+    rack = rack_of(boxes.racks, 100.0)
+    judged: list[str] = []
+    judge = boxes.racks._box
+    monkeypatch.setattr(boxes.racks, "_box", lambda name, now_s: judged.append(name) or judge(name, now_s))  # type: ignore[func-returns-value]
+    for at_s in (102.0, 104.0, 106.0, 108.0):
+        for name in ("a", "b"):
+            boxes.report(name, at_s, 0.5 * LINKS)
+        assert rack_of(boxes.racks, at_s + 1.0) is rack
+        assert [box.why(at_s + 0.5) for box in rack.boxes] == ["report 0.5 s old, limit 4.5 s"] * 2
+    assert judged == []
+    assert boxes.standings(112.6) == ["gone", "gone"]
+    assert judged == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ({"serving": "draining"}, {}),
+        ({"health": Health(verdict="failed", reasons=["x"])}, {}),
+        ({"keys": ["other"]}, {}),
+        ({"delivery_urls": ["http://other.example"]}, {}),
+        ({"load": Load(connections=0, sent_bytes_per_s=0.9 * LINKS, link_bytes_per_s=LINKS, cpu_ratio=0.0)}, {}),
+        ({"load": Load(connections=0, sent_bytes_per_s=0.0, link_bytes_per_s=2 * LINKS, cpu_ratio=0.0)}, {}),
+        ({"load": Load(connections=0, sent_bytes_per_s=0.0, link_bytes_per_s=LINKS, cpu_ratio=0.95)}, {}),
+        ({}, {"drained": "drained by ann"}),
+    ],
+)
+def test_report_or_word_that_changes_something_is_seen_at_the_next_look(
+    told: dict[str, Any], known: dict[str, str]
+) -> None:
+    boxes = Boxes()
+    boxes.report("a", 100.0)
+    before = rack_of(boxes.racks, 100.0).boxes[0]
+    last = boxes.fleet.members["a"].report
+    assert last is not None
+    boxes.fleet.observe(replace(last, sequence=7, **told), 100.5)
+    boxes.fleet.note("a", **known)
+    boxes.racks.heard("a")
+    after = rack_of(boxes.racks, 100.5).boxes[0]
+    fields = ("liveness", "keys", "url", "share", "capacity")
+    assert [getattr(after, name) for name in fields] != [getattr(before, name) for name in fields]
+    boxes.fleet.observe(replace(last, sequence=8), 101.0)
+    for name in known:
+        boxes.fleet.note("a", **{name: ""})
+    boxes.racks.heard("a")
+    again = rack_of(boxes.racks, 101.0).boxes[0]
+    assert [getattr(again, name) for name in fields[1:]] == [getattr(before, name) for name in fields[1:]]
+    assert again.liveness.standing == "up"
+
+
+def test_viewers_on_their_way_to_a_box_that_was_well_are_seen_at_its_next_report() -> None:
+    boxes = Boxes()
+    boxes.report("a", 100.0, 0.79 * LINKS)
+    assert boxes.shares(100.0)["a"] == 1.0
+    for _ in range(20):
+        boxes.racks.expect("a", 100.1)
+    boxes.report("a", 100.2, 0.79 * LINKS)
+    assert boxes.shares(100.2)["a"] == 0.93
 
 
 def test_rack_tells_by_which_measure_a_box_is_full_also_where_its_share_is_the_same() -> None:

@@ -84,6 +84,6 @@ def test_record_holds_what_a_decision_was_made_by() -> None:
     assert found == [SiteSeen("metro", [BoxSeen("m-a", "up", 1.0, 4, 2.0, 3.0, 0.5, 7.0)])]  # the rest is too many
     viewer = Viewer("metro", [], [], "DE", "c00002", {"m-a": Slowed(0.5, Score(0.1, 9), 0.01)})
     barred = Ranking((), (), "no rights")
-    seen = seen_of(barred, title, viewer, found, at_ns=1, kind="hls", network="192.0.2.0/24")
+    seen = seen_of(barred, Edition(title), viewer, found, at_ns=1, kind="hls", network="192.0.2.0/24")
     assert (seen.own_origin, seen.slowed, seen.chosen, seen.barred) == (True, {"m-a": 0.5}, [], "no rights")
     assert (seen.home, seen.region, seen.regions, seen.assets) == ("metro", "DE", ["DE"], 4)

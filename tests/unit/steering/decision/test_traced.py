@@ -28,11 +28,12 @@ def test_traced_decider_decides_the_same(state: EmbeddedState, settings: Steerin
     assert (type(plain), type(traced)) == (Decider, TracedDecider)
     address = parse_address("203.0.113.9")
     assert address is not None
-    title = catalogue.titles["harbour"]
+    edition = plain.edition("harbour")
+    assert edition is not None
     for kind in ("playback", "explain"):
         with collector.tracer.root("request", {}):
-            made = traced.decide(title, address, kind=kind, explain=kind == "explain")
-        assert made.ranking == plain.decide(title, address, kind=kind, explain=kind == "explain").ranking
+            made = traced.decide(edition, address, kind=kind, explain=kind == "explain")
+        assert made.ranking == plain.decide(edition, address, kind=kind, explain=kind == "explain").ranking
     kinds = [(span.attributes or {})["oca.decision.kind"] for span in collector.spans if span.name == "decide"]
     assert kinds == ["playback", "explain"]
     collector.tracer.close()
