@@ -108,6 +108,7 @@ class Viewer(Struct, frozen=True, gc=False):
         region: Its region, for rights; empty: unknown.
         network: Its network, so that those of one network are sent to the same box.
         slowed: Appliances on the way to which such viewers starve, by their players.
+        told: Those of ``prefixes`` that have been put into words.
     """
 
     home: str = ""
@@ -116,6 +117,14 @@ class Viewer(Struct, frozen=True, gc=False):
     region: str = ""
     network: str = ""
     slowed: Mapping[str, Slowed] = _NONE_SLOWED
+    told: dict[int, str] = {}
+
+    def prefix(self, index: int) -> str:
+        """One of ``prefixes`` in words."""
+        text = self.told.get(index)
+        if text is None:
+            text = self.told[index] = str(self.prefixes[index])
+        return text
 
     def left_of(self, appliance: str) -> float:
         """The share of a box's viewers that feedback leaves it."""
@@ -254,7 +263,7 @@ def spare_in(edition: Edition, tier: Sequence[RankedSite], look: Look, viewer: V
     rack, held = look(ranked.site.id)
     if len(tier) == 1 and isinstance(held, Holding):
         holds = edition.held(held)
-        if holds and not ranked.why_not and not barred_there(edition, ranked.site):
+        if holds and not ranked.why_not and not (edition.regions and barred_there(edition, ranked.site)):
             box = rack.spare(viewer)
             return Fit(-len(holds), 0.0, box, ranked, holds) if box is not None else None
     able = [fit for fit in fits_in(edition, tier, look, [], explain=False) if viewer.is_taken(fit.candidate)]

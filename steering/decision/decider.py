@@ -30,7 +30,7 @@ from steering.routes.claims import Claims
 from steering.routes.reach import Reach
 from steering.settings import SteeringSettings
 from steering.signing import Signing
-from steering.titles.catalogue import Catalogue, Title, title_from
+from steering.titles.catalogue import Catalogue, Title
 
 EDITIONS_KEPT = 32768
 """Some 4 kB each, with the token; to make one takes 40 µs, and 40 more for the token."""
@@ -59,7 +59,7 @@ class Decision(Struct, frozen=True):
     @property
     def prefix(self) -> str:
         """The longest prefix of the client that some site claims; empty: none."""
-        return str(self.viewer.prefixes[0]) if self.viewer.prefixes else ""
+        return self.viewer.prefix(0) if self.viewer.prefixes else ""
 
 
 class Decider:
@@ -107,7 +107,7 @@ class Decider:
             if stored is None:
                 return None
             if edition is None or edition.stored is not stored:
-                edition = Edition(title_from(stored), stored)
+                edition = Edition(Title.read(stored), stored)
                 self._editions.put(name, edition)
             edition.seen_in = titles
         return edition

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from steering.fleet.holders import Holding, lines_of
-from steering.titles.catalogue import AssetSummary, Title, title_from
+from steering.titles.catalogue import AssetSummary, Title
 from steering.tokens import Token
 
 HOLDINGS_MAX = 256
@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder().encode
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 """What JSON writes as it is."""
 _NOTHING: frozenset[str] = frozenset()
-_CUT = "\n"
+_CUT = b"\n"
 """Between the pieces of a text: JSON has none within a string."""
 
 
@@ -74,7 +74,7 @@ class Edition:
     @property
     def title(self) -> Title:
         """All of it."""
-        return self._title if self._title is not None else title_from(self.stored or b"")
+        return self._title if self._title is not None else Title.read(self.stored or b"")
 
     def held(self, holding: Holding | None) -> frozenset[str]:
         """The assets that are held as the title has them; empty where none is there that a player plays."""
@@ -87,25 +87,30 @@ class Edition:
             held = self._held[holding] = self._reckon(holding)
         return held
 
-    def urls(self, bases: Sequence[str]) -> str:
-        """JSON about all assets: ``"name":["BASE/entry","BASE/entry"],"name":…``, a base or more for each alike."""
+    def urls(self, bases: Sequence[bytes]) -> list[bytes]:
+        """JSON about all assets: ``"name":["BASE/entry","BASE/entry"],"name":…``, a base or more for each alike.
+
+        In pieces, to be joined with what stands around it: it is most of an answer, and each copy of it counts.
+        """
         pieces = self._text.split(_CUT)
         pieces[1::2] = [between.join(bases) for between in pieces[1::2]]
-        return "".join(pieces)
+        return pieces
 
-    def urls_held(self, sources: Sequence[tuple[str, frozenset[str] | None]], wanted: frozenset[str] | None) -> str:
+    def urls_held(
+        self, sources: Sequence[tuple[bytes, frozenset[str] | None]], wanted: frozenset[str] | None
+    ) -> list[bytes]:
         """The same about the assets that are ``wanted`` (None: all), each with the bases of those that hold it.
 
         ``sources``: bases, each with the assets that it holds; None: all.
         """
-        pieces, said, before = self._text.split(_CUT), [], ""
+        pieces, said, before = self._text.split(_CUT), [], b""
         for asset, begins, between in zip(self.names, pieces[::2], pieces[1::2], strict=False):
-            opens, entry = begins.removeprefix(before), between.removesuffix('","')
-            before = f'{entry}"],'
+            opens, entry = begins.removeprefix(before), between.removesuffix(b'","')
+            before = entry + b'"],'
             if wanted is None or asset in wanted:
                 bases = [base for base, holds in sources if holds is None or asset in holds]
-                said.append(f'{opens}{between.join(bases)}{entry}"]' if bases else f"{opens[:-1]}]")
-        return ",".join(said)
+                said.append(b'%b%b%b"]' % (opens, between.join(bases), entry) if bases else opens[:-1] + b"]")
+        return [b",".join(said)]
 
     def _reckon(self, holding: Holding) -> frozenset[str]:
         if holding.is_just(self._lines):
@@ -123,18 +128,20 @@ class Edition:
         return holding is not None and not media.isdisjoint(holding.assets)
 
 
-def _text_of(assets: Sequence[AssetSummary]) -> str:
+def _text_of(assets: Sequence[AssetSummary]) -> bytes:
     """JSON about them, cut where lists of base URLs go, each piece in between those that stands between two bases."""
     is_plain = _PLAIN.fullmatch("".join([item.asset + item.entry for item in assets])) is not None
     pieces, closes = [], ""
     for item in assets:
-        name, entry = (item.asset, item.entry) if is_plain else (escaped(item.asset), escaped(item.entry))
+        name, entry = (
+            (item.asset, item.entry) if is_plain else (quoted(item.asset).decode(), quoted(item.entry).decode())
+        )
         pieces += [f'{closes}"{name}":["', f'{entry}","']
         closes = f'{entry}"],'
     pieces.append(closes.removesuffix(","))
-    return _CUT.join(pieces)
+    return _CUT.join([piece.encode() for piece in pieces])
 
 
-def escaped(text: str) -> str:
+def quoted(text: str) -> bytes:
     """``text`` as it stands between the quotes of a JSON string."""
-    return _encode(text)[1:-1].decode()
+    return _encode(text)[1:-1]

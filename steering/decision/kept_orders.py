@@ -20,12 +20,9 @@ from steering.decision.order import (
     tiers_of,
 )
 from steering.fleet.holders import TitleHolders
-from steering.recent import Recent
-from steering.routes.claims import Claims, Shape
+from steering.routes.claims import Claims
 from steering.settings import Site
 
-ORDERS_KEPT = 8192
-AROUNDS_KEPT = 4096
 _NONE: frozenset[int] = frozenset()
 
 
@@ -44,23 +41,14 @@ class OpenSites:
 class Around:
     """The open sites as they stand around a home: of each class the nearest few in tiers, the others by distance."""
 
-    __slots__ = ("_at", "_away_km", "_is_known", "_open", "_others", "_regional_from", "_tiers")
+    __slots__ = ("_at", "_away_km", "_is_known", "_open", "_regional_from", "_tiers")
 
-    def __init__(
-        self,
-        open_sites: OpenSites,
-        tiers: Order,
-        away_km: Sequence[float],
-        *,
-        is_known: bool,
-        others: frozenset[int] = _NONE,
-    ) -> None:
-        """``tiers``: the nearest few; ``away_km``: of each open site; ``others`` have their place by what they claim.
+    def __init__(self, open_sites: OpenSites, tiers: Order, away_km: Sequence[float], *, is_known: bool) -> None:
+        """``tiers``: the nearest few; ``away_km``: of each open site.
 
         ``is_known``: whether there is a home; without it all are as far.
         """
         self._open, self._tiers, self._away_km, self._is_known = open_sites, tiers, away_km, is_known
-        self._others = others
         self._regional_from = sum(tier[0].site.class_ != "regional" for tier in tiers)
         # The tier of each site that has boxes, in their order.
         self._at = {
@@ -70,40 +58,39 @@ class Around:
             if ranked.site.appliance
         }
 
-    def without(self, others: frozenset[int]) -> Around:
-        """The same but for some sites, which have their place by what they claim."""
-        numbers = self._open.numbers
-        left = [[ranked for ranked in tier if numbers.get(ranked.site.id) not in others] for tier in self._tiers]
-        tiers = [tuple(tier) for tier in left if tier]
-        return Around(self._open, tiers, self._away_km, is_known=self._is_known, others=others)
-
-    def holding(self, sites: Mapping[int, object], own: Order) -> Iterator[Sequence[RankedSite]]:
+    def holding(
+        self, sites: Mapping[int, object], own: Order, others: frozenset[int] = _NONE
+    ) -> Iterator[Sequence[RankedSite]]:
         """The tiers of which one of ``sites`` is, by class; ``own``: regional ones that claim the client.
 
-        Far sites are looked for only by who comes so far.
+        Far sites are looked for only by who comes so far. ``others`` have their place by what they claim, and no other.
         """
         at, tiers = self._at, self._tiers
         last, is_regional = -1, False
         for place in (
-            sorted([at[number] for number in sites if number in at])
+            sorted([at[number] for number in sites if number in at and number not in others])
             if len(sites) < len(at)
-            else (place for number, place in at.items() if number in sites)
+            else (place for number, place in at.items() if number in sites and number not in others)
         ):
             if place >= self._regional_from and not is_regional:
                 is_regional = True
-                yield from self._far("peering", sites)
+                yield from self._far("peering", sites, others)
                 yield from own
             if place != last:
                 last = place
-                yield tiers[place]
+                yield tiers[place] if not others else self._without(others, tiers[place])
         if not is_regional:
-            yield from self._far("peering", sites)
+            yield from self._far("peering", sites, others)
             yield from own
-        yield from self._far("regional", sites)
+        yield from self._far("regional", sites, others)
 
-    def _far(self, name: str, sites: Mapping[int, object]) -> Iterable[Sequence[RankedSite]]:
+    def _without(self, others: frozenset[int], tier: Sequence[RankedSite]) -> Sequence[RankedSite]:
+        numbers = self._open.numbers
+        return [ranked for ranked in tier if numbers.get(ranked.site.id) not in others]
+
+    def _far(self, name: str, sites: Mapping[int, object], others: frozenset[int]) -> Iterable[Sequence[RankedSite]]:
         """Of a class, the nearest of the ``sites`` that are none of the nearest few, in tiers."""
-        places, at, others = self._open.places[name], self._at, self._others
+        places, at = self._open.places[name], self._at
         far = [places[number] for number in places.keys() & sites.keys() if number not in at and number not in others]
         return self._tiers_of(far) if far else ()
 
@@ -121,13 +108,13 @@ class KeptOrder:
     Behind the nearest open sites of a class come others of that class that hold the title, however far away.
     """
 
-    __slots__ = ("_around", "_first", "_own", "_regional")
+    __slots__ = ("_around", "_first", "_others", "_own", "_regional")
 
-    def __init__(self, own: Order, around: Around) -> None:
-        """``own``: those who claim the client; ``around``: without them."""
+    def __init__(self, own: Order, around: Around, others: frozenset[int]) -> None:
+        """``own``: those who claim the client, of which ``others`` are open to all and have boxes."""
         self._own = self._first = own
         self._regional: Order = ()
-        self._around = around
+        self._around, self._others = around, others
         if own and own[-1][0].site.class_ == "regional":
             self._first = [tier for tier in own if tier[0].site.class_ != "regional"]
             self._regional = own[len(self._first) :]
@@ -138,7 +125,7 @@ class KeptOrder:
 
     def tiers(self, sites: Mapping[int, object]) -> Iterator[Sequence[RankedSite]]:
         """The same, once."""
-        return chain(self._first, self._around.holding(sites, self._regional))
+        return chain(self._first, self._around.holding(sites, self._regional, self._others))
 
 
 class _Holding:
@@ -165,37 +152,25 @@ class Orders:
         self._nearest_max = nearest_max
         self._open = OpenSites(sites.values(), numbers)
         self._homes: dict[str, Around] = {}
-        self._arounds: Recent[tuple[str, frozenset[int]], Around] = Recent(AROUNDS_KEPT)
-        self._orders: Recent[tuple[Shape, ...], KeptOrder] = Recent(ORDERS_KEPT)
 
     def of(self, claims: Sequence[Claims], home: str) -> KeptOrder:
-        """The order for a client of ``home`` whose prefixes are claimed so."""
-        shape = tuple([each.shape for each in claims])
-        kept = self._orders.get(shape)
-        if kept is None:
-            own, others = claiming_sites(self._sites, claims), _NONE
-            if own and own[-1][0].site.class_ != "embedded":
-                open_to_all = [each.site for tier in own for each in tier if each.site.class_ != "embedded"]
-                others = frozenset([self._numbers[site.id] for site in open_to_all if site.appliance])
-            kept = KeptOrder(own, self._around(home, others))
-            self._orders.put(shape, kept)
-        return kept
+        """The order for a client of ``home`` whose prefixes are claimed so.
+
+        Put together anew: in a full table two clients in five are the first for their pair of prefixes, and to find it
+        in memory that has grown cold takes as long.
+        """
+        own, others = claiming_sites(self._sites, claims), _NONE
+        if own and own[-1][0].site.class_ != "embedded":
+            open_to_all = [each.site for tier in own for each in tier if each.site.class_ != "embedded"]
+            others = frozenset([self._numbers[site.id] for site in open_to_all if site.appliance])
+        return KeptOrder(own, self._around(home), others)
 
     def whole(self, claims: Sequence[Claims], home: str) -> Order:
         """The same over all sites, with those that may not serve."""
         nearest = nearest_sites(self._sites.values(), self._sites.get(home), per_class_max=len(self._sites))
         return order_sites(self._sites, claims, nearest, explain=True)
 
-    def _around(self, home: str, others: frozenset[int]) -> Around:
-        if not others:
-            return self._around_home(home)
-        found = self._arounds.get((home, others))
-        if found is None:
-            found = self._around_home(home).without(others)
-            self._arounds.put((home, others), found)
-        return found
-
-    def _around_home(self, home: str) -> Around:
+    def _around(self, home: str) -> Around:
         """Kept for each: there are as many as sites, and to make one anew takes longer than a decision."""
         home = home if home in self._sites else ""
         found = self._homes.get(home)

@@ -119,12 +119,13 @@ def order_sites(
 
 def claiming_sites(sites: Mapping[str, Site], reach: Sequence[Claims]) -> Order:
     """Of ``order_sites``, those that claim the client; in a full table mostly each prefix is claimed by one site."""
-    if any(len(claims.shape) > 1 for claims in reach):
-        return order_sites(sites, reach, ())
     own: dict[str, int] = {}
     for index, claims in enumerate(reach):
-        for _, site_id in claims.shape:
-            own.setdefault(site_id, index)
+        shape = claims.shape
+        if len(shape) > 1:
+            return order_sites(sites, reach, ())
+        if shape:
+            own.setdefault(shape[0][1], index)
     home = sites[next(iter(own))] if own else None
     found = [(RankedSite(site := sites[name], distance_between(home, site), index, ""),) for name, index in own.items()]
     return sorted(found, key=lambda tier: _CLASS_RANK[tier[0].site.class_]) if len(found) > 1 else found

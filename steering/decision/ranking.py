@@ -130,7 +130,7 @@ def rank(
     if len(chosen) + len(set_back) > appliances_max:
         why = f"{appliances_max} better ones are enough"
         rejected += [Rejected(fit.candidate.appliance, why) for fit in (chosen + set_back)[appliances_max:]]
-    whole, places, pathways = len(edition.whole), dict[str, str](), []
+    whole, places, pathways = len(edition.names), dict[str, str](), []
     for number, fit in enumerate(offered):
         box, ranked = fit.candidate, fit.ranked
         site, reasons = ranked.site, Reasons(number, fit, whole, viewer, places, now_s)

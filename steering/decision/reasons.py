@@ -54,13 +54,12 @@ class Reasons(Struct, frozen=True, gc=False):
     def text(self) -> str:
         """In words."""
         fit, viewer = self.fit, self.viewer
-        candidate, site = fit.candidate, fit.ranked.site.id
-        count, wanted = len(fit.holds), self.wanted
-        holds = "holds it whole" if count == wanted else f"holds {count} of its {wanted} assets"
+        candidate, ranked, count = fit.candidate, fit.ranked, len(fit.holds)
+        holds = "holds it whole" if count == self.wanted else f"holds {count} of its {self.wanted} assets"
         number = f"number {self.before + 1}" if self.before else "nearest"
-        where = self.places.get(site)
+        where = self.places.get(ranked.site.id)
         if where is None:
-            where = self.places[site] = _place(fit.ranked, viewer)
+            where = self.places[ranked.site.id] = _place(ranked, viewer)
         takes = _takes(fit, viewer) if candidate.share < 1.0 or viewer.slowed else ""
         return f"{number}: {where}; {holds}; {candidate.why(self.now_s)}{takes}"
 
@@ -78,7 +77,7 @@ def _place(ranked: RankedSite, client: Viewer) -> str:
     site, away = ranked.site, ranked.distance_km
     claim = client.reach[ranked.reach].of_site(site.id) if ranked.reach >= 0 else None
     if claim is not None:
-        reach = f"client in its prefix {client.prefixes[ranked.reach]} {claim.path}"
+        reach = f"client in its prefix {client.prefix(ranked.reach)} {claim.path}"
     else:
         reach = "serves any client"
     place = f"{away:.0f} km from {client.home}" if away is not None else "client in no prefix"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from oca.common.messages import Report
@@ -13,6 +14,7 @@ from steering.fleet.absences import Absences
 CLOCK_DIFFERENCE_S_MAX = 30.0
 """Far above what a report spends on its way; demand is dated by the appliance's clock."""
 FIRST_REPORTS_S_MAX = 6.0
+AGES_KEPT = 1024
 
 
 class Liveness(NamedTuple):
@@ -124,7 +126,13 @@ def first_reports_wait_s(unheard: int, age_s: float, limit_s: float) -> float:
 
 
 def _age(age_s: float, limit_s: float) -> str:
-    return f"report {age_s:.1f} s old, limit {limit_s:.1f} s"
+    return _told_age(round(age_s * 10), limit_s)
+
+
+@lru_cache(AGES_KEPT)
+def _told_age(tenths: int, limit_s: float) -> str:
+    """Told of four boxes in each answer, and of some fifty ages."""
+    return f"report {tenths / 10:.1f} s old, limit {limit_s:.1f} s"
 
 
 def _reasons(report: Report) -> str:

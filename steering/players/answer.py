@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from oca.common.standing import Standing
 from steering.api.messages import Device, PathwayAnswer, PlaybackAnswer, Protocol, RejectedAnswer, SteeringAnswer
-from steering.decision.edition import Edition, escaped
+from steering.decision.edition import Edition, quoted
 from steering.decision.ranking import Pathway, Ranking
 from steering.players.device import ANY
 from steering.settings_check import CDN_PATHWAY, ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY, RESERVED_PATHWAYS
@@ -37,17 +37,15 @@ def source_of(asset: str, pathways: Sequence[Pathway], index: int) -> Pathway:
 
 def pathway_answers(ranking: Ranking) -> list[PathwayAnswer]:
     """The pathways as told outside."""
-    return [
-        PathwayAnswer(
-            pathway=pathway.pathway,
-            url=pathway.url,
-            source_class=pathway.source_class,
-            site=pathway.site,
-            distance_km=round(pathway.distance_km, 1) if pathway.distance_km is not None else None,
-            why=pathway.why,
-        )
-        for pathway in ranking.pathways
-    ]
+    found = []
+    away, told = None, None
+    for pathway in ranking.pathways:
+        if pathway.distance_km is not away:  # boxes of one site stand together
+            away = pathway.distance_km
+            told = round(away, 1) if away is not None else None
+        name, url, source_class, site = pathway.pathway, pathway.url, pathway.source_class, pathway.site
+        found.append(PathwayAnswer(name, url, source_class, site, told, pathway.why))
+    return found
 
 
 def rejected_answers(ranking: Ranking) -> list[RejectedAnswer]:
@@ -84,17 +82,21 @@ def playback_answer(edition: Edition, ranking: Ranking, asking: Asking) -> Playb
 def playback_body(edition: Edition, ranking: Ranking, asking: Asking) -> bytes:
     """``playback_answer`` in JSON; the URLs, nine tenths of it, are put together as text."""
     sources = [
-        (escaped(pathway.url) + pathway.token_path, pathway.holds)  # in a token is nothing that JSON escapes
+        (quoted(pathway.url) + pathway.token_path.encode(), pathway.holds)  # in a token is nothing that JSON escapes
         for pathway in ranking.pathways
         if pathway.pathway != ORIGIN_RETRY_PATHWAY
     ]
-    whole = all(holds is None or len(holds) == len(edition.whole) for _, holds in sources)
-    if whole and sources and asking.wanted is None:
+    count = len(edition.names)
+    if (
+        sources
+        and asking.wanted is None
+        and not [1 for _, holds in sources if holds is not None and len(holds) < count]
+    ):
         said = edition.urls([base for base, _ in sources])
     else:
         said = edition.urls_held(sources, asking.wanted)
     told = _encode(_playback(edition, ranking, asking, [], {})).removesuffix(_NOTHING_MORE)
-    return b'%b"rejected":%b,"assets":{%b}}' % (told, _encode(ranking.rejected), said.encode())
+    return b"".join((told, b'"rejected":', _encode(ranking.rejected), b',"assets":{', *said, b"}}"))
 
 
 def _playback(

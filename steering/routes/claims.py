@@ -38,6 +38,8 @@ class Claim(Struct, frozen=True, gc=False):
         if self.attributes is None:
             return "by the site's own list"
         said = self.attributes
+        if said.as_path and said.origin == "IGP" and not said.med:  # as nearly all
+            return f"by BGP, AS path {said.as_path}, local-pref {said.local_pref}"
         parts = [f"AS path {said.as_path}" if said.as_path else "the ISP's own", f"local-pref {said.local_pref}"]
         parts += [f"origin {said.origin}"] * (said.origin != "IGP") + [f"MED {said.med}"] * (said.med > 0)
         return f"by BGP, {', '.join(parts)}"
@@ -74,7 +76,10 @@ class Claims(Struct, eq=False, gc=False):
 
     def of_site(self, site: str) -> Claim | None:
         """The best claim of a site; None: it has none that counts."""
-        return next((claim for _, claim in self.ranked if claim.site == site), None)
+        for _, claim in self.ranked:
+            if claim.site == site:
+                return claim
+        return None
 
 
 class ClaimSets:

@@ -102,6 +102,11 @@ class Title(Struct, frozen=True, gc=False):
         """The assets a player plays: all but the manifests."""
         return [asset for asset in self.assets if asset.kind != "manifests"]
 
+    @staticmethod
+    def read(stored: bytes) -> Title:
+        """A title from how it is stored."""
+        return _title_decoder.decode(stored)
+
 
 class StoredAsset(Struct, frozen=True):
     """An asset with its objects, in pack order."""
@@ -121,11 +126,6 @@ _encode = msgspec.msgpack.Encoder().encode
 
 DECODED_KEPT = 8192
 """A title of eight assets takes 2.3 kB as it is stored and 7 kB decoded; decoding takes 12 µs."""
-
-
-def title_from(stored: bytes) -> Title:
-    """A title from how it is stored."""
-    return _title_decoder.decode(stored)
 
 
 class Titles(Mapping[str, Title]):

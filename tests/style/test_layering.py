@@ -35,7 +35,8 @@ MAY_IMPORT = {
             "steering.settings",
             "oca.common",
         ),
-        *("steering.settings_check", "steering.signing", "steering.metrics", "steering.geography", "steering.recent"),
+        *("steering.settings_check", "steering.signing", "steering.tokens", "steering.metrics", "steering.geography"),
+        "steering.recent",
     ),
     "steering/state": ("steering.state", "oca.common"),
 }

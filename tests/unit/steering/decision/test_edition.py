@@ -3,11 +3,15 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from steering.decision.edition import HOLDINGS_MAX, Edition, escaped
+from steering.decision.edition import HOLDINGS_MAX, Edition, quoted
 from steering.fleet.holders import Holding
 from tests.unit.steering.made_up import held, make_title
 
 EDITION = Edition(make_title())
+
+
+def read(pieces: list[bytes]) -> object:
+    return msgspec.json.decode(b"{%b}" % b"".join(pieces))
 
 
 def test_edition_tells_what_of_it_can_be_played() -> None:
@@ -43,19 +47,17 @@ def test_edition_forgets_holdings_beyond_its_bound() -> None:
 
 def test_edition_writes_urls_of_all_that_it_is() -> None:
     edition = Edition(make_title())
-    said = msgspec.json.decode("{" + edition.urls(["http://a", "http://b"]) + "}")
+    said = read(edition.urls([b"http://a", b"http://b"]))
     assert said == {item.asset: [f"http://a{item.entry}", f"http://b{item.entry}"] for item in edition.title.assets}
-    assert edition.urls_held([("http://a", None), ("http://b", edition.whole)], None) == edition.urls(
-        ["http://a", "http://b"]
-    )
-    assert Edition(replace(make_title(), assets=[])).urls(["http://a"]) == ""
+    assert read(edition.urls_held([(b"http://a", None), (b"http://b", edition.whole)], None)) == said
+    assert read(Edition(replace(make_title(), assets=[])).urls([b"http://a"])) == {}
 
 
 def test_edition_writes_urls_of_those_that_hold_an_asset_that_is_wanted() -> None:
     edition = Edition(make_title())
     video, audio = "harbour/video-1080p", "harbour/audio-en"
-    said = edition.urls_held([("http://a", frozenset({video}))], frozenset({video, audio}))
-    assert msgspec.json.decode("{" + said + "}") == {
+    said = edition.urls_held([(b"http://a", frozenset({video}))], frozenset({video, audio}))
+    assert read(said) == {
         video: ["http://a/harbour/harbour-video-1080p.m3u8"],
         audio: [],
     }
@@ -69,9 +71,9 @@ def test_edition_writes_names_as_json_does() -> None:
     ]
     edition = Edition(replace(title, assets=odd))
     wanted = {item.asset: ['http://a"' + item.entry] for item in odd}
-    base = escaped('http://a"')
-    assert msgspec.json.decode("{" + edition.urls([base]) + "}") == wanted
-    assert msgspec.json.decode("{" + edition.urls_held([(base, None)], None) + "}") == wanted
+    base = quoted('http://a"')
+    assert read(edition.urls([base])) == wanted
+    assert read(edition.urls_held([(base, None)], None)) == wanted
 
 
 def test_edition_of_what_is_stored_reads_the_title_again_for_who_wants_all_of_it() -> None:

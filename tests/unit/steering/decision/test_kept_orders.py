@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steering.decision import kept_orders
 from steering.decision.kept_orders import Orders
 from steering.decision.order import nearest_sites, order_sites
 from steering.fleet.holders import Holders
@@ -76,12 +75,8 @@ def test_of_farther_sites_that_hold_the_title_the_nearest_few_are_looked_at() ->
     assert tiers == [["metro"], *([f"f{number:02}"] for number in range(21, 37))]
 
 
-def test_orders_are_kept_for_all_whose_prefixes_are_claimed_by_the_same() -> None:
+def test_order_of_who_claims_alone_and_of_all() -> None:
     orders = Orders(SITES, Holders(SITE_OF).site_numbers)
-    kept = orders.of(CLAIMS, "metro")
-    again = [Claims.of_shape(each.shape) for each in CLAIMS]
-    assert orders.of(again, "metro") is kept
-    assert orders.of(CLAIMS[:1], "metro") is not kept
     assert names(orders.of(CLAIMS[:1], "metro").holding(None)) == [["metro"], ["wide"]]
     assert names(orders.whole([], ""))[-2:] == [["metro"], ["wide"]]
 
@@ -101,7 +96,6 @@ def test_open_sites_that_claim_a_client_have_their_place_by_that_alone() -> None
 
 
 def test_what_is_around_a_home_is_made_once_however_many_others_claim(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_orders, "AROUNDS_KEPT", 1)
     orders = Orders(SITES, Holders(SITE_OF).site_numbers)
     made: list[str] = []
     new = orders._new_around
@@ -111,12 +105,3 @@ def test_what_is_around_a_home_is_made_once_however_many_others_claim(monkeypatc
             orders.of([Claims.of_shape(((number, "metro"), (9, f"r{number}")))], "metro")
             orders.of([Claims.of_shape(((number, f"r{number}"),))], f"gone{number}")
     assert sorted(made) == ["", "metro"]
-
-
-def test_what_is_around_a_home_beside_open_sites_that_claim_is_kept_for_all_that_these_claim() -> None:
-    orders = Orders(SITES, Holders(SITE_OF).site_numbers)
-    one, other = ([Claims.of_shape(((0, "metro"), (steps, "r5")))] for steps in (1, 2))
-    kept = orders.of(one, "metro")
-    again = orders.of(other, "metro")
-    assert again is not kept
-    assert again._around is kept._around
