@@ -35,10 +35,14 @@ from steering.state.peers import Alone
 
 HOURS_S = 86_400.0
 DECISIONS = 20_000
+EARLIER = 500_000
+"""Asked before what is measured: as many as come in the minute that makes a service one that has run for a while."""
 QUESTIONS = 120_000
 """Asked by HTTP: none comes twice within a run, so that what is kept of an answer is no help to the same question."""
 LATER = 80_000
 """Asked at a fixed rate: none of those that the run before them asked."""
+AT_ONCE = 20_000
+"""Questions that are made up at a time: no more of them are in the service's memory."""
 TURN_S = 0.01
 TURN_REPORTS_MAX = 64
 """As many are heard at once as come between two looks at the sockets, also where the service is behind."""
@@ -176,7 +180,8 @@ async def serve(service: Service, boxes: Boxes) -> None:
     await ended.wait()
     reporting.cancel()
     per_s, cpu_us = boxes.heard / (monotonic_s() - began_s), boxes.cpu_s / boxes.heard * 1e6
-    say(step="reports", per_s=per_s, cpu_us=cpu_us, late_s_max=boxes.late_s_max)
+    held_bytes = psutil.Process().memory_info().rss
+    say(step="reports", per_s=per_s, cpu_us=cpu_us, late_s_max=boxes.late_s_max, bytes=held_bytes)
 
 
 def main() -> None:
@@ -197,9 +202,10 @@ def main() -> None:
     service.first_reports.end()
     chance = random.Random(2)
     asked = viewers(world, texts, DECISIONS, chance)
-    for name, count in (("asked.txt", QUESTIONS), ("later.txt", LATER)):
-        others = "".join(f"{title} {client}\n" for title, client in viewers(world, texts, count, chance))
-        (options.folder / name).write_text(others)
+    for name, count in (("earlier.txt", EARLIER), ("asked.txt", QUESTIONS), ("later.txt", LATER)):
+        with (options.folder / name).open("w") as file:
+            for _ in range(count // AT_ONCE):
+                file.writelines(f"{title} {client}\n" for title, client in viewers(world, texts, AT_ONCE, chance))
     boxes = Boxes(world, service)
     world.forget()
     texts.clear()

@@ -42,6 +42,18 @@ def test_claims_take_best_box_of_each_site() -> None:
     assert sites(worse, claim("a"), claim("b", "64500 64501")) == [(0, "a"), (1, "b")]
 
 
+def test_claims_tell_the_best_of_a_site() -> None:
+    best = claim("a")
+    found = ClaimSets(SITES).of((claim("b"), best, Claim("a", "a-b", PathAttributes(as_path="64500 64501"))))
+    assert (found.of_site("a"), found.of_site("b"), found.of_site("c")) == (best, claim("b"), None)
+
+
+def test_way_of_a_claim_is_told_in_words_with_what_is_unusual() -> None:
+    assert claim("a").path == "by BGP, AS path 64500, local-pref 100"
+    assert claim("a", med=7, origin="EGP").path == "by BGP, AS path 64500, local-pref 100, origin EGP, MED 7"
+    assert claim("a", "", local_pref=200).path == "by BGP, the ISP's own, local-pref 200"
+
+
 def test_claims_of_two_isps_with_origins_of_their_own_count_for_nobody() -> None:
     found = ClaimSets(SITES).of([claim("a", "64500"), claim("c", "64900")])
     assert found.ranked == ()
