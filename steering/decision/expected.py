@@ -27,6 +27,10 @@ class Expected:
         self._turn(now_s)
         return self._now.get(appliance, 0) + self._before.get(appliance, 0) / 2
 
+    def has_sent(self, appliance: str) -> bool:
+        """Whether any are counted there, by what was last looked at: what is over may still be among them."""
+        return appliance in self._now or appliance in self._before
+
     def _turn(self, now_s: float) -> None:
         passed_s = now_s - self._began_s
         if passed_s >= SPAN_S / 2:

@@ -128,7 +128,7 @@ class Racks:
             and box.keys == tuple(report.keys)
             and box.url == report.delivery_urls[0].rstrip("/")
             and not self._fleet.has_beside(box.appliance)
-            and not self._expected.viewers(box.appliance, member.received_at_s)
+            and not self._expected.has_sent(box.appliance)
         )
 
     def expect(self, appliance: str, now_s: float) -> None:

@@ -19,3 +19,14 @@ def test_viewers_of_long_ago_are_forgotten_at_once() -> None:
     expected.send("a", 100.0)
     assert expected.viewers("a", 110.0) == 0.0
     assert expected.send("a", 110.0) == 1
+
+
+def test_box_counts_as_sent_to_until_others_are_looked_at_later() -> None:
+    expected = Expected()
+    assert not expected.has_sent("a")
+    expected.send("a", 100.0)
+    assert (expected.has_sent("a"), expected.has_sent("b")) == (True, False)
+    expected.viewers("b", 106.0)
+    assert expected.has_sent("a")
+    expected.viewers("b", 112.0)
+    assert not expected.has_sent("a")
