@@ -24,7 +24,8 @@ from steering.plan.tomorrow import Tomorrow
 class Asked:
     """A site to be planned: its boxes, how many bytes it may move, and its last plan, if there is one.
 
-    ``capacities`` are of the boxes by name, as they reported them.
+    ``capacities`` are of the boxes by name, as they reported them; ``shifts_bytes`` bounds what goes from box to box
+    that could stay.
     """
 
     site: str
@@ -33,11 +34,14 @@ class Asked:
     capacities: Mapping[str, int]
     allowed_bytes: float
     kept: KeptPlan | None
+    shifts_bytes: float = np.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A site's plan, how many bytes it may still move on later nights, and what came yesterday, if that is known."""
+    """A site's plan, how many bytes it may still move on later nights, less than none where this one had to move more
+    than it may, and what came yesterday, if that is known.
+    """
 
     site: str
     plan: SitePlan
@@ -89,11 +93,11 @@ class Desk:
             self._tomorrow.expected(asked.site, land, rankings),
             land=land,
             held=self._held(asked.kept),
-            terms=replace(self._terms, moves_max_bytes=asked.allowed_bytes),
+            terms=replace(self._terms, moves_max_bytes=asked.allowed_bytes, shifts_max_bytes=asked.shifts_bytes),
         )
         watched = self._tomorrow.yesterday(asked.site)
         came = outlook.came(made, *watched, day=self._now_ns // DAY_NS - 1) if watched is not None else None
-        left = max(0.0, asked.allowed_bytes - made.replaced_bytes(shelf))
+        left = asked.allowed_bytes - made.replaced_bytes(shelf)
         return Made(asked.site, made, asked.capacities, left, came)
 
     def kept(self, made: Made, names: str) -> KeptPlan:

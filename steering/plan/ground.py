@@ -21,10 +21,13 @@ PINNED = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the operator asks of plans; see ``settings.PlanTable``."""
+    """What the operator asks of plans; see ``settings.PlanTable``. ``shifts_max_bytes`` bounds what goes from box to
+    box of a site that could stay.
+    """
 
     payback_days: float = 2.0
     moves_max_bytes: float = np.inf
+    shifts_max_bytes: float = np.inf
     hot_share: float = 0.2
     whole_ladders: bool = False
     pinned: Sequence[str] = ()

@@ -26,6 +26,7 @@ from steering.state.store import StateReader, StateStore
 from steering.titles.catalogue import Catalogue
 
 SAVED_NIGHTS = 14
+"""Most that quiet nights save for others, and most that one takes from those to come."""
 
 
 class Night:
@@ -65,7 +66,7 @@ class Night:
         self.shelf, self.aside = self._tomorrow.shelf, self._tomorrow.aside
         self._plans = PlanStore(state)
         of = settings.plan
-        self._terms = Terms(of.payback_days, np.inf, of.hot_share, of.ladders == "whole", of.pinned, of.banned)
+        self._terms = Terms(of.payback_days, np.inf, np.inf, of.hot_share, of.ladders == "whole", of.pinned, of.banned)
         self._desk = Desk(self._tomorrow, self._terms, now_ns=now_ns)
         self._ground: dict[str, Ground] = {}
         self._moved: dict[str, Ints] = {}
@@ -115,10 +116,12 @@ class Night:
         boxes = self._boxes[site.id]
         nightly = self._settings.plan.nightly_ratio * sum(box.space_bytes for box in boxes)
         saved, kept = self._state.get(f"allowed/{site.id}"), self._plans.kept(site.id)
-        since = float(saved) + nightly * _night_since(kept, self._now_ns) if saved is not None else np.inf
+        come = nightly * _night_since(kept, self._now_ns)
+        saved_most = SAVED_NIGHTS * nightly
+        allowed = saved_most if saved is None else min(max(float(saved), -saved_most) + come, saved_most)
         capacities = {box.name: self._capacities[box.name] for box in boxes}
         held = replace(kept, expected=b"") if kept is not None else None  # half of it, which tonight's is not made of
-        return Asked(site.id, site.region, boxes, capacities, min(since, SAVED_NIGHTS * nightly), held)
+        return Asked(site.id, site.region, boxes, capacities, allowed, held, come)
 
     def _ground_of(self, region: str) -> Ground:
         """What holds in a region; of two at most it is at hand."""

@@ -48,14 +48,21 @@ def drawn(hashes: Hashes, boxes: Sequence[Weighted]) -> Floats:
     return draws
 
 
-def staying(draws: Floats, had: Bools) -> Floats:
-    """Draws by which assets stay on boxes that had them, but for those whose first choice is a box that had nothing."""
-    joined = np.array([not row.any() for row in had], np.bool_)
-    if joined.all() or not draws.size:
+def staying(draws: Floats, had: Bools, goes: Bools | None = None) -> Floats:
+    """Draws by which assets stay on boxes that had them, but for some that go to their first choice if they can.
+
+    Args:
+        draws: (boxes, assets).
+        had: The same: what lay where.
+        goes: By asset, whether it goes; None: none does.
+    """
+    if not had.any():
         return draws
-    stays = had & ~joined[least(draws)] if joined.any() else had
-    kept: Floats = draws.copy()
-    np.subtract(kept, 2 * (draws.max() - draws.min()), out=kept, where=stays)
+    kept, apart = draws.copy(), 2 * (draws.max() - draws.min())
+    np.subtract(kept, apart, out=kept, where=had)
+    if goes is not None and goes.any():
+        going = np.flatnonzero(goes)
+        kept[least(draws[:, going]), going] -= 2 * apart
     return kept
 
 

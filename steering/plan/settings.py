@@ -51,8 +51,8 @@ class PlanTable(Table, frozen=True):
         Meta(
             gt=0,
             le=1,
-            description="Share of a site's space that a night may replace, on average; quiet nights save for others, "
-            "up to 14. Free space does not count.",
+            description="Share of a site's space that a night may replace, on average, also from box to box; quiet "
+            "nights save for others, up to 14. Free space does not count.",
         ),
     ] = 0.048
     hot_share: Annotated[

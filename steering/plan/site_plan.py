@@ -16,6 +16,7 @@ from steering.plan.expected import Expected
 from steering.plan.forecast import Bools, Floats, Ints
 from steering.plan.ground import Ground, Terms, ladders, worth
 from steering.plan.placement import Box, copies_wanted, place, room_beside
+from steering.plan.placing import added
 from steering.plan.selection import candidates, choose
 from steering.plan.shelf import Shelf
 
@@ -64,8 +65,11 @@ class SitePlan:
         return float(self._moved(shelf).sum())
 
     def replaced_bytes(self, shelf: Shelf) -> float:
-        """Of that, what goes to boxes that held anything."""
-        return float(self._moved(shelf)[self.had.any(axis=1)].sum())
+        """Of that, what takes the place of others on boxes that held anything: the rest takes free space."""
+        there = self.had.any(axis=1)
+        gone = self.had & ~self.on & ~self.on[~there].any(axis=0)
+        left = added(gone, shelf.stored_bytes[self.places])
+        return float(min(self._moved(shelf)[there].sum(), left.sum()))
 
     def _moved(self, shelf: Shelf) -> Floats:
         """By box; most often few assets."""
@@ -193,6 +197,7 @@ def _media(near: _Near, boxes: Sequence[Box], had: Bools, shelf: Shelf, terms: T
         moves_max_bytes=terms.moves_max_bytes,
         beside_bytes=room_beside(near.size, boxes) if is_first else None,
     )
+    brought = float((near.size * copies)[chosen & ~near.held].sum())
     return place(
         chosen,
         near.worth,
@@ -200,8 +205,10 @@ def _media(near: _Near, boxes: Sequence[Box], had: Bools, shelf: Shelf, terms: T
         copies=copies,
         hashes=shelf.hashes[near.places],
         boxes=boxes,
+        expected_bytes=near.expected,
         had=had,
         moves_max_bytes=terms.moves_max_bytes,
+        shifts_max_bytes=min(terms.shifts_max_bytes, terms.moves_max_bytes - brought) / 2,  # others give way
     )
 
 

@@ -47,16 +47,51 @@ def test_place_leaves_assets_where_they_lie_and_gives_a_box_that_joins_its_share
     assert (had & ~joined & ~newcomers).sum() == 0
 
 
-@pytest.mark.parametrize(("slower", "calm"), [(1.0, True), (2.0, False)])
-def test_place_spreads_what_comes_near_the_throughput_as_if_it_lay_nowhere(slower: float, calm: bool) -> None:
-    size, one, expected = np.ones(200), np.ones(200, np.int64), np.full(200, 86400.0)
-    boxes = [box(number, 130.0, rate=400.0 / slower) for number in range(2)]
+def test_place_puts_what_is_new_where_room_is_left_and_drives_nothing_from_box_to_box() -> None:
+    size, one = np.ones(210), np.ones(210, np.int64)
+    boxes, chosen = [box(number, 100.0) for number in range(2)], np.arange(210) < 200
+    expected = np.linspace(900.0, 100.0, 210)
+    had = place(chosen, expected, size, copies=one, hashes=ASSETS[:210], boxes=boxes)
+    expected[200:], chosen = 2000.0, ~chosen | (np.arange(210) < 190)
+    held = place(chosen, expected, size, copies=one, hashes=ASSETS[:210], boxes=boxes, had=had)
+    assert held[:, chosen].any(axis=0).all()
+    assert not (had[:, :190] & ~held[:, :190]).any()
+
+
+@pytest.mark.parametrize("load", [0.7, 0.9])
+def test_place_moves_nothing_though_a_peak_comes_near_the_throughput(load: float) -> None:
+    size, one = np.ones(200), np.ones(200, np.int64)
+    boxes = [box(number, 130.0, rate=200.0) for number in range(2)]
     had = np.arange(200) % 2 == np.array([[0], [1]])
-    chosen = np.ones(200, np.bool_)
-    held = place(chosen, expected, size, copies=one, hashes=ASSETS[:200], boxes=boxes, had=had)
-    afresh = place(chosen, expected, size, copies=one, hashes=ASSETS[:200], boxes=boxes)
-    assert (had & ~held).any() != calm
+    expected = np.full(200, 86400.0) * load
+    held = place(np.ones(200, np.bool_), expected, size, copies=one, hashes=ASSETS[:200], boxes=boxes, had=had)
+    assert not (had & ~held).any()
+
+
+@pytest.mark.parametrize(("slower", "calm"), [(1.0, True), (2.0, False)])
+def test_place_puts_what_lacks_throughput_as_if_it_lay_nowhere_where_all_do(slower: float, calm: bool) -> None:
+    size, one = np.ones(201), np.ones(201, np.int64)
+    expected = np.append(np.full(200, 43200.0), 43200.0 * 140)
+    boxes, chosen = [box(number, 130.0, rate=230.0 / slower) for number in range(2)], np.ones(201, np.bool_)
+    had = np.vstack([np.arange(201) % 2 == 0, np.arange(201) % 2 == 1])
+    had[:, 200] = False
+    held = place(chosen, expected, size, copies=one, hashes=ASSETS[:201], boxes=boxes, had=had)
+    afresh = place(chosen, expected, size, copies=one, hashes=ASSETS[:201], boxes=boxes)
     assert (held == afresh).all() != calm
+
+
+def test_place_reckons_what_is_pinned_by_its_bytes_and_not_by_what_it_counts_for() -> None:
+    size, one, worth = np.ones(3), np.ones(3, np.int64), np.array([1e15, 300.0, 200.0])
+    held = place(
+        np.ones(3, np.bool_),
+        worth,
+        size,
+        copies=one,
+        hashes=ASSETS[:3],
+        boxes=[box(0, 3.0, rate=1.0)],
+        expected_bytes=np.array([100.0, 300.0, 200.0]),
+    )
+    assert held.all()
 
 
 def replace_space(old: Box) -> Box:

@@ -175,6 +175,20 @@ def test_planning_that_is_tried_again_allows_no_moves_beyond_the_nights(
     assert allowed(NOW_NS) == pytest.approx(4, rel=1e-3), "the clock was ahead"
 
 
+def test_planning_that_had_to_move_more_than_the_night_may_takes_it_from_later_ones(
+    planned: Callable[..., EmbeddedState],
+) -> None:
+    state, settings = planned(), make_settings()
+    make_plans(state, settings, now_ns=NOW_NS)
+    nightly = settings.plan.nightly_ratio * settings.plan.capacity_ratio * 10**6
+    for before, after in ((-3.0, -2.0), (-90.0, -13.0)):
+        with state.write() as transaction:
+            transaction.put("allowed/metro", str(int(before * nightly)).encode())
+        make_plans(state, settings, now_ns=NOW_NS + DAY_NS)
+        assert int(state.get("allowed/metro") or b"") / nightly == pytest.approx(after, rel=1e-3)
+        make_plans(state, settings, now_ns=NOW_NS)
+
+
 def test_plan_leaves_out_what_does_not_fit(planned: Callable[..., EmbeddedState]) -> None:
     assert HIGH not in assets(planned(capacity=25_000))
 

@@ -32,17 +32,17 @@ def test_rendezvous_gives_boxes_by_their_space() -> None:
 
 
 @pytest.mark.parametrize("spaces", [(1e12, 1e12, 1e12), (1e12, 3e12, 5e11)])
-def test_assets_stay_but_for_those_whose_first_choice_held_nothing(spaces: tuple[float, ...]) -> None:
+def test_assets_stay_but_for_those_that_go_to_their_first_choice(spaces: tuple[float, ...]) -> None:
     draws = drawn(ASSETS, [box(number, space) for number, space in enumerate(spaces)])
-    first, had = draws.argmin(axis=0), np.zeros(draws.shape, np.bool_)
+    first, had, lies = draws.argmin(axis=0), np.zeros(draws.shape, np.bool_), np.arange(len(ASSETS)) % 2
     had[0, ::2] = had[1, 1::2] = True
-    kept = staying(draws, had)
-    joins = first == 2
-    assert joins.any()
-    assert (kept[:, joins] == draws[:, joins]).all()
-    assert (kept.argmin(axis=0)[~joins] == np.arange(len(ASSETS))[~joins] % 2).all()
-    had[2, -1] = True
-    assert (staying(draws, had).argmin(axis=0)[:-1] == np.arange(len(ASSETS) - 1) % 2).all()
+    assert (staying(draws, had).argmin(axis=0) == lies).all()
+    goes = first == 2
+    assert goes.any()
+    kept = staying(draws, had, goes)
+    assert (kept.argmin(axis=0) == np.where(goes, 2, lies)).all()
+    assert (kept.argsort(axis=0)[1] == lies)[goes].all(), "those that find no room there stay"
+    assert (draws.argmin(axis=0) == first).all(), "as they were"
 
 
 def test_assets_go_by_rank_where_nothing_lay_or_nothing_is() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -123,6 +123,24 @@ def test_plan_respects_rights_and_bans() -> None:
 def test_plan_holds_what_is_pinned_before_all() -> None:
     titles = [title("a", GIB), title("b", GIB)]
     assert names(plan(titles, {"a/0": 9e12}, spaces=[GIB + SLACK], pinned=("b",))) == ["b/0"]
+
+
+def test_plan_holds_what_is_pinned_also_where_throughput_is_known() -> None:
+    titles, demand = [title("a", GIB), title("b", GIB)], {"a/0": 9e12, "b/0": 1e9}
+    assert names(plan(titles, demand, spaces=[GIB + SLACK], pinned=("b",), rate=12.5e9)) == ["b/0"]
+    assert names(plan(titles, demand, spaces=[2 * GIB + SLACK], pinned=("b",), rate=12.5e9)) == ["b/0", "a/0"]
+
+
+def test_plan_counts_as_replaced_what_takes_no_free_space() -> None:
+    titles = [title(name, GIB) for name in "abcd"]
+    demand, held = {"a/0": 9 * GIB, "b/0": 8 * GIB, "c/0": 7 * GIB}, {"box-0": ["d/0"]}
+    shelf = shelve(titles)
+    grown = plan(titles, demand, spaces=[3 * GIB + SLACK], held=held).made
+    assert (grown.moved_bytes(shelf), grown.replaced_bytes(shelf)) == pytest.approx((3 * GIB, GIB), rel=0.001)
+    held = {"box-0": ["a/0", "b/0", "c/0", "d/0"]}
+    joined = plan(titles, demand, spaces=[4 * GIB + SLACK] * 2, held=held).made
+    assert joined.moved_bytes(shelf) >= 3.9 * GIB
+    assert joined.replaced_bytes(shelf) == 0
 
 
 def test_plan_takes_whole_ladders_where_so_wished() -> None:
@@ -311,27 +329,41 @@ def test_plan_with_manifests_and_more_capacity_loses_no_more_than_theirs(
 
 
 def moved_by_night(
-    seed: int, boxes: int, largest: float, *, drift: float, nights: int, load: Sequence[float] = (0.0,)
+    seed: int,
+    boxes: int,
+    largest: float,
+    *,
+    drift: float,
+    nights: int,
+    load: Sequence[float] = (0.0,),
+    grown: float = 1.0,
+    seen: Callable[[SitePlan], None] = lambda _: None,
 ) -> list[float]:
-    """Of a site's space, what each night replaces; ``load`` is the part of all throughput at the peak, in turns."""
+    """Of a site's space, what each night replaces.
+
+    ``load`` is the part of all throughput at the peak, in turns; ``grown`` what the first box has in place of 1 from
+    the fourth night on.
+    """
     chance, space, terms = np.random.default_rng(seed), 10.0**12, Terms()
-    count = int(boxes * 2 / largest)
+    count = int(boxes * 2 * grown / largest)
     sizes = (chance.uniform(0.1, 1, count) * largest * space).round()
     demand = chance.lognormal(0, 2, count) * sizes * 3
     rate = demand.sum() / 86400 * PEAK_TO_MEAN / boxes if any(load) else np.inf
     shelf = shelve([title(f"t{number:05}", int(size)) for number, size in enumerate(sizes)])
     land = ground(shelf, "DE", terms, now_ns=NOW_NS)
-    made_of = [Box(f"box-{at}", name_hash(f"box-{at}"), space, rate) for at in range(boxes)]
-    held, nightly, moved = Held(np.zeros(0, np.int64), {}), NIGHTLY_RATIO * space * boxes, []
-    allowed = 14 * nightly
+    held, moved, allowed = Held(np.zeros(0, np.int64), {}), [], 14 * NIGHTLY_RATIO * space * boxes
     for night in range(nights):
+        spaces = [space * (grown if night >= 3 and not at else 1.0) for at in range(boxes)]
+        made_of = [Box(f"box-{at}", name_hash(f"box-{at}"), each, rate) for at, each in enumerate(spaces)]
+        nightly = NIGHTLY_RATIO * sum(spaces)
         demand = demand * chance.lognormal(0, drift, count)
         listed = Listed(demand * (load[night % len(load)] or 1.0), land)
-        tonight = replace(terms, moves_max_bytes=allowed)
+        tonight = replace(terms, moves_max_bytes=allowed, shifts_max_bytes=nightly)
         made = plan_site("site", made_of, shelf, listed, land=land, held=held, terms=tonight)
-        moved.append(made.replaced_bytes(shelf) / space / boxes)
-        allowed = min(allowed - moved[-1] * space * boxes + nightly, 14 * nightly)
+        moved.append(made.replaced_bytes(shelf) / sum(spaces))
+        allowed = min(allowed - moved[-1] * sum(spaces) + nightly, 14 * nightly)
         held = Held(made.places, {box.name: row for box, row in zip(made.boxes, made.on, strict=True)})
+        seen(made)
     return moved
 
 
@@ -352,6 +384,37 @@ def test_nights_short_of_throughput_leave_what_is_there() -> None:
     load = (0.9, 0.9, 0.9, 0.95, 1.15, 1.2, 1.1)
     moved = [moved_by_night(seed, 3, 0.005, drift=0.05, nights=14, load=load)[7:] for seed in range(3)]
     assert np.mean(moved) <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("boxes", "largest", "more"), [(3, 0.005, 0.001), (4, 0.002, 0.001), (10, 0.02, NIGHTLY_RATIO)]
+)
+def test_month_of_a_peak_that_hovers_moves_hardly_more_than_one_that_does_not(
+    boxes: int, largest: float, more: float
+) -> None:
+    """Or no more than nights may, where single assets are much of what a box can send."""
+    noise = [0.4] * 7 + np.random.default_rng(1).uniform(0.7, 0.9, 30).tolist()
+    rest, hovers = (moved_by_night(2, boxes, largest, drift=0.03, nights=37, load=load)[7:] for load in ([0.4], noise))
+    assert np.mean(hovers) <= np.mean(rest) + more
+
+
+@pytest.mark.parametrize(("boxes", "largest"), [(4, 0.005), (4, 0.02)])
+def test_box_that_grew_comes_to_its_share_of_the_better_half_within_the_moves_of_nights(
+    boxes: int, largest: float
+) -> None:
+    shares: list[float] = []
+
+    def seen(made: SitePlan) -> None:
+        order = np.argsort(-made.worth)
+        lying = made.on[:, order].sum(axis=0)
+        half = made.on[:, order[np.cumsum(lying) <= lying.sum() / 2]]
+        shares.append(float(half[0].sum() / half.sum()))
+
+    moved = moved_by_night(1, boxes, largest, drift=0.0, nights=16, grown=2.0, seen=seen)
+    assert max(moved[4:]) <= 1.1 * NIGHTLY_RATIO
+    assert not any(moved[-3:]), "and comes to rest"
+    assert shares[2] <= 0.25
+    assert shares[-1] >= shares[2] + 0.08
 
 
 def replace_manifests(old: Title) -> Title:
