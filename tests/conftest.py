@@ -6,11 +6,12 @@ import os
 import sys
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.page_cache import use_folder
 
-settings.register_profile("oca", deadline=None)  # a busy machine is not a wrong answer
+# A busy machine is not a wrong answer.
+settings.register_profile("oca", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("oca")
 
 # Tests start our programs hundreds of times: as installed ones do, they find their modules compiled.
