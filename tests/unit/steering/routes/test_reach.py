@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -271,6 +271,13 @@ STEPS = st.tuples(
 )
 
 
+@example(
+    [
+        ("east-a", {"45.1.0.0/16": NEAR}, set(), False, "comes"),
+        ("east-a", {}, set(), True, "half"),  # nothing of it
+        ("east-a", {}, {"45.1.0.0/16"}, False, "comes"),  # then both tables stand at nothing
+    ]
+)
 @given(st.lists(STEPS, max_size=12))
 def test_reach_agrees_with_tables_whatever_is_lost(
     steps: list[tuple[str, dict[str, PathAttributes], set[str], bool, str]],
