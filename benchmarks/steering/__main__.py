@@ -152,7 +152,7 @@ def figures_of(
         figure("share of a core that the service had meanwhile", cpu_s / seconds, "cores"),
         figure("1,000 additions in Python, as a measure of the core", steps["decisions"]["loop_us"], "µs"),
         figure("memory of the service", steps["serving"]["bytes"] / 1e9, "GB", bar=2),
-        figure("the same at the end, with what was asked and the tables", steps["reports"]["bytes"] / 1e9, "GB"),
+        figure("the same at the end, with what was asked and the tables", steps["reports"]["bytes"] / 1e9, "GB", bar=2),
         figure("p99 at 4,000 a second", told["paced"]["p99_s"] * 1000, "ms", bar=5),
         figure("answers with a signed box, of those", told["paced"]["signed"], "share", at_least=SIGNED_BAR),
         figure("reports taken meanwhile", steps["reports"]["per_s"], "1/s"),

@@ -33,7 +33,7 @@ from steering.signing import Signing
 from steering.titles.catalogue import Catalogue, Title
 
 EDITIONS_KEPT = 32768
-"""Some 4 kB each, with the token; to make one takes 40 µs, and 40 more for the token."""
+"""Some 3 kB each, with the token; to make one takes 40 µs, and 40 more for the token."""
 _NETWORK_BITS = {4: 24, 6: 48}
 """Viewers of one network are sent to the same boxes."""
 _STARTS = ("hls", "dash")
@@ -102,14 +102,14 @@ class Decider:
     def edition(self, name: str) -> Edition | None:
         """A title as it is published now; None: there is none of this id."""
         titles, edition = self.catalogue.titles, self._editions.get(name)
-        if edition is None or edition.seen_in is not titles:
+        if edition is None or edition.seen_in is not titles.mark:
             stored = titles.stored.get(name)
             if stored is None:
                 return None
             if edition is None or edition.stored is not stored:
                 edition = Edition(Title.read(stored), stored)
                 self._editions.put(name, edition)
-            edition.seen_in = titles
+            edition.seen_in = titles.mark
         return edition
 
     def decide(

@@ -14,7 +14,7 @@ from steering.fleet.holders import Holding, lines_of
 from steering.titles.catalogue import AssetSummary, Title
 from steering.tokens import Token
 
-HOLDINGS_MAX = 256
+HOLDINGS_MAX = 32
 _encode = msgspec.json.Encoder().encode
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 """What JSON writes as it is."""

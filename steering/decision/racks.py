@@ -111,7 +111,8 @@ class Racks:
         """
         kept, index = self._places[appliance]
         box, member = kept.rack.boxes[index], self._fleet.members[appliance]
-        if box.heard is not None and self._is_as_before(box, member):
+        is_later = box.heard is not None and member.received_at_s >= box.heard.at_s  # reports can come by others, late
+        if box.heard is not None and is_later and self._is_as_before(box, member):
             box.heard.at_s = member.received_at_s
         else:
             kept.boxes_until_s[index] = kept.until_s = -inf

@@ -133,6 +133,8 @@ class Titles(Mapping[str, Title]):
 
     def __init__(self, stored: Mapping[str, bytes], decoded: Recent[str, tuple[bytes, Title]]) -> None:
         self.stored = stored
+        self.mark = object()
+        """Tells these from those before and after; who keeps it keeps none of them."""
         self._decoded = decoded
 
     def __getitem__(self, name: str) -> Title:

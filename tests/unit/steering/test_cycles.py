@@ -233,6 +233,18 @@ async def test_what_is_told_anew_leaves_no_cycles(steering: Steering, package: P
     assert gc.collect() < EACH
 
 
+async def test_title_that_was_asked_for_keeps_no_catalogue_from_before(steering: Steering, package: Path) -> None:
+    steering.publish(package)
+    catalogue = steering.service.decider.catalogue
+    assert (await steering.playback(client="45.1.0.1"))[0] == 200
+    before = ref(catalogue.titles)
+    with steering.state.write() as transaction:
+        write_title(transaction, replace(catalogue.titles["harbour"], title="quay", assets=[]), [])
+    assert catalogue.refresh()
+    gc.collect()
+    assert before() is None
+
+
 @pytest.mark.usefixtures("made")
 async def test_work_that_fails_leaves_no_cycles(tmp_path: Path) -> None:
     def fail() -> None:

@@ -90,11 +90,22 @@ def test_report_of_a_box_that_is_as_well_as_before_is_not_judged_when_it_is_look
     assert judged == ["a", "b"]
 
 
+def test_box_is_too_old_in_time_where_it_was_last_heard_earlier_than_the_time_before() -> None:
+    boxes = Boxes()
+    for name in ("a", "b"):
+        boxes.report(name, 100.0)
+    assert boxes.standings(101.0) == ["up", "up"]
+    boxes.report("a", 98.0)  # by another instance, late
+    boxes.report("b", 103.0)
+    assert boxes.standings(103.0) == ["gone", "up"]
+
+
 @pytest.mark.parametrize(
     ("told", "known"),
     [
         ({"serving": "draining"}, {}),
         ({"health": Health(verdict="failed", reasons=["x"])}, {}),
+        ({"health": Health(verdict="degraded", reasons=["x"], weight=0.5)}, {}),
         ({"keys": ["other"]}, {}),
         ({"delivery_urls": ["http://other.example"]}, {}),
         ({"load": Load(connections=0, sent_bytes_per_s=0.9 * LINKS, link_bytes_per_s=LINKS, cpu_ratio=0.0)}, {}),
