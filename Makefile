@@ -111,7 +111,7 @@ debian-bench: # the same, and what the benchmarks need beside it
 	@scripts/debian.sh bench
 
 clean: ## remove what was made here: environments, caches, encoded video
-	@rm -rf .venv .demo dist node_modules steering/page/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .coverage .coverage.*
+	@rm -rf .venv .demo dist node_modules steering/page/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .tmp .coverage .coverage.*
 
 .venv/bin/python:
 	@[ -n "$(PYTHON)" ] || { echo "make: no Python 3.11 to 3.13 with venv found; install one (Debian: apt-get install python3-venv) or pass PYTHON=/path/to/python3" >&2; exit 1; }

@@ -45,8 +45,12 @@ def _is_at_hand(descriptor: int) -> bool | None:
 def use_folder() -> bool:
     """Have tests, and what they start, keep their files in such a folder; False: there is none."""
     for folder in (Path(tempfile.gettempdir()), *FOLDERS):
-        folder.mkdir(exist_ok=True)
-        if is_told(folder):
+        try:
+            folder.mkdir(exist_ok=True)
+            told = is_told(folder)
+        except OSError:  # as on a system that is for reading only
+            continue
+        if told:
             os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
             return True
     return False

@@ -117,13 +117,26 @@ class Gate:
         request, refusal = self.weigh(request, client, scheme)
         return request, self._deny(request, refusal, last=last) if refusal else None
 
-    def weigh(self, request: Request, client: str, scheme: bytes = b"http") -> tuple[Request, Refusal | Literal[""]]:
-        """As ``judge``, the long way, with the reason in place of the answer."""
+    def weigh(
+        self, request: Request, client: str, scheme: bytes = b"http", *, by_known: bool = False
+    ) -> tuple[Request, Refusal | Literal[""]]:
+        """As ``judge``, the long way, with the reason in place of the answer.
+
+        ``by_known``: as ``weigh_by_known``.
+        """
         token, path, query, fault = self._places.take(request.path, request.query)
         request = structs.replace(request, path=path, query=query)
         if not (self._everywhere or (path + b"/").startswith(self._mounts)) or request.method == "OPTIONS":
             return request, ""  # a preflight names no token, and the answer tells nothing
-        return request, fault or ("" if token else "missing") or self._refusal(request, token, client, scheme)
+        if fault or not token:
+            return request, fault or "missing"
+        if by_known and token not in self._young and token not in self._old:
+            return request, "too-many"
+        return request, self._refusal(request, token, client, scheme)
+
+    def weigh_by_known(self, request: Request, client: str, scheme: bytes) -> tuple[Request, Refusal | Literal[""]]:
+        """As ``weigh``, but no signature is checked, which is for those who are served: an unknown token is too many."""
+        return self.weigh(request, client, scheme, by_known=True)
 
     def claims_of(self, request: Request) -> dict[str, object]:
         """What the token in a request claims, for a person; empty where it is not genuine."""

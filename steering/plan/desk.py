@@ -19,6 +19,9 @@ from steering.plan.rankings import Rankings
 from steering.plan.site_plan import Held, SitePlan, plan_site
 from steering.plan.tomorrow import Tomorrow
 
+CHOSEN_RATIO_MIN = 0.5
+"""Of a night's moves, what may be chosen also where nights before had to move more: releases and pins do not wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -93,7 +96,11 @@ class Desk:
             self._tomorrow.expected(asked.site, land, rankings),
             land=land,
             held=self._held(asked.kept),
-            terms=replace(self._terms, moves_max_bytes=asked.allowed_bytes, shifts_max_bytes=asked.shifts_bytes),
+            terms=replace(
+                self._terms,
+                moves_max_bytes=max(asked.allowed_bytes, CHOSEN_RATIO_MIN * asked.shifts_bytes),
+                shifts_max_bytes=asked.shifts_bytes,
+            ),
         )
         watched = self._tomorrow.yesterday(asked.site)
         came = outlook.came(made, *watched, day=self._now_ns // DAY_NS - 1) if watched is not None else None

@@ -94,7 +94,7 @@ class Desks:
             places_of: Where on the shelf the assets of a list of names stand.
 
         Raises:
-            SteeringError: There is no memory to be had.
+            SteeringError: There is no memory to be had, or none of them is left.
         """
         self._ground_of, self._places_of = ground_of, places_of
         with self._at_hand:
@@ -106,6 +106,8 @@ class Desks:
                 self._lose(each, f"a process that began {lost}")
             else:
                 self._idle.put(each)
+        if not self._left:
+            raise self._over()
 
     def __enter__(self) -> Desks:
         return self

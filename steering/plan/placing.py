@@ -63,7 +63,7 @@ class Placing:
     def put_some(self, rate: Floats, moves: Floats, *, room_bytes: float, moves_max_bytes: float) -> None:
         """Put those that can be put, best first, up to so many bytes, and so many of ``moves``."""
         for row, size in enumerate(self._size.tolist()):
-            if size <= room_bytes and moves[row] <= moves_max_bytes and self.put(row, float(rate[row])):
+            if size <= room_bytes and moves[row] <= max(moves_max_bytes, 0.0) and self.put(row, float(rate[row])):
                 room_bytes -= size
                 moves_max_bytes -= float(moves[row])
 

@@ -65,9 +65,12 @@ class SitePlan:
         return float(self._moved(shelf).sum())
 
     def replaced_bytes(self, shelf: Shelf) -> float:
-        """Of that, what takes the place of others on boxes that held anything: the rest takes free space."""
+        """Of that, what takes the place of others on boxes that held anything: the rest takes free space.
+
+        What may not be here any more (rights, bans) leaves free space.
+        """
         there = self.had.any(axis=1)
-        gone = self.had & ~self.on & ~self.on[~there].any(axis=0)
+        gone = self.had & ~self.on & ~self.on[~there].any(axis=0) & self.land.able[self.places]
         left = added(gone, shelf.stored_bytes[self.places])
         return float(min(self._moved(shelf)[there].sum(), left.sum()))
 

@@ -488,7 +488,14 @@ async def test_session_redirects_with_token_only_where_fallback_checks_it(
     reader, writer = await bench.connect()
     writer.write(asking("/h/small.m3u8"))  # is turned away as well, and his asking counts for nothing
     assert (await read_reply(reader))[1]["Location"] == "http://next.example/h/small.m3u8?oca-redirected-uncounted"
+    checked, unknown = bench.count("delivery_tokens_checked"), token(Claims(cdniuc="regex:/h/.*", exp=now_s() + 99))
+    reader, writer = await bench.connect()
+    writer.write(asking(f"/t/{unknown}/h/small.m3u8"))  # the checks are for those who are served
+    assert (await read_reply(reader))[1]["Location"] == (
+        f"http://next.example{f'/t/{unknown}' if passes_token else ''}/h/small.m3u8?oca-redirected-uncounted"
+    )
     assert bench.service.demand.take_wanted() == {}
+    assert bench.count("delivery_tokens_checked") == checked
 
 
 async def test_session_asks_for_token_of_usual_requests_too(benches: Benches, monkeypatch: pytest.MonkeyPatch) -> None:

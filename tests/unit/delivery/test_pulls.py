@@ -542,7 +542,7 @@ async def test_pulls_begin_no_sweep_while_one_hangs(
 
     monkeypatch.setattr(PulledPool, "sweep", sweep)
     monkeypatch.setattr(module, "LOOK_S", 0.01)
-    monkeypatch.setattr(module, "SWEEP_S", 0.0)
+    monkeypatch.setattr(module, "SWEEP_S", 0.01)
     pulls = boxes().service.misses.pulls
     assert pulls is not None
     await until(lambda: bool(begun))

@@ -51,7 +51,7 @@ def test_what_is_not_filled_takes_no_memory(memory: CommonMemory) -> None:
     column = memory.column(2**30, np.float64)
     column.append(np.ones(3))
     assert column.whole().tolist() == [1.0] * 3
-    assert os.fstat(memory.descriptor).st_blocks * 512 < 2**20
+    assert os.fstat(memory.descriptor).st_blocks * 512 < 2**23  # huge pages, where the machine gives them
 
 
 def test_others_are_copied(memory: CommonMemory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,6 +189,21 @@ def test_planning_that_had_to_move_more_than_the_night_may_takes_it_from_later_o
         make_plans(state, settings, now_ns=NOW_NS)
 
 
+def test_half_a_nights_moves_are_chosen_also_after_nights_that_had_to_move_more(
+    planned: Callable[..., EmbeddedState],
+) -> None:
+    state = planned(capacity=30_000, harbour__video_1080p=(9, 900_000))
+    first = made(state, make_settings(), NOW_NS)
+    assert [item.asset for item in first.assets] == [HIGH]
+    with state.write() as transaction:
+        batch = make_batch(1, epoch="boot", at_ns=NOW_NS, harbour__video_240p=(10**6, 10**12))
+        fold(transaction, "metro-a", "metro", batch, now_ns=NOW_NS, known={LOW, HIGH})
+        transaction.put("allowed/metro", b"-10000000")
+    for ratio, chosen in ((0.1, HIGH), (2.0, LOW)):
+        settings = make_settings(plan=PlanTable(nightly_ratio=ratio, payback_days=0.1))
+        assert chosen in assets(state, settings=settings, now_ns=NOW_NS + DAY_NS), ratio
+
+
 def test_plan_leaves_out_what_does_not_fit(planned: Callable[..., EmbeddedState]) -> None:
     assert HIGH not in assets(planned(capacity=25_000))
 

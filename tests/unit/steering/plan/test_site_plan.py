@@ -143,6 +143,17 @@ def test_plan_counts_as_replaced_what_takes_no_free_space() -> None:
     assert joined.replaced_bytes(shelf) == 0
 
 
+@pytest.mark.parametrize(("changes", "terms"), [({}, {"banned": ("b",)}), ({"regions": ["US"]}, {})])
+def test_plan_counts_room_of_what_may_not_be_there_any_more_as_free(
+    changes: dict[str, Any], terms: dict[str, Any]
+) -> None:
+    titles = [title("a", GIB), title("b", GIB, **changes), title("c", GIB)]
+    demand, held = {"a/0": 9 * GIB, "c/0": 7 * GIB}, {"box-0": ["a/0", "b/0"]}
+    made = plan(titles, demand, spaces=[2 * GIB + SLACK], held=held, moves_max_bytes=0.0, **terms)
+    assert names(made) == ["a/0", "c/0"]
+    assert made.made.replaced_bytes(shelve(titles)) == 0
+
+
 def test_plan_takes_whole_ladders_where_so_wished() -> None:
     titles = [title("a", GIB, GIB), title("b", GIB, GIB)]
     demand = {"a/0": 10e9, "b/0": 8e9, "b/1": 6e9}
