@@ -135,7 +135,7 @@ class Gate:
         return request, self._refusal(request, token, client, scheme)
 
     def weigh_by_known(self, request: Request, client: str, scheme: bytes) -> tuple[Request, Refusal | Literal[""]]:
-        """As ``weigh``, but no signature is checked, which is for those who are served: an unknown token is too many."""
+        """As ``weigh``, but no signature is checked, which is for who is served; an unknown token is too many."""
         return self.weigh(request, client, scheme, by_known=True)
 
     def claims_of(self, request: Request) -> dict[str, object]:
