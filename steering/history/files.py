@@ -149,18 +149,29 @@ def touch(path: Path) -> None:
 
 
 def remove_unlisted(folder: Path, listed: set[Path], *, before_s: float) -> int:
-    """Remove files of days that are not ``listed`` and were last written before then; how many."""
+    """Remove files of days that are not ``listed`` and were last written before then; how many.
+
+    Others write here meanwhile: what goes by itself is passed over.
+    """
     removed = 0
     with explained(folder, "swept"):
         for path in sorted(folder.glob("day=*/*")):
-            if path not in listed and path.stat().st_mtime < before_s:
-                path.unlink()
+            if path not in listed and _is_older(path, before_s):
+                path.unlink(missing_ok=True)
                 removed += 1
         for scratch in folder.glob(f"{SCRATCH}*"):
-            if scratch.stat().st_mtime < before_s:
+            if _is_older(scratch, before_s):
                 shutil.rmtree(scratch, ignore_errors=True)
         awaited = {path.parent for path in listed}
         for day in folder.glob("day=*"):
-            if day not in awaited and not any(day.iterdir()):
-                day.rmdir()
+            with suppress(FileNotFoundError):
+                if day not in awaited and not any(day.iterdir()):
+                    day.rmdir()
     return removed
+
+
+def _is_older(path: Path, before_s: float) -> bool:
+    try:
+        return path.stat().st_mtime < before_s
+    except FileNotFoundError:
+        return False

@@ -17,6 +17,7 @@ import steering.history.upkeep as upkeep_module
 from oca.common.errors import SteeringError
 from oca.common.log import configure_logging
 from oca.common.threads import in_thread
+from steering.history import files
 from steering.history.days import days_of
 from steering.history.hourly import HourlyHistory, put_away
 from steering.history.log import columns_of_day, listed
@@ -188,6 +189,14 @@ async def test_hours_are_put_away_after_the_upkeep_that_is_under_way(
     await put_away(state, settings_of(folder))
     assert keep_up(state, settings_of(folder), now_ns=NOW_NS) == []
     assert bytes_by_day(state, folder) == {2: 111}
+
+
+def test_upkeep_passes_over_what_others_remove_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look, folder = Path.glob, tmp_path / "history"
+    (folder / "day=2").mkdir(parents=True)
+    monkeypatch.setattr(Path, "glob", lambda at, said: [at / said.replace("*", "gone"), *look(at, said)])
+    assert files.remove_unlisted(folder, set(), before_s=2.0**40) == 0
+    assert not (folder / "day=2").exists()
 
 
 def test_history_of_a_shared_state_has_no_files_unless_a_folder_is_named(state: EmbeddedState, tmp_path: Path) -> None:
