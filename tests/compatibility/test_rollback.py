@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,17 @@ import pytest
 
 from oca.store.index import FORMAT
 from steering.state.embedded import EmbeddedState
-from tests.compatibility.test_world import VERSIONS
+from tests.compatibility.test_world import VERSIONS, unpack
 from tests.compatibility.world import STATE_BYTES_MAX, World
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]  # at the addresses that test_world uses, too
 LATER = {"of_a_later_release": [1, {"a": "b"}]}
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """The last recorded one."""
-    with tarfile.open(VERSIONS[-1] / "world.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(VERSIONS[-1], tmp_path)
     return World(tmp_path)
 
 

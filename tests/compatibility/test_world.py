@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tarfile
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,11 @@ from tests.compatibility.world import World
 
 pytestmark = pytest.mark.system
 VERSIONS = sorted(path.parent for path in RECORDED.glob("*/world.tar.xz"))
+
+
+def unpack(recorded: Path, folder: Path) -> None:
+    """By tar: Python has it without a warning in none of 3.11.2, 3.12 and 3.13 alike."""
+    subprocess.run(["tar", "-xf", recorded / "world.tar.xz", "--no-same-owner", "-C", folder], check=True)
 
 
 async def nights_of(world: World) -> list[tuple[object, ...]]:
@@ -25,8 +30,7 @@ async def nights_of(world: World) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("recorded", VERSIONS, ids=lambda path: path.name)
 async def test_version_goes_on_where_recorded_one_stopped(recorded: Path, tmp_path: Path) -> None:
-    with tarfile.open(recorded / "world.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(recorded, tmp_path)
     world = World(tmp_path)
     world.write_films()
     assert "harbour" in await world.command("oca-steering", "titles")
