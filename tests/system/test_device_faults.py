@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,11 @@ class Box:
             "OCA_FAULTS": str(self.faults),
             "OCA_FAULT_DEVICE": str(self.devices[0]),
         }
+
+    def be_patient(self) -> None:
+        """Where nothing hangs, a device that is slow on a busy machine is none that does."""
+        said = self.config.read_text().replace("timeout_s = 0.5", "timeout_s = 30")
+        self.config.write_text(said.replace("device_hang_s = 2", "device_hang_s = 60"))
 
     def load(self) -> None:
         """An asset of its own on each device, none of it in memory."""
@@ -231,6 +236,7 @@ def test_device_that_turns_read_only_is_out_and_what_only_it_has_is_still_sent(t
     device.mkdir()
     with mounted(tmp_path / "image", device) as mount:
         box = Box(tmp_path, shim)
+        box.be_patient()
         box.load()
         with box.serving():
             assert box.get(0) == 200
@@ -250,11 +256,8 @@ def test_device_that_turns_read_only_is_out_and_what_only_it_has_is_still_sent(t
             box.mend()
         else:
             mount("")
-        for _ in range(3):  # a start tries it again; on a busy machine what it tries may take longer than a device may
-            with box.serving(), suppress(AssertionError):
-                wait_until(serves_again(box), 40.0)
-                return
-        raise AssertionError("it never served again")
+        with box.serving():  # a start tries it again; its first read may take longer than reads.timeout_s
+            wait_until(serves_again(box))
 
 
 @contextmanager
