@@ -118,11 +118,11 @@ class Gate:
         return request, self._deny(request, refusal, last=last) if refusal else None
 
     def weigh(
-        self, request: Request, client: str, scheme: bytes = b"http", *, by_known: bool = False
+        self, request: Request, client: str, scheme: bytes = b"http", *, known: bool = False
     ) -> tuple[Request, Refusal | Literal[""]]:
         """As ``judge``, the long way, with the reason in place of the answer.
 
-        ``by_known``: as ``weigh_by_known``.
+        ``known``: no signature is checked, which is for those who are served; an unknown token is one too many.
         """
         token, path, query, fault = self._places.take(request.path, request.query)
         request = structs.replace(request, path=path, query=query)
@@ -130,13 +130,9 @@ class Gate:
             return request, ""  # a preflight names no token, and the answer tells nothing
         if fault or not token:
             return request, fault or "missing"
-        if by_known and token not in self._young and token not in self._old:
+        if known and token not in self._young and token not in self._old:
             return request, "too-many"
         return request, self._refusal(request, token, client, scheme)
-
-    def weigh_by_known(self, request: Request, client: str, scheme: bytes) -> tuple[Request, Refusal | Literal[""]]:
-        """As ``weigh``, but no signature is checked, which is for who is served; an unknown token is too many."""
-        return self.weigh(request, client, scheme, by_known=True)
 
     def claims_of(self, request: Request) -> dict[str, object]:
         """What the token in a request claims, for a person; empty where it is not genuine."""

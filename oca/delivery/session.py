@@ -183,9 +183,9 @@ class Session(Connection):
         turning = service.misses.turning
         if turning is not None and (turning.everyone or left + 1 == service.settings.requests_per_connection_max):
             gate = service.gate
-            bare, refused = gate.weigh_by_known(request, self.client, self._transport.scheme) if gate else (request, "")
+            bare, why = gate.weigh(request, self.client, self._transport.scheme, known=True) if gate else (request, "")
             self._account.request = bare
-            return self._reply(service.misses.turn_away(request, bare, turning, granted=not refused), None)
+            return self._reply(service.misses.turn_away(request, bare, turning, granted=not why), None)
         asked = request
         if service.gate is not None:
             request, refusal = service.gate.judge(request, self.client, self._transport.scheme, last=not left)
