@@ -10,6 +10,12 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export SEED ?=
 
+# Compiled modules come before those of the sources; the rest is the same.
+LED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/.venv/compiled:$(CURDIR)
+TEST_COMPILED = $(LED) TEST_COMPILED=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not system and not interpreted" -q \
+	tests/unit/common/test_{clock,digest,prefix}.py tests/unit/steering/{decision,fleet,players,routes} \
+	tests/unit/steering/{test_geography,test_recent,trust/test_rates}.py
+
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
@@ -21,15 +27,19 @@ demo: .venv/.demo-ready ## the whole system on this machine: watch a film, stop 
 demo-check: .venv/.demo-ready ## the same without a browser: play, kill, play on, report
 	@$(BIN)/python -m demo --check $(if $(ENGINE),--engine $(ENGINE)) $(DEMO)
 
-test: .venv/.dev-ready debian lint ## everything CI runs: lint, types, unit and system tests, coverage of pure modules
+test: .venv/.dev-ready debian lint compiled ## everything CI runs: lint, types, unit and system tests, coverage of pure modules
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" --cov --cov-report= -q tests
 	@$(BIN)/python tests/style/coverage_pure.py
+	@$(TEST_COMPILED)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "system and not alone and not long and not flood" -q tests
 	@$(BIN)/python -m pytest -m "system and alone and not long and not flood" -q tests
 
 test-unit: .venv/.dev-ready ## the fast tests alone
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not system" -q tests
+
+test-compiled: .venv/.dev-ready compiled ## unit tests of a decision's way against the compiled modules
+	@$(TEST_COMPILED)
 
 test-long: .venv/.dev-ready .venv/.docs-ready debian ## the tests that take minutes: the guide as a site, packages built alike, alarms by faults, a federation killed, players moved, a fill whose device hangs
 	@$(BIN)/python -m pytest -m "system and long" -q tests
@@ -77,8 +87,8 @@ bench-plan: .venv/.dev-ready ## a night's plans for 20,000 appliances and a mill
 bench-store: .venv/.dev-ready ## start-up and memory with millions of objects, and the page cache beside a fill
 	@$(BIN)/python -m benchmarks.store $(STORE)
 
-bench-steering: .venv/.dev-ready debian ## decisions at the size of a large fleet: 1.2 M prefixes, 10,000 appliances, 1 M assets
-	@$(BIN)/python -m benchmarks.steering $(STEERING)
+bench-steering: .venv/.dev-ready debian compiled ## decisions, compiled, at the size of a large fleet: 1.2 M prefixes, 10,000 appliances, 1 M assets
+	@$(LED) $(BIN)/python -m benchmarks.steering $(STEERING)
 
 bench-fill: .venv/.dev-ready debian-bench ## a fill from a local peer beside curl, and the agent's memory
 	@$(BIN)/python -m benchmarks.fill $(FILL)
@@ -91,15 +101,18 @@ docs: .venv/.docs-ready ## the operator's guide as a site in dist/docs, read and
 	@$(BIN)/python -m sphinx -q -n -W --keep-going -d dist/docs-trees docs dist/docs
 	@$(BIN)/python docs/check_site.py dist/docs
 
-wheel: .venv/.demo-ready ## dist/*.whl, with the page's player inside
-	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+compiled: .venv/.compile-ready ## .venv/compiled: the packages with the modules of [tool.compiled] compiled; needs gcc and Python's headers
+	@$(BIN)/python -m compiled
+
+wheel: .venv/.demo-ready $(if $(COMPILED),.venv/.compile-ready) ## dist/*.whl, with the page's player inside; COMPILED=1: for this Python and machine, as the package
+	@$(if $(COMPILED),OPEN_APPLIANCE_COMPILED=.venv/compiled-extensions) $(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
 
-deb: .venv/.demo-ready ## dist/*.deb for Debian 12: its own Python packages, users, folders, units; the same bytes every time
+deb: .venv/.compile-ready ## dist/*.deb for Debian 12: its own Python packages, users, folders, units; the same bytes every time
 	@$(BIN)/python -m debian $(DEB)
 
 lock: .venv/.dev-ready ## pin the newest versions that pyproject.toml allows
-	@for set in dev demo package docs spark; do case $$set in dev) extras="--upgrade --extra demo --extra dev --extra tracing";; demo) extras="--extra demo";; package) extras="--extra tracing";; docs) extras="--extra docs";; spark) extras="--extra spark";; esac; \
+	@for set in dev demo package docs compile spark; do case $$set in dev) extras="--upgrade --extra demo --extra dev --extra tracing";; demo) extras="--extra demo";; package) extras="--extra tracing";; docs) extras="--extra docs";; compile) extras="--extra compile";; spark) extras="--extra spark";; esac; \
 	[ $$set = dev ] || extras="$$extras --constraint requirements/dev.lock"; \
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 $$extras --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --quiet -o requirements/$$set.lock; done
@@ -130,6 +143,10 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/dev.lock
 	@touch $@
 
+.venv/.compile-ready: .venv/.demo-ready requirements/compile.lock
+	@$(PIP) install --no-deps --require-hashes -r requirements/compile.lock
+	@touch $@
+
 .venv/.spark-ready: .venv/.dev-ready requirements/spark.lock
 	@echo "Installing PySpark (half a GiB)"
 	@$(PIP) install --no-deps --require-hashes -r requirements/spark.lock
@@ -140,4 +157,4 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/docs.lock
 	@touch $@
 
-.PHONY: help docs setup demo demo-check test test-unit test-long test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-plan bench-steering bench-players wheel deb lock debian debian-bench clean
+.PHONY: help docs setup demo demo-check test test-unit test-compiled test-long test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-plan bench-steering bench-players compiled wheel deb lock debian debian-bench clean

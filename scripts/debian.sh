@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that tests drive: a real browser, a real peer server, a load generator. With "bench", those
-# of the benchmarks too: the other servers, and a compiler for the programs in C.
+# Installs the Debian packages that tests drive: a real browser, a real peer server, a load generator, and a compiler. With
+# "bench", those of the benchmarks too: the other servers.
 set -eu
-packages=(chromium nginx-light wrk strace qemu-system-x86 busybox-static e2fsprogs systemd debootstrap prometheus nats-server bird2 curl)
-[ "${1:-}" != bench ] || packages+=(varnish trafficserver h2o gcc libc6-dev openssl linux-perf)
+packages=(chromium nginx-light wrk strace qemu-system-x86 busybox-static e2fsprogs systemd debootstrap prometheus nats-server bird2 curl gcc libc6-dev python3-dev)
+[ "${1:-}" != bench ] || packages+=(varnish trafficserver h2o openssl linux-perf)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, settings
 
+from compiled.sources import interpreted, listed
 from tests.page_cache import use_folder
 
 # A busy machine is not a wrong answer.
@@ -23,6 +24,10 @@ _lacking: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    modules = listed(config.rootpath)
+    wanted = [] if os.environ.get("TEST_COMPILED") else modules
+    if wrong := set(interpreted(modules)) ^ set(wanted):
+        raise pytest.UsageError(f"{'from' if not wanted else 'not from'} the sources: {', '.join(sorted(wrong))}")
     if not hasattr(config, "workerinput") and config.option.basetemp is None and not use_folder():
         _lacking.append("no folder tells what of its files is in memory: tests of cold reads fail; set TMPDIR")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MODULE_LINES_MAX = 320
 FUNCTION_LINES_MAX = 62
-EVERYWHERE = ("oca", "fill", "steering", "demo", "benchmarks", "debian", "docs")
+EVERYWHERE = ("oca", "fill", "steering", "demo", "benchmarks", "compiled", "debian", "docs")
 VAGUE = ("util", "helper", "misc", "manager", "stuff", "base", "core")
 TEST_NAME = re.compile(r"test_[a-z0-9]+(_[a-z0-9]+){2,}\Z")
 

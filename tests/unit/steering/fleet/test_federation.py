@@ -182,6 +182,7 @@ async def test_routes_told_to_one_instance_steer_at_all_and_a_late_one_gets_them
         assert await becomes_true(lambda: digest_at(late) == digest_at(b) == digest_at(a) == box.digest, 5)
 
 
+@pytest.mark.interpreted("the clock's own time is set ahead")
 async def test_instance_that_is_cut_off_goes_on_from_what_it_last_knew_and_says_so(
     two: tuple[Steering, Steering], wire: Wire, hands: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +212,7 @@ async def test_instance_that_is_cut_off_goes_on_from_what_it_last_knew_and_says_
     assert not b.service.faults()
 
 
+@pytest.mark.interpreted("the clock's own time is set ahead")
 async def test_box_that_does_not_come_back_after_a_cut_is_gone(
     two: tuple[Steering, Steering], wire: Wire, hands: Hands
 ) -> None:
@@ -226,6 +228,7 @@ async def test_box_that_does_not_come_back_after_a_cut_is_gone(
     assert await becomes_true(lambda: b.service.decider.liveness("metro-a").standing == "gone", 5)
 
 
+@pytest.mark.interpreted("the clock's own time is set ahead")
 async def test_instance_that_starts_cut_off_begins_with_what_it_knew_before(
     state: EmbeddedState, wire: Wire, package: Path, tmp_path: Path, hands: Hands
 ) -> None:

@@ -1,0 +1,1 @@
+"""Makes extension modules of the modules that ``[tool.compiled]`` names, from the same sources: ``make compiled``."""
