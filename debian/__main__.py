@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from debian.stage import MACHINES, Stage
+from debian.stage import GLIBC_MINOR, MACHINES, PYTHON, Stage
 from oca import __version__
 from oca.common.units import format_bytes
 
@@ -28,6 +29,9 @@ def main() -> int:
     if machine not in MACHINES:
         print(f"no wheels for {machine}: build on {' or '.join(MACHINES)}", file=sys.stderr)
         return 1
+    if fault := unlike_debian():
+        print(f"{fault}; our compiled modules would not load there", file=sys.stderr)
+        return 1
     wanted.out.mkdir(parents=True, exist_ok=True)
     package = wanted.out / f"open-appliance_{wanted.version}_{machine}.deb"
     with tempfile.TemporaryDirectory() as folder:
@@ -37,6 +41,16 @@ def main() -> int:
     digest = hashlib.sha256(package.read_bytes()).hexdigest()
     print(f"{package}  {format_bytes(package.stat().st_size)}\nsha256 {digest}")
     return 0
+
+
+def unlike_debian() -> str:
+    """Why what is compiled here is not for Debian 12; empty where it is."""
+    if (python := f"python{sys.version_info[0]}.{sys.version_info[1]}") != PYTHON:
+        return f"build by Debian 12's {PYTHON}, not by {python}"
+    glibc = str(os.confstr("CS_GNU_LIBC_VERSION")).removeprefix("glibc ")
+    if [int(part) for part in glibc.split(".")] > [2, GLIBC_MINOR]:
+        return f"build on Debian 12, whose C library is 2.{GLIBC_MINOR}, not {glibc}"
+    return ""
 
 
 def commit_time() -> int:

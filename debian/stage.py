@@ -86,6 +86,7 @@ class Stage:
         shutil.copytree(others / "site", self._site, symlinks=True)
         digests: dict[str, str] = json.loads((others / "digests.json").read_text())
         own = self._folder.with_name("own")
+        self._environment["OPEN_APPLIANCE_COMPILED"] = str(kept.absolute() / "compiled")
         self._run(*_PIP, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={own}", str(self._root))
         digests |= self._unpack(own, self._site)
         self._compile(*(self._site / name for name in OWN), site=self._site)
@@ -127,6 +128,7 @@ class Stage:
         architecture = MACHINES[self._machine]
         tags = [f"manylinux_2_{minor}_{architecture}" for minor in range(GLIBC_MINOR, 4, -1)]
         tags += [f"manylinux{year}_{architecture}" for year in ("2014", "2010", "1")]
+        tags.append(f"linux_{architecture}")  # our own, compiled here
         chosen = ["--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=abi3"]
         return [*chosen, "--abi=none", *(f"--platform={tag}" for tag in tags)]
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from compiled.sources import listed
 from oca.turnup.kernel import KERNEL, MODULES
 from tests.system import docs_commands
 from tests.system.bare_debian import CACHE, Debian, bare, services
@@ -229,6 +230,15 @@ def test_package_lists_what_it_carries(installed: Installed) -> None:
     assert {line.partition("==")[0] for line in several & found} == {name for name, count in names.items() if count > 1}
     assert "hls.js" in {part["name"] for part in told["components"]}
     assert not [part["name"] for part in told["components"] if not part["licenses"][0]["license"]["name"]]
+
+
+def test_package_decides_by_compiled_modules(debian: Debian) -> None:
+    names = [path.removesuffix(".py").replace("/", ".") for path in listed(ROOT)]
+    asked = "import sys, importlib\nfor name in sys.argv[1:]: print(importlib.import_module(name).__file__)"
+    files = debian.run("/usr/lib/open-appliance/bin/python3", "-c", asked, *names).stdout.split()
+    assert [Path(file).name.partition(".")[::2] for file in files] == [
+        (name.rpartition(".")[2], "cpython-311-x86_64-linux-gnu.so") for name in names
+    ]
 
 
 def test_package_brings_pages_whose_links_hold(installed: Installed) -> None:
