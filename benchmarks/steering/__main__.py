@@ -19,10 +19,11 @@ from typing import Any
 import uvloop
 
 from benchmarks.delivery.load import cpu_ns
-from benchmarks.figures import figure, machine, show, write
+from benchmarks.figures import ROOT, figure, machine, show, write
 from benchmarks.steering.absorb import absorb
 from benchmarks.steering.paced import pace
 from benchmarks.steering.restart import ASKED_PER_S, BOX, SHRINKING, SHRINKS_FROM, SHRINKS_TO, restart, tables
+from compiled.sources import interpreted, listed
 
 LISTEN = "127.0.74.1:8190"
 EARLIER_S = 60
@@ -193,6 +194,8 @@ def main() -> int:
             for each in figures
         ],
     )
+    compiled = not interpreted(listed(ROOT))
+    print(f"decided by {'compiled' if compiled else 'interpreted'} modules")
     loop_us = server.steps["decisions"]["loop_us"]
     print(f"meanwhile 1,000 additions took {loop_us:.0f} µs of CPU, and the load average was {os.getloadavg()[0]:.1f}")
     if options.scale == 1:
@@ -201,6 +204,7 @@ def main() -> int:
             method=METHOD,
             figures=figures,
             machine=machine(),
+            compiled=compiled,
             steps=server.steps,
             table=absorbed,
             **told,

@@ -98,7 +98,7 @@ async def pace(
     turns = cycle(players)
     count = 0
     for number in range(int(per_s * seconds)):
-        if until is not None and until.is_set():
+        if count and until is not None and until.is_set():  # one at least, however soon it is over
             break
         count += 1
         due = began + number / per_s
