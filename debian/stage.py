@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from email.parser import HeaderParser
 from pathlib import Path
 
+from compiled.extensions import extensions
 from debian.bill import Part, bill
 from oca.turnup.kernel import modules_file, sysctl_file
 
@@ -87,6 +88,7 @@ class Stage:
         digests: dict[str, str] = json.loads((others / "digests.json").read_text())
         own = self._folder.with_name("own")
         self._environment["OPEN_APPLIANCE_COMPILED"] = str(kept.absolute() / "compiled")
+        extensions(kept.absolute() / "compiled")  # before pip does it, which would wrap up what it says
         self._run(*_PIP, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={own}", str(self._root))
         digests |= self._unpack(own, self._site)
         self._compile(*(self._site / name for name in OWN), site=self._site)
