@@ -14,7 +14,7 @@ export SEED ?=
 LED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/.venv/compiled:$(CURDIR)
 TEST_COMPILED = $(LED) TEST_COMPILED=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not system and not interpreted" -q \
 	tests/unit/common/test_{clock,digest,prefix}.py tests/unit/steering/{decision,fleet,players,routes} \
-	tests/unit/steering/{test_geography,test_recent,trust/test_rates}.py
+	tests/unit/steering/{test_geography,test_metrics,test_recent,test_signing,trust/test_rates}.py
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'

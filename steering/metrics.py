@@ -175,7 +175,7 @@ class Counts:
 
     def add(self, key: str, count: int = 1) -> None:
         """Count ``count`` more of ``key``."""
-        self.values[key] += count
+        self.values[key] = self.values.get(key, 0) + count
 
     def decisions(self) -> int:
         """How many were made, whatever asked for them."""

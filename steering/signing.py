@@ -7,10 +7,10 @@ signed by a key that its appliance has reported to hold; one that holds none is 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import final
 
 import msgspec
-from msgspec import Struct
 
 from oca.common.clock import now_s
 from oca.common.digest import digest_hex
@@ -42,29 +42,51 @@ _keys = msgspec.json.Decoder(list[StoredKey])
 _encode = msgspec.json.Encoder().encode
 
 
-class _Signing(Struct, frozen=True):
+@final
+class _Keys:
+    """Keys, and what signs with them."""
+
+    __slots__ = ("ring", "stored")
+
+    def __init__(self, stored: list[StoredKey], ring: KeyRing) -> None:
+        self.stored, self.ring = stored, ring
+
+
+@final
+class _Signing:
     """What makes tokens by one key; ``sealer``: what encrypts the client networks in them."""
 
-    kid: str
-    signer: Signer
-    sealer: Sealer | None
+    __slots__ = ("kid", "sealer", "signer")
+
+    def __init__(self, kid: str, signer: Signer, sealer: Sealer | None) -> None:
+        self.kid, self.signer, self.sealer = kid, signer, sealer
 
 
 class Signing:
     """The signing keys of one instance, in step with the state."""
 
-    def __init__(self, settings: SigningTable, state: StateStore) -> None:
-        """Read the keys, make the first if there is none; where that cannot be, ``look`` tries again."""
-        self._settings = settings
+    def __init__(
+        self,
+        settings: SigningTable,
+        state: StateStore,
+        *,
+        clock: Callable[[], float] = now_s,
+        tokens_kept: int = TOKENS_KEPT,
+    ) -> None:
+        """Read the keys, make the first if there is none; where that cannot be, ``look`` tries again.
+
+        ``clock``: the wall's, in seconds.
+        """
+        self._settings, self._now_s = settings, clock
         self._state = state
         self._raw: bytes | None = None
-        self._now: tuple[list[StoredKey], KeyRing] = ([], KeyRing())
+        self._now = _Keys([], KeyRing())
         """Keys and what signs with them, replaced as one: a thread does so while others are being answered."""
         self._signers: list[_Signing] = []
         """Those of ``_signers_of`` that sign until ``_until_s``, best first, and until when their tokens are good."""
-        self._signers_of: object = None
+        self._signers_of: _Keys | None = None
         self._until_s, self._ends_s = 0.0, 0
-        self._tokens: Recent[tuple[str, str, int, str | None], Token] = Recent(TOKENS_KEPT)
+        self._tokens: Recent[tuple[str, str, int, str | None], Token] = Recent(tokens_kept)
         self._claims: Recent[tuple[str, str], str] = Recent(NETWORKS_KEPT)
         self.policy = _policy(settings, [])
         if settings.mode != "off":
@@ -104,7 +126,7 @@ class Signing:
         """
         if not held or self._settings.mode == "off":
             return None
-        at_s = now_s()
+        at_s = self._now_s()
         is_known = self._until_s - SIGNERS_S <= at_s < self._until_s  # not where the clock was set back
         if not is_known or self._signers_of is not self._now:
             self._look_who_signs(at_s)
@@ -146,28 +168,28 @@ class Signing:
 
     def _look_who_signs(self, at_s: float) -> None:
         """Which keys sign, best first, and until when the tokens are good that are made now."""
-        self._signers_of = stored, ring = self._now
+        self._signers_of = keys = self._now
         shared_s = min(SHARED_S, self._settings.token_lifetime_s / 4)
         step_s = math.ceil(at_s / shared_s) * shared_s
         self._ends_s = math.ceil(step_s + self._settings.token_lifetime_s)
         self._until_s = min(at_s + SIGNERS_S, step_s) if step_s > at_s else at_s
-        self._signers = [_by(key, ring) for key in signers(stored, now_s=at_s)]
+        self._signers = [_by(key, keys.ring) for key in signers(keys.stored, now_s=at_s)]
 
     def _refresh(self) -> None:
         raw = self._state.get(STATE_KEY)
         stored = _keys.decode(raw) if raw is not None else []
         if raw is not None and raw != self._raw:
             self._take(stored, raw)
-        plan = planned(stored, self._settings, at_s=now_s())
+        plan = planned(stored, self._settings, at_s=self._now_s())
         if plan.due or len(plan.kept) < len(stored):
-            made = rotate(self._state, self._settings, at_s=now_s())
+            made = rotate(self._state, self._settings, at_s=self._now_s())
             self._take(made, _encode(made))
 
     def _take(self, stored: list[StoredKey], raw: bytes) -> None:
         ring = KeyRing()
         keys = [jwk for key in stored for jwk in _both(key)]
         ring.add(keys, source=f"the state's {STATE_KEY}", issuers=[self._settings.issuer])
-        self._now, self._raw = (stored, ring), raw
+        self._now, self._raw = _Keys(stored, ring), raw
         self.policy = _policy(self._settings, stored)
         _log.info("keys of signed URLs", keys=[key.jwk.kid for key in stored], enforce=self._settings.mode)
 

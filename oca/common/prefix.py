@@ -9,7 +9,8 @@ from typing import NamedTuple
 TEXT_CHARACTERS_MAX = 49
 WIDEST = {4: 8, 6: 16}
 """The shortest prefix that still says who is near: no registry gave anybody more in one piece."""
-_BITS = {4: 32, 6: 128}
+BITS = {4: 32, 6: 128}
+"""Of an address, by its version."""
 _LENGTHS = {str(length): length for length in range(129)}
 
 
@@ -21,7 +22,7 @@ class Prefix(NamedTuple):
     number: int
 
     def __str__(self) -> str:
-        bits = _BITS[self.version]
+        bits = BITS[self.version]
         return prefix_text(self.version, self.length, self.number << (bits - self.length))
 
     def covers(self, other: Prefix) -> bool:
@@ -33,7 +34,7 @@ class Prefix(NamedTuple):
 def prefix_text(version: int, length: int, address: int) -> str:
     """The prefix that has the first ``length`` bits of an address, whose others are 0, as text."""
     if version == 4:
-        return f"{inet_ntop(AF_INET, address.to_bytes(4))}/{length}"
+        return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}/{length}"
     return f"{inet_ntop(AF_INET6, address.to_bytes(16))}/{length}"
 
 
@@ -66,7 +67,7 @@ def read_prefix(text: str) -> Prefix:
     found = parse_prefix(text)
     if found is None:
         network = ip_network(text)
-        bits = _BITS[network.version]
+        bits = BITS[network.version]
         found = Prefix(network.version, network.prefixlen, int(network.network_address) >> bits - network.prefixlen)
     return found
 

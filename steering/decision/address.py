@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
-from typing import Literal, NamedTuple
+from typing import Literal, final
+
+from mypy_extensions import mypyc_attr
 
 from oca.common.prefix import WIDEST, parse_prefix, read_prefix
 from oca.common.problem import Refusal
@@ -15,22 +17,33 @@ _MAPPED = bytes(10) + b"\xff\xff"
 ADDRESS_CHARACTERS_MAX = 64
 HOPS_MAX = 16
 ADDRESSES_KEPT = 1024
+Source = Literal["connection", "forwarded", "parameter", "service"]
 
 
-class Address(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class Address:
     """An IP address; IPv4 addresses mapped into IPv6 count as IPv4. Beyond ``length`` bits it is not known."""
 
-    text: str
-    version: Literal[4, 6]
-    number: int
-    length: int = 128
+    __slots__ = ("length", "number", "text", "version")
+
+    def __init__(self, text: str, version: int, number: int, length: int = 128) -> None:
+        self.text, self.version, self.number, self.length = text, version, number, length
+
+    def is_same(self, other: Address) -> bool:
+        """Whether both are one, as far as they are known."""
+        return (self.version, self.number, self.length) == (other.version, other.number, other.length)
 
 
-class Client(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class Client:
     """The viewer a decision is for, and how we know its address."""
 
-    address: Address
-    source: Literal["connection", "forwarded", "parameter", "service"]
+    __slots__ = ("address", "source")
+
+    def __init__(self, address: Address, source: Source) -> None:
+        self.address, self.source = address, source
 
 
 def parse_address(text: str) -> Address | None:
@@ -73,17 +86,18 @@ class Trust:
 
     def __init__(self, prefixes: Iterable[str]) -> None:
         self._trusted: PrefixMap[bool] = PrefixMap()
-        self._known: Recent[Address, bool] = Recent(ADDRESSES_KEPT)
+        self._known: Recent[tuple[int, int], bool] = Recent(ADDRESSES_KEPT)
         self._peers: Recent[str, tuple[Address, bool]] = Recent(ADDRESSES_KEPT)
         for text in prefixes:
             self._trusted.put(read_prefix(text), True)
 
     def covers(self, address: Address) -> bool:
         """Whether ``address`` is in one of the prefixes."""
-        known = self._known.get(address)
+        of_whom = (address.version, address.number)
+        known = self._known.get(of_whom)
         if known is None:
             known = bool(self._trusted.covering(address.version, address.number))
-            self._known.put(address, known)
+            self._known.put(of_whom, known)
         return known
 
     def peer(self, text: str) -> tuple[Address, bool]:
@@ -121,7 +135,8 @@ def client_of(peer: str, forwarded: Sequence[str], parameter: str, trusted: Trus
                 remedy="write it like 192.0.2.1 or 2001:db8::1, or of an EDNS Client Subnet like 192.0.2.0/24",
             )
         return Client(named, "parameter" if trusted_throughout else "service")
-    return Client(speaker, "forwarded" if forwarded and speaker != trusted.peer(peer)[0] else "connection")
+    is_other_end = not forwarded or speaker.is_same(trusted.peer(peer)[0])
+    return Client(speaker, "connection" if is_other_end else "forwarded")
 
 
 def speaker_of(peer: str, forwarded: Sequence[str], trusted: Trust) -> tuple[Address, bool]:

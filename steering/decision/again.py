@@ -9,12 +9,14 @@ from collections.abc import Collection
 
 from oca.common.messages import Load
 from oca.common.prefix import parse_prefix
-from steering.decision.candidates import Candidate, Held, Rack, Viewer, candidate_of
+from steering.decision.candidate import Candidate, candidate_of
+from steering.decision.candidates import Held, Rack
 from steering.decision.edition import Edition
 from steering.decision.feedback import Score, Slowed
 from steering.decision.order import NearSite, home_of, nearest_sites, order_sites
 from steering.decision.ranking import Ranking, rank
 from steering.decision.record import BoxSeen, Seen
+from steering.decision.viewer import Viewer
 from steering.fleet.holders import Holding
 from steering.fleet.liveness import Liveness
 from steering.recent import Recent
@@ -67,7 +69,7 @@ class Again:
             edition,
             [tier for tier in order if any(ranked.site.id in there for ranked in tier)],
             look,
-            Viewer(home, [], claims, seen.region, network, self._slowed(seen)),
+            Viewer(home, reach=claims, region=seen.region, network=network, slowed=self._slowed(seen)),
             now_ns=seen.at_ns,
             origin_url=FALLBACK if origin.for_players and (seen.own_origin or origin.url) else "",
             cdn_url=FALLBACK if origin.cdn_url and not seen.own_origin else "",

@@ -5,139 +5,24 @@ How such tiers follow one another, and what load makes of it, is the ranking's b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from operator import attrgetter
+from typing import final
 
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from oca.common.digest import rendezvous_scores
-from oca.common.messages import Load
-from oca.common.prefix import Prefix
+from steering.decision.candidate import Candidate, Rejected
 from steering.decision.edition import Edition
-from steering.decision.feedback import Slowed
-from steering.decision.load import (
-    CAPACITY_UNKNOWN,
-    nearly_full,
-    places_of,
-    room_places,
-    share_kept,
-    share_taken,
-    takes,
-    use_ratio,
-)
+from steering.decision.load import places_of, room_places
 from steering.decision.order import RankedSite
 from steering.decision.rights import barred_there
+from steering.decision.viewer import Viewer
 from steering.fleet.holders import Holding
-from steering.fleet.liveness import Heard, Liveness
-from steering.routes.claims import Claims
-from steering.settings import FleetTable
 
 _by_standing = attrgetter("lacks", "place")
 _LACKS = "does not hold this title"
-_NONE_SLOWED: Mapping[str, Slowed] = {}
-
-
-class Candidate(Struct, frozen=True, gc=False):
-    """An appliance as the decision sees it.
-
-    Attributes:
-        capacity: What it can send, against others; any unit.
-        share: The share of client networks that it takes, by its load (load.share_taken) and its weight.
-        keys: Ids of the keys by which it checks tokens.
-        kept: The share of networks whose playing viewers it keeps (load.share_kept), by its weight.
-        expected_bytes_per_s: What viewers will take who are on their way there, as ``share`` and ``kept`` have it.
-        full: Which measure it is nearly full by; empty where it is not.
-        heard: Of one about which nothing but the age of its report can be told: it is told by the clock.
-    """
-
-    appliance: str
-    url: str
-    liveness: Liveness
-    capacity: float = 1.0
-    share: float = 1.0
-    keys: tuple[str, ...] = ()
-    kept: float = 1.0
-    expected_bytes_per_s: float = 0.0
-    heard: Heard | None = None
-    full: str = ""
-
-    def why(self, now_s: float) -> str:
-        """Its verdict in words; ``now_s`` on the clock of ``heard``."""
-        return self.heard.why(now_s) if self.heard is not None else self.liveness.why
-
-
-def candidate_of(
-    appliance: str,
-    liveness: Liveness,
-    load: Load,
-    fleet: FleetTable,
-    *,
-    expected_bytes_per_s: float,
-    url: str = "",
-    keys: tuple[str, ...] = (),
-    heard: Heard | None = None,
-) -> Candidate:
-    """A box that has told its load: what it takes and keeps of its viewers by that, and by its weight."""
-    used = use_ratio(load, by_cpu=fleet.shed_by_cpu, expected_bytes_per_s=expected_bytes_per_s)
-    share = share_taken(used, shed_from_ratio=fleet.shed_from_ratio, full_ratio=fleet.full_ratio)
-    kept = share_kept(used, full_ratio=fleet.full_ratio)
-    full = ""
-    if share < 1.0:
-        full = nearly_full(load, by_cpu=fleet.shed_by_cpu, expected_bytes_per_s=expected_bytes_per_s)
-    capacity, weight = load.link_bytes_per_s or CAPACITY_UNKNOWN, liveness.weight
-    if weight != 1.0:
-        share, kept = share * weight, kept * weight
-    return Candidate(appliance, url, liveness, capacity, share, keys, kept, expected_bytes_per_s, heard, full)
-
-
-class Rejected(Struct, frozen=True, gc=False):
-    """A source that was considered and lost."""
-
-    pathway: str
-    why: str
-
-
-class Viewer(Struct, frozen=True, gc=False):
-    """Who is to be served.
-
-    Attributes:
-        home: The site that it belongs to; empty: none.
-        prefixes: Those that hold its address, longest first.
-        reach: The claims to each of them.
-        region: Its region, for rights; empty: unknown.
-        network: Its network, so that those of one network are sent to the same box.
-        slowed: Appliances on the way to which such viewers starve, by their players.
-        told: Those of ``prefixes`` that have been put into words.
-    """
-
-    home: str = ""
-    prefixes: Sequence[Prefix] = ()
-    reach: Sequence[Claims] = ()
-    region: str = ""
-    network: str = ""
-    slowed: Mapping[str, Slowed] = _NONE_SLOWED
-    told: dict[int, str] = {}
-
-    def prefix(self, index: int) -> str:
-        """One of ``prefixes`` in words."""
-        text = self.told.get(index)
-        if text is None:
-            text = self.told[index] = str(self.prefixes[index])
-        return text
-
-    def left_of(self, appliance: str) -> float:
-        """The share of a box's viewers that feedback leaves it."""
-        slowed = self.slowed.get(appliance)
-        return slowed.weight if slowed is not None else 1.0
-
-    def is_taken(self, candidate: Candidate) -> bool:
-        """Whether a box has room for this network."""
-        share = candidate.share
-        if self.slowed:
-            share *= self.left_of(candidate.appliance)
-        return share >= 1.0 or takes(candidate.appliance, self.network, share)
-
 
 Held = Holding | Sequence[Holding | None] | None
 """What the boxes of a site hold of one title: all the same, each its own, or none anything."""
@@ -155,14 +40,14 @@ class Rack:
 
     __slots__ = ("_lacking", "able", "boxes", "has_room", "is_even", "names", "out")
 
-    def __init__(self, boxes: Sequence[Candidate], names: Sequence[bytes] | None = None) -> None:
+    def __init__(self, boxes: list[Candidate], names: list[bytes] | None = None) -> None:
         """``names``: of all boxes, encoded, where they are known."""
         self.boxes = boxes
-        self.able = [box for box in boxes if box.liveness.takes_viewers]
+        self.able = [box for box in boxes if box.takes_viewers]
         self.out: list[Rejected] = []
         if names is None or len(self.able) < len(boxes):
             names = [box.appliance.encode() for box in self.able]
-            self.out = [Rejected(box.appliance, box.liveness.why) for box in boxes if not box.liveness.takes_viewers]
+            self.out = [Rejected(box.appliance, box.liveness.why) for box in boxes if not box.takes_viewers]
         self.names = names
         self.is_even = len({box.capacity for box in self.able}) <= 1
         self.has_room = not [box for box in self.able if box.share < 1.0]
@@ -173,8 +58,7 @@ class Rack:
         """Why each lost where none of them holds anything of a title."""
         if self._lacking is None:
             self._lacking = [
-                Rejected(box.appliance, _LACKS if box.liveness.takes_viewers else box.liveness.why)
-                for box in self.boxes
+                Rejected(box.appliance, _LACKS if box.takes_viewers else box.liveness.why) for box in self.boxes
             ]
         return self._lacking
 
@@ -211,14 +95,17 @@ def pairs(rack: Rack, held: Held) -> Iterable[tuple[Candidate, Holding | None]]:
     return zip(rack.boxes, held, strict=True)
 
 
-class Fit(Struct, frozen=True, gc=False):
+@final
+@mypyc_attr(acyclic=True)
+class Fit:
     """A candidate that may serve; how it stands within its tier: fewest ``lacks`` first, then by ``place``."""
 
-    lacks: int
-    place: float
-    candidate: Candidate
-    ranked: RankedSite
-    holds: frozenset[str]
+    __slots__ = ("candidate", "holds", "lacks", "place", "ranked")
+
+    def __init__(
+        self, lacks: int, place: float, candidate: Candidate, ranked: RankedSite, holds: frozenset[str]
+    ) -> None:
+        self.lacks, self.place, self.candidate, self.ranked, self.holds = lacks, place, candidate, ranked, holds
 
 
 def fits_in(
@@ -242,7 +129,7 @@ def fits_in(
         able: list[tuple[Candidate, frozenset[str]]] = []
         for candidate, holding in pairs(rack, held):
             holds = edition.held(holding)
-            if barred or not candidate.liveness.takes_viewers:
+            if barred or not candidate.takes_viewers:
                 rejected.append(Rejected(candidate.appliance, barred or candidate.liveness.why))
             elif holds:
                 able.append((candidate, holds))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import final
 
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.messages import Load, PrefixQuality
-from oca.common.prefix import Prefix
+from oca.common.prefix import BITS, Prefix
 from oca.common.standing import Standing
 from steering.decision.address import Address, parse_address
-from steering.decision.candidates import Viewer
 from steering.decision.edition import Edition
 from steering.decision.feedback import Feedback
 from steering.decision.kept_orders import Orders
@@ -21,6 +21,7 @@ from steering.decision.order import home_of
 from steering.decision.racks import Racks
 from steering.decision.ranking import Ranking, no_token, rank
 from steering.decision.record import Seen, seen_of, seen_sites
+from steering.decision.viewer import Viewer
 from steering.fleet.fleet import Fleet
 from steering.fleet.liveness import Liveness, report_age_limit_s
 from steering.fleet.turnup import Check
@@ -44,12 +45,15 @@ _DECIDED = {kind: f"steering_decisions:{kind}" for kind in DECISION_KINDS}
 _CHOSEN = {source: f"steering_first_choices:{source}" for source in SOURCE_CLASSES}
 
 
-class Decision(Struct, frozen=True):
+@final
+@mypyc_attr(acyclic=True)
+class Decision:
     """A ranking, and the network the client was found in."""
 
-    edition: Edition
-    ranking: Ranking
-    viewer: Viewer
+    __slots__ = ("edition", "ranking", "viewer")
+
+    def __init__(self, edition: Edition, ranking: Ranking, viewer: Viewer) -> None:
+        self.edition, self.ranking, self.viewer = edition, ranking, viewer
 
     @property
     def title(self) -> Title:
@@ -59,7 +63,7 @@ class Decision(Struct, frozen=True):
     @property
     def prefix(self) -> str:
         """The longest prefix of the client that some site claims; empty: none."""
-        return self.viewer.prefix(0) if self.viewer.prefixes else ""
+        return self.viewer.prefix(0) if self.viewer.lengths else ""
 
 
 class Decider:
@@ -69,6 +73,7 @@ class Decider:
         self.settings = settings
         self.signing = signing
         self._origin_url, self._cdn_url = settings.origin.url.rstrip("/"), settings.origin.cdn_url.rstrip("/")
+        self._origin_serves, self._pathways_max = settings.origin.for_players, settings.api.pathways_max
         self.catalogue = catalogue
         self.counts = counts
         self.sites = {site.id: site for site in settings.site}
@@ -81,12 +86,13 @@ class Decider:
             return_s=settings.fleet.return_s,
         )
         self.reach = Reach(settings.site, settings.routes)
+        self._claims = self.reach.claims
         self.checks_of: Callable[[str], list[Check]] = lambda _: []
         """The checks of a new appliance that has yet to pass them; ``StandingOrders`` knows them."""
         self.feedback = Feedback(settings.feedback)
-        self._site_numbers = self.fleet.holders.site_numbers
+        self._holders = self.fleet.holders
         self._racks = Racks(self.sites, self.fleet, settings.fleet)
-        self._orders = Orders(self.sites, self._site_numbers)
+        self._orders = Orders(self.sites, self._holders.site_numbers)
         self._editions: Recent[str, Edition] = Recent(EDITIONS_KEPT)
         self.log: DecisionLog | None = None
         """Where a sample of the decisions that send viewers goes."""
@@ -123,12 +129,12 @@ class Decider:
         declared: Sequence[str] = (),
     ) -> Decision:
         """Rank the sources of a title for a client now; of one that plays, those that it knows and where it is."""
-        covering = self.reach.claims.covering(client.version, client.number)
+        covering = self._claims.covering(client.version, client.number)
         if client.length < 128:
             covering = [(length, found) for length, found in covering if length <= client.length]
         claims = [found for _, found in covering]
         viewer = self._viewer(client, [length for length, _ in covering], claims)
-        holders = self.fleet.holders.of_title(edition.id)
+        holders = self._holders.of_title(edition.id)
         now_s = monotonic_s()
         ranking = rank(
             edition,
@@ -139,9 +145,9 @@ class Decider:
             viewer,
             now_ns=now_ns(),
             now_s=now_s,
-            origin_url=(edition.origin_url or self._origin_url) if self.settings.origin.for_players else "",
+            origin_url=(edition.origin_url or self._origin_url) if self._origin_serves else "",
             cdn_url="" if edition.origin_url else self._cdn_url,
-            appliances_max=self.settings.api.pathways_max,
+            appliances_max=self._pathways_max,
             explain=explain,
             playing=playing,
             declared=[name for name in declared if name in self.site_of] if declared else (),
@@ -205,11 +211,16 @@ class Decider:
     def _viewer(self, client: Address, lengths: Sequence[int], claims: Sequence[Claims]) -> Viewer:
         home = home_of(claims)
         version, number = client.version, client.number
-        bits = 32 if version == 4 else 128
-        prefixes = [Prefix(version, length, number >> bits - length) for length in lengths]
-        region = self.sites[home].region if home else ""
-        network = f"{number >> (bits - _NETWORK_BITS[version]):x}"
-        return Viewer(home, prefixes, claims, region, network, self.feedback.of_home(home))
+        return Viewer(
+            home,
+            version=version,
+            number=number,
+            lengths=lengths,
+            reach=claims,
+            region=self.sites[home].region if home else "",
+            network=f"{number >> (BITS[version] - _NETWORK_BITS[version]):x}",
+            slowed=self.feedback.of_home(home),
+        )
 
     def _seen(self, kind: str, edition: Edition, client: Address, viewer: Viewer, ranking: Ranking) -> Seen:
         """The decision with all that it was made by, as far as other sites and boxes could change it."""

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, final
 
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from steering.geography import distance_km
 from steering.routes.claims import Claims
@@ -25,18 +25,22 @@ _CLASS_RANK = {name: rank for rank, name in enumerate(CLASSES)}
 _tier = itemgetter(0, 1, 2, 3, 4)
 
 
-class RankedSite(Struct, frozen=True, gc=False):
+@final
+@mypyc_attr(acyclic=True)
+class RankedSite:
     """A site in the order of one client network.
 
     Attributes:
         reach: Which of the client's prefixes, longest first, the site claims; -1: none.
         why_not: Why it may not serve; empty where it may.
+        words: What is said of it to clients of that network, once it has been put into words.
     """
 
-    site: Site
-    distance_km: float | None
-    reach: int
-    why_not: str
+    __slots__ = ("distance_km", "reach", "site", "why_not", "words")
+
+    def __init__(self, site: Site, distance_km: float | None, reach: int, why_not: str) -> None:
+        self.site, self.distance_km, self.reach, self.why_not = site, distance_km, reach, why_not
+        self.words = ""
 
 
 Order = Sequence[Sequence[RankedSite]]
@@ -71,8 +75,8 @@ def nearest_sites(sites: Iterable[Site], home: Site | None, *, per_class_max: in
 def home_of(reach: Sequence[Claims]) -> str:
     """The site that a client belongs to: of its longest prefix that counts, the one with the best path; empty: none."""
     for claims in reach:
-        if claims.ranked:
-            return claims.ranked[0][1].site
+        if shape := claims.shape:
+            return shape[0][1]
     return ""
 
 

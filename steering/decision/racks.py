@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from math import inf
 from operator import attrgetter
 
-from steering.decision.candidates import Candidate, Held, Look, Rack, candidate_of
+from steering.decision.candidate import Candidate, candidate_of
+from steering.decision.candidates import Held, Look, Rack
 from steering.decision.expected import Expected
 from steering.decision.load import CAPACITY_UNKNOWN, use_ratio
 from steering.fleet.fleet import Fleet, Member

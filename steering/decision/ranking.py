@@ -12,18 +12,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
+from typing import final
 
-from msgspec import Struct
-from msgspec.structs import replace
+from mypy_extensions import mypyc_attr
 
 from oca.common.digest import rendezvous_score
-from steering.decision.candidates import Fit, Look, Rejected, Viewer, fits_in, spare_in
+from steering.decision.candidate import Rejected
+from steering.decision.candidates import Fit, Look, fits_in, spare_in
 from steering.decision.edition import Edition
 from steering.decision.load import room_places, takes
 from steering.decision.order import RankedSite, Tiers
-from steering.decision.reasons import AGAIN, CDN, ORIGIN, Reasons, Why
+from steering.decision.reasons import AGAIN, CDN, ORIGIN, Reasons, Said, Why
 from steering.decision.rights import bar
+from steering.decision.viewer import Viewer
 from steering.settings_check import CDN_PATHWAY, ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY
 
 REJECTED_MAX = 200
@@ -32,7 +33,9 @@ NEIGHBOURS = 3
 """Sites that share the viewers of one that is lost."""
 
 
-class Pathway(Struct, frozen=True, gc=False):
+@final
+@mypyc_attr(acyclic=True)
+class Pathway:
     """One source a player may use.
 
     Attributes:
@@ -41,14 +44,22 @@ class Pathway(Struct, frozen=True, gc=False):
         token_path: Goes between its URL and an object's path; empty where no token is needed.
     """
 
-    pathway: str
-    url: str
-    source_class: str
-    site: str
-    distance_km: float | None
-    reasons: Why
-    holds: frozenset[str] | None
-    token_path: str = ""
+    __slots__ = ("distance_km", "holds", "pathway", "reasons", "site", "source_class", "token_path", "url")
+
+    def __init__(
+        self,
+        pathway: str,
+        url: str,
+        *,
+        source_class: str,
+        site: str,
+        distance_km: float | None,
+        reasons: Why,
+        holds: frozenset[str] | None,
+        token_path: str = "",
+    ) -> None:
+        self.pathway, self.url, self.source_class, self.site = pathway, url, source_class, site
+        self.distance_km, self.reasons, self.holds, self.token_path = distance_km, reasons, holds, token_path
 
     @property
     def why(self) -> str:
@@ -65,12 +76,15 @@ class Pathway(Struct, frozen=True, gc=False):
         return self.holds is None or asset in self.holds
 
 
-class Ranking(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class Ranking:
     """Pathways best first, the origin last. ``barred`` says why nobody may serve it to this client, if so."""
 
-    pathways: tuple[Pathway, ...]
-    rejected: tuple[Rejected, ...]
-    barred: str = ""
+    __slots__ = ("barred", "pathways", "rejected")
+
+    def __init__(self, pathways: tuple[Pathway, ...], rejected: tuple[Rejected, ...], barred: str = "") -> None:
+        self.pathways, self.rejected, self.barred = pathways, rejected, barred
 
 
 def no_token(keys: tuple[str, ...]) -> str:
@@ -115,9 +129,11 @@ def rank(
         declared: Appliances that are to have their place whatever their number, if they may serve: a playing viewer
             knows no others.
     """
-    if barred := bar(edition, viewer.region, now_ns):
+    is_held_back = bool(edition.regions) or edition.released_at_ns > now_ns
+    if is_held_back and (barred := bar(edition, viewer.region, now_ns)):
         return Ranking((), (), barred)
-    ask = _Ask(edition, order, look, viewer, appliances_max, explain, frozenset(declared))
+    among = frozenset(declared)
+    ask = _Ask(edition, order, look, viewer, appliances_max=appliances_max, explain=explain, declared=among)
     chosen, set_back, rejected = _gather(ask)
     staying = _staying(chosen + set_back, playing, ask) if playing else None
     if staying is not None:
@@ -130,28 +146,33 @@ def rank(
     if len(chosen) + len(set_back) > appliances_max:
         why = f"{appliances_max} better ones are enough"
         rejected += [Rejected(fit.candidate.appliance, why) for fit in (chosen + set_back)[appliances_max:]]
-    whole, places, pathways = len(edition.names), dict[str, str](), []
-    for number, fit in enumerate(offered):
-        box, ranked = fit.candidate, fit.ranked
-        site, reasons = ranked.site, Reasons(number, fit, whole, viewer, places, now_s)
-        away, token_path = ranked.distance_km, token_of(box.keys)
-        pathways.append(Pathway(box.appliance, box.url, site.class_, site.id, away, reasons, fit.holds, token_path))
+    pathways = _pathways(ask, offered, now_s, token_of)
     if cdn_url:
-        pathways.insert(cdn_at, Pathway(CDN_PATHWAY, cdn_url, "fallback", "", None, CDN, None))
+        pathways.insert(cdn_at, _fallback(CDN_PATHWAY, cdn_url, CDN))
     pathways += _last_resort(origin_url, pathways)
     return Ranking(tuple(pathways), tuple(rejected))
 
 
-class _Ask(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class _Ask:
     """What a ranking is asked for, as ``rank`` has it."""
 
-    edition: Edition
-    order: Tiers
-    look: Look
-    viewer: Viewer
-    appliances_max: int
-    explain: bool
-    declared: frozenset[str]
+    __slots__ = ("appliances_max", "declared", "edition", "explain", "look", "order", "viewer")
+
+    def __init__(
+        self,
+        edition: Edition,
+        order: Tiers,
+        look: Look,
+        viewer: Viewer,
+        *,
+        appliances_max: int,
+        explain: bool,
+        declared: frozenset[str],
+    ) -> None:
+        self.edition, self.order, self.look, self.viewer = edition, order, look, viewer
+        self.appliances_max, self.explain, self.declared = appliances_max, explain, declared
 
     def offered(self, fits: list[Fit], *, before: int = 0) -> list[Fit]:
         """Those of ``fits`` that are offered, where so many stand before them."""
@@ -159,6 +180,27 @@ class _Ask(NamedTuple):
         if not self.declared:
             return fits[:first]
         return [fit for at, fit in enumerate(fits) if at < first or fit.candidate.appliance in self.declared]
+
+
+def _pathways(ask: _Ask, offered: list[Fit], now_s: float, token_of: Callable[[tuple[str, ...]], str]) -> list[Pathway]:
+    """The boxes that are offered, each with why it stands there."""
+    whole, viewer = len(ask.edition.names), ask.viewer
+    pathways: list[Pathway] = []
+    for number, fit in enumerate(offered):
+        box, site = fit.candidate, fit.ranked.site
+        pathways.append(
+            Pathway(
+                box.appliance,
+                box.url,
+                source_class=site.class_,
+                site=site.id,
+                distance_km=fit.ranked.distance_km,
+                reasons=Reasons(number, fit, whole, viewer, now_s),
+                holds=fit.holds,
+                token_path=token_of(box.keys),
+            )
+        )
+    return pathways
 
 
 def _gather(ask: _Ask) -> tuple[list[Fit], list[Fit], list[Rejected]]:
@@ -216,9 +258,10 @@ def _staying(ways: list[Fit], playing: str, ask: _Ask) -> Fit | None:
 
 
 def _is_nearer(order: Tiers, one: Fit, other: Fit) -> bool:
-    """Whether ``one`` is of a nearer tier."""
-    first = next(tier for tier in order if any(ranked in (one.ranked, other.ranked) for ranked in tier))
-    return other.ranked not in first
+    """Whether ``one`` is of a nearer tier; those of far sites are other objects each time."""
+    sites = one.ranked.site.id, other.ranked.site.id
+    first = next(tier for tier in order if any(ranked.site.id in sites for ranked in tier))
+    return sites[1] not in [ranked.site.id for ranked in first]
 
 
 def _elsewhere(ask: _Ask, rest: Iterable[Sequence[RankedSite]]) -> list[Fit]:
@@ -227,10 +270,12 @@ def _elsewhere(ask: _Ask, rest: Iterable[Sequence[RankedSite]]) -> list[Fit]:
     Which site comes first differs from network to network, so that they share the viewers of one that is lost.
     """
     neighbours = list(islice(rest, NEIGHBOURS))
-    start = rendezvous_score("elsewhere", ask.viewer.network) % len(neighbours) if neighbours else 0
+    count, most = len(neighbours), ask.appliances_max // 2
+    start = rendezvous_score("elsewhere", ask.viewer.network) % count if count else 0
     found: list[Fit] = []
-    for tier in (*neighbours[start:], *neighbours[:start]):
-        if len(found) == ask.appliances_max // 2:
+    for turn in range(count):
+        tier = neighbours[(start + turn) % count]
+        if len(found) == most:
             break  # no more are offered
         spare = spare_in(ask.edition, tier, ask.look, ask.viewer)
         if spare is not None:
@@ -249,17 +294,12 @@ def _holding(order: Tiers, look: Look) -> Iterable[Sequence[RankedSite]]:
 
 def _last_resort(url: str, before: Sequence[Pathway]) -> list[Pathway]:
     """The origin; and what is alone and no appliance once more: players need a second pathway to retry on."""
-    found = [_origin(url)] if url else []
+    found = [_fallback(ORIGIN_PATHWAY, url, ORIGIN)] if url else []
     if len(before) + len(found) == 1 and (alone := (found or before)[0]).holds is None:
-        found.append(_again(alone))
+        found.append(_fallback(ORIGIN_RETRY_PATHWAY, alone.url, AGAIN))
     return found
 
 
 @lru_cache(FALLBACKS_KEPT)
-def _origin(url: str) -> Pathway:
-    return Pathway(ORIGIN_PATHWAY, url, "fallback", "", None, ORIGIN, None)
-
-
-@lru_cache(FALLBACKS_KEPT)
-def _again(alone: Pathway) -> Pathway:
-    return replace(alone, pathway=ORIGIN_RETRY_PATHWAY, reasons=AGAIN)
+def _fallback(pathway: str, url: str, said: Said) -> Pathway:
+    return Pathway(pathway, url, source_class="fallback", site="", distance_km=None, reasons=said, holds=None)

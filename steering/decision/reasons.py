@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, final
 
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
-from steering.decision.candidates import Fit, Viewer
+from steering.decision.candidates import Fit
 from steering.decision.order import RankedSite
+from steering.decision.viewer import Viewer
 
 
 class Why(Protocol):
@@ -17,10 +18,14 @@ class Why(Protocol):
         """In words."""
 
 
-class Said(Struct, frozen=True):
+@final
+class Said:
     """Reasons that are the same for every viewer."""
 
-    words: str
+    __slots__ = ("words",)
+
+    def __init__(self, words: str) -> None:
+        self.words = words
 
     def text(self) -> str:
         """In words."""
@@ -32,7 +37,9 @@ ORIGIN = Said("last resort: the origin holds everything")
 AGAIN = Said("the same once more: players give up without a second pathway")
 
 
-class Reasons(Struct, frozen=True, gc=False):
+@final
+@mypyc_attr(acyclic=True)
+class Reasons:
     """Why an appliance stands where it does.
 
     Attributes:
@@ -40,16 +47,13 @@ class Reasons(Struct, frozen=True, gc=False):
         fit: Itself.
         wanted: How many assets the title has.
         viewer: Whom it is offered.
-        places: What was said of a site already; shared by the pathways of a ranking.
         now_s: The clock that ``Candidate.heard`` goes by.
     """
 
-    before: int
-    fit: Fit
-    wanted: int
-    viewer: Viewer
-    places: dict[str, str]
-    now_s: float
+    __slots__ = ("before", "fit", "now_s", "viewer", "wanted")
+
+    def __init__(self, before: int, fit: Fit, wanted: int, viewer: Viewer, now_s: float) -> None:
+        self.before, self.fit, self.wanted, self.viewer, self.now_s = before, fit, wanted, viewer, now_s
 
     def text(self) -> str:
         """In words."""
@@ -57,11 +61,10 @@ class Reasons(Struct, frozen=True, gc=False):
         candidate, ranked, count = fit.candidate, fit.ranked, len(fit.holds)
         holds = "holds it whole" if count == self.wanted else f"holds {count} of its {self.wanted} assets"
         number = f"number {self.before + 1}" if self.before else "nearest"
-        where = self.places.get(ranked.site.id)
-        if where is None:
-            where = self.places[ranked.site.id] = _place(ranked, viewer)
+        if not ranked.words:  # the same for all boxes of the site, and for all viewers of one order
+            ranked.words = _place(ranked, viewer)
         takes = _takes(fit, viewer) if candidate.share < 1.0 or viewer.slowed else ""
-        return f"{number}: {where}; {holds}; {candidate.why(self.now_s)}{takes}"
+        return f"{number}: {ranked.words}; {holds}; {candidate.why(self.now_s)}{takes}"
 
 
 def _takes(fit: Fit, viewer: Viewer) -> str:
@@ -80,5 +83,5 @@ def _place(ranked: RankedSite, client: Viewer) -> str:
         reach = f"client in its prefix {client.prefix(ranked.reach)} {claim.path}"
     else:
         reach = "serves any client"
-    place = f"{away:.0f} km from {client.home}" if away is not None else "client in no prefix"
+    place = f"{int(away + 0.5)} km from {client.home}" if away is not None else "client in no prefix"
     return f"{site.class_} site {site.id}: {reach}, {place}"

@@ -15,10 +15,12 @@ from msgspec import Meta, Struct
 from oca.common.errors import SteeringError
 from oca.common.messages import Load
 from oca.common.standing import Standing
-from steering.decision.candidates import Candidate, Look, Viewer, pairs
+from steering.decision.candidate import Candidate
+from steering.decision.candidates import Look, pairs
 from steering.decision.edition import Edition
 from steering.decision.order import Tiers
 from steering.decision.ranking import Ranking
+from steering.decision.viewer import Viewer
 from steering.fleet.holders import Holding
 from steering.routes.claims import Shape
 from steering.settings import Site, SiteClass

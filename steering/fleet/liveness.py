@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, final
+
+from mypy_extensions import mypyc_attr
 
 from oca.common.messages import Report
 from oca.common.standing import Standing
@@ -30,15 +31,18 @@ class Liveness(NamedTuple):
         return self.standing == "up"
 
 
-@dataclass(slots=True)
+@final
+@mypyc_attr(acyclic=True)
 class Heard:
     """When an appliance was last heard, on a clock that never steps, and how old that may become.
 
     Kept up as it is heard again: of one that is as well as before nothing else is made anew.
     """
 
-    at_s: float
-    limit_s: float
+    __slots__ = ("at_s", "limit_s")
+
+    def __init__(self, at_s: float, limit_s: float) -> None:
+        self.at_s, self.limit_s = at_s, limit_s
 
     def why(self, now_s: float) -> str:
         """In words, as ``judge`` has it."""
@@ -126,7 +130,7 @@ def first_reports_wait_s(unheard: int, age_s: float, limit_s: float) -> float:
 
 
 def _age(age_s: float, limit_s: float) -> str:
-    return _told_age(round(age_s * 10), limit_s)
+    return _told_age(int(age_s * 10 + 0.5), limit_s)
 
 
 @lru_cache(AGES_KEPT)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from typing import final
 from urllib.parse import urlencode
 
 import msgspec
-from msgspec import Struct
+from mypy_extensions import mypyc_attr
 
 from oca.common.standing import Standing
 from steering.api.messages import Device, PathwayAnswer, PlaybackAnswer, Protocol, RejectedAnswer, SteeringAnswer
@@ -37,14 +38,15 @@ def source_of(asset: str, pathways: Sequence[Pathway], index: int) -> Pathway:
 
 def pathway_answers(ranking: Ranking) -> list[PathwayAnswer]:
     """The pathways as told outside."""
-    found = []
-    away, told = None, None
+    found: list[PathwayAnswer] = []
+    of_site = ""
+    told: float | None = None
     for pathway in ranking.pathways:
-        if pathway.distance_km is not away:  # boxes of one site stand together
-            away = pathway.distance_km
-            told = round(away, 1) if away is not None else None
-        name, url, source_class, site = pathway.pathway, pathway.url, pathway.source_class, pathway.site
-        found.append(PathwayAnswer(name, url, source_class, site, told, pathway.why))
+        if pathway.site != of_site:  # boxes of one site stand together
+            of_site, away = pathway.site, pathway.distance_km
+            told = int(away * 10 + 0.5) / 10 if away is not None else None
+        name, url, source_class, why = pathway.pathway, pathway.url, pathway.source_class, pathway.reasons.text()
+        found.append(PathwayAnswer(name, url, source_class, of_site, told, why))
     return found
 
 
@@ -53,7 +55,9 @@ def rejected_answers(ranking: Ranking) -> list[RejectedAnswer]:
     return [RejectedAnswer(pathway=lost.pathway, why=lost.why) for lost in ranking.rejected]
 
 
-class Asking(Struct, frozen=True):
+@final
+@mypyc_attr(acyclic=True)
+class Asking:
     """Who asks for playback.
 
     Attributes:
@@ -63,14 +67,22 @@ class Asking(Struct, frozen=True):
         device: What will play it, and ``wanted`` the assets that this can play; None: all.
     """
 
-    client: str
-    client_from: str
-    prefix: str
-    site: str
-    base_url: str
-    query: str
-    device: Device = ANY
-    wanted: frozenset[str] | None = None
+    __slots__ = ("base_url", "client", "client_from", "device", "prefix", "query", "site", "wanted")
+
+    def __init__(
+        self,
+        *,
+        client: str,
+        client_from: str,
+        prefix: str,
+        site: str,
+        base_url: str,
+        query: str,
+        device: Device = ANY,
+        wanted: frozenset[str] | None = None,
+    ) -> None:
+        self.client, self.client_from, self.prefix, self.site = client, client_from, prefix, site
+        self.base_url, self.query, self.device, self.wanted = base_url, query, device, wanted
 
 
 def playback_answer(edition: Edition, ranking: Ranking, asking: Asking) -> PlaybackAnswer:
@@ -96,7 +108,7 @@ def playback_body(edition: Edition, ranking: Ranking, asking: Asking) -> bytes:
     else:
         said = edition.urls_held(sources, asking.wanted)
     told = _encode(_playback(edition, ranking, asking, [], {})).removesuffix(_NOTHING_MORE)
-    return b"".join((told, b'"rejected":', _encode(ranking.rejected), b',"assets":{', *said, b"}}"))
+    return b"".join((told, b'"rejected":', _encode(rejected_answers(ranking)), b',"assets":{', *said, b"}}"))
 
 
 def _playback(

@@ -7,7 +7,9 @@ for anything special. Whatever is not of that form, right or wrong, is for aioht
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, final
+
+from mypy_extensions import mypyc_attr
 
 from steering.recent import Recent
 
@@ -44,12 +46,15 @@ class PlainHead(NamedTuple):
     traceparent: str = ""
 
 
-class PlainRequest(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class PlainRequest:
     """One request, and how many bytes of what came it took."""
 
-    head: PlainHead
-    body: bytes
-    taken: int
+    __slots__ = ("body", "head", "taken")
+
+    def __init__(self, head: PlainHead, body: bytes, taken: int) -> None:
+        self.head, self.body, self.taken = head, body, taken
 
 
 class PlainRequests:

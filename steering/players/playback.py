@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import final
+
+from mypy_extensions import mypyc_attr
 
 from oca.common.problem import Refusal
 from steering.api.messages import PlaybackAnswer, PlaybackRequest
@@ -23,7 +25,9 @@ from steering.players.device import ANY, playable, why_none
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 
 
-class Caller(NamedTuple):
+@final
+@mypyc_attr(acyclic=True)
+class Caller:
     """Who asks, as far as its connection and the fields of its request tell.
 
     Attributes:
@@ -33,10 +37,10 @@ class Caller(NamedTuple):
         scheme: ``http`` or ``https``.
     """
 
-    peer: str
-    forwarded: Sequence[str]
-    host: str
-    scheme: str = "http"
+    __slots__ = ("forwarded", "host", "peer", "scheme")
+
+    def __init__(self, peer: str, forwarded: Sequence[str], host: str, scheme: str = "http") -> None:
+        self.peer, self.forwarded, self.host, self.scheme = peer, forwarded, host, scheme
 
 
 class Playback:

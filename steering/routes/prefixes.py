@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from oca.common.prefix import Prefix
+from oca.common.prefix import BITS, Prefix
 
 Value = TypeVar("Value")
-_BITS = {4: 32, 6: 128}
 
 
 class PrefixMap(Generic[Value]):
@@ -28,7 +27,7 @@ class PrefixMap(Generic[Value]):
         table = tables.get(length)
         if table is None:
             table = tables[length] = {}
-            bits = _BITS[version]
+            bits = BITS[version]
             self._probes[version] = [(bits - size, size, tables[size]) for size in sorted(tables, reverse=True)]
         return table
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from aiohttp import web
 
 from steering.api.connections import Connections
 from steering.metrics import Counts
+from steering.players.express import Express
 from tests.unit.steering.api_client import Steering
 from tests.waiting import WAIT_S
 
@@ -52,11 +53,25 @@ class Peer:
         return int(lines[0].split()[1]), fields, body
 
 
+class Watched:
+    """Answers as ``Express`` does; ``look`` sees first what came."""
+
+    def __init__(self, express: Express) -> None:
+        self._express = express
+        self.look: Callable[[bytes], object] = len
+
+    def answer(self, data: bytes, peer: str) -> tuple[bytes, int] | Literal["incomplete", "other"]:
+        self.look(data)
+        return self._express.answer(data, peer)
+
+
 class Front:
     """Listens, until it is stopped as the service is."""
 
-    def __init__(self, steering: Steering, runner: web.AppRunner, listener: asyncio.Server, counts: Counts) -> None:
-        self.steering, self.counts = steering, counts
+    def __init__(
+        self, steering: Steering, runner: web.AppRunner, listener: asyncio.Server, counts: Counts, express: Watched
+    ) -> None:
+        self.steering, self.counts, self.express = steering, counts, express
         self.port: int = listener.sockets[0].getsockname()[1]
         self._runner, self._listener = runner, listener
         self.by_aiohttp = 0
@@ -77,9 +92,10 @@ async def front(steering: Steering) -> AsyncIterator[Front]:
     await runner.setup()
     counts = Counts()
     server = cast(web.Server, runner.server)
-    connections = Connections(server, counts, 100, None, steering.service.express)
+    express = Watched(steering.service.express)
+    connections = Connections(server, counts, 100, None, cast(Express, express))
     listener = await asyncio.get_running_loop().create_server(connections, "127.0.0.1", 0)
-    made = Front(steering, runner, listener, counts)
+    made = Front(steering, runner, listener, counts, express)
     inner = server.request_factory
 
     def counted(*arguments: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -21,12 +21,17 @@ from oca.common.messages import (
     Report,
     StoreUse,
 )
-from steering.decision.candidates import Candidate, Held, Look, Rack
+from steering.decision.candidate import Candidate, Rejected
+from steering.decision.candidates import Held, Look, Rack
+from steering.decision.order import RankedSite
+from steering.decision.ranking import Ranking
+from steering.decision.viewer import Viewer
 from steering.fleet.holders import Holding
 from steering.fleet.liveness import Liveness
 from steering.fleet.turnup_settings import TurnupTable
 from steering.history.settings import HistoryTable
 from steering.plan.demand import hours_of
+from steering.players.answer import Asking
 from steering.probing.settings import ProbesTable
 from steering.settings import Site, SiteAppliance, SteeringSettings
 from steering.state.store import StateStore
@@ -37,6 +42,7 @@ history_path = ""
 DAY_NS = 86400 * 10**9
 NOW_NS = 20_000 * DAY_NS
 Box = tuple[Candidate, Holding | None]
+Made = TypeVar("Made", Asking, Candidate, RankedSite, Viewer)
 ORIGIN = "http://origin.example"
 UP = Liveness("up", 1.0, "report 1.0 s old, limit 4.5 s")
 MPD = """<?xml version="1.0"?>
@@ -125,6 +131,36 @@ def make_candidate(name: str, contents: dict[str, str], liveness: Liveness = UP)
     return Candidate(name, f"http://{name}.example:8080", liveness), Holding.of(contents) if contents else None
 
 
+def changed(plain: Made, **changes: Any) -> Made:
+    """A copy with some fields changed, of what is no Struct: compiled, it does not tell its fields."""
+    fields: dict[str, Any] = {name: getattr(plain, name) for name in _FIELDS[type(plain)]}
+    return type(plain)(**{**fields, **changes})
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {
+    Asking: ("client", "client_from", "prefix", "site", "base_url", "query", "device", "wanted"),
+    Candidate: (
+        *("appliance", "url", "liveness", "capacity", "share", "keys", "kept", "expected_bytes_per_s", "heard", "full"),
+    ),
+    RankedSite: ("site", "distance_km", "reach", "why_not"),
+    Viewer: ("home", "version", "number", "lengths", "reach", "region", "network", "slowed"),
+}
+
+
+def whys(rejected: Sequence[Rejected]) -> list[tuple[str, str]]:
+    """All that is told of those that lost."""
+    return [(lost.pathway, lost.why) for lost in rejected]
+
+
+def told(ranking: Ranking) -> tuple[list[tuple[object, ...]], list[tuple[str, str]], str]:
+    """All that is told of it."""
+    ways: list[tuple[object, ...]] = [
+        (way.pathway, way.url, way.token_path, way.source_class, way.site, way.distance_km, way.holds, way.why)
+        for way in ranking.pathways
+    ]
+    return ways, whys(ranking.rejected), ranking.barred
+
+
 def look_at(boxes_of: Mapping[str, Sequence[Box]]) -> Look:
     """What a decision sees of these boxes, by site; what the service has as one, where all hold the same, is one."""
 
@@ -135,6 +171,13 @@ def look_at(boxes_of: Mapping[str, Sequence[Box]]) -> Look:
         return Rack([candidate for candidate, _ in boxes]), boxes[0][1] if held and len(lines) == 1 else held
 
     return look
+
+
+class FailingSites(dict[str, Site]):
+    """In place of a decider's sites: a fault amid each decision for who belongs to one."""
+
+    def __getitem__(self, name: str) -> Site:
+        raise ValueError("inner")
 
 
 def make_settings(folder: Path | None = None, **changes: Any) -> SteeringSettings:

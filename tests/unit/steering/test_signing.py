@@ -13,7 +13,6 @@ from oca.common.jwk import KEYS_MAX, SigningPolicy
 from oca.common.keyring import KeyRing
 from oca.common.messages import AssetManifest, Report, ReportAnswer
 from oca.common.signing import Grant, find_key, verify
-from steering import signing
 from steering.key_schedule import HANDOVER_S, SHARED_S
 from steering.settings import SteeringSettings
 from steering.signing import STATE_KEY, Signing, read_keys, rotate
@@ -27,14 +26,16 @@ ON = SigningTable(mode="required")
 
 
 class Clock:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self) -> None:
         self.at_s = NOW_S
-        monkeypatch.setattr(signing, "now_s", lambda: self.at_s)
+
+    def __call__(self) -> float:
+        return self.at_s
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(monkeypatch)
+def clock() -> Clock:
+    return Clock()
 
 
 def ids(made: Signing) -> list[str]:
@@ -67,7 +68,7 @@ def test_signing_off_makes_no_key_and_says_nothing(state: EmbeddedState) -> None
 
 @pytest.mark.parametrize("algorithm", ["ES256", "HS256"])
 def test_signing_grants_title_to_whoever_holds_its_key(state: EmbeddedState, clock: Clock, algorithm: Any) -> None:
-    made = Signing(structs.replace(ON, algorithm=algorithm, token_lifetime_s=3600.0), state)
+    made = Signing(structs.replace(ON, algorithm=algorithm, token_lifetime_s=3600.0), state, clock=clock)
     (key,) = made.policy.keys
     assert (key.alg, key.d) == (algorithm, "")
     grant = grant_of(made.token_path([key.kid], "/harbour"), made)
@@ -78,7 +79,7 @@ def test_signing_grants_title_to_whoever_holds_its_key(state: EmbeddedState, clo
 
 
 def test_signing_shares_token_among_viewers_for_a_while(state: EmbeddedState, clock: Clock) -> None:
-    made = Signing(ON, state)
+    made = Signing(ON, state, clock=clock)
     first = made.token_path(ids(made), "/harbour")
     clock.at_s += 1
     assert made.token_path(ids(made), "/harbour") == first
@@ -91,7 +92,7 @@ def test_signing_shares_token_among_viewers_for_a_while(state: EmbeddedState, cl
 def test_token_that_was_kept_with_a_title_is_good_as_long_as_the_same_would_be_made(
     state: EmbeddedState, clock: Clock
 ) -> None:
-    made = Signing(ON, state)
+    made = Signing(ON, state, clock=clock)
     first = made.token(ids(made), "/harbour")
     assert first is not None
     made._tokens.clear()
@@ -105,7 +106,7 @@ def test_token_that_was_kept_with_a_title_is_good_as_long_as_the_same_would_be_m
 
 
 def test_signing_goes_by_a_clock_that_was_set_back(state: EmbeddedState, clock: Clock) -> None:
-    made = Signing(ON, state)
+    made = Signing(ON, state, clock=clock)
     made.token_path(ids(made), "/harbour")
     clock.at_s -= 86400
     ends_s = grant_of(made.token_path(ids(made), "/harbour"), made).ends_s
@@ -113,7 +114,7 @@ def test_signing_goes_by_a_clock_that_was_set_back(state: EmbeddedState, clock: 
 
 
 async def test_signing_rotates_with_overlap(state: EmbeddedState, clock: Clock) -> None:
-    made = Signing(structs.replace(ON, key_lifetime_s=5000.0, token_lifetime_s=100.0), state)
+    made = Signing(structs.replace(ON, key_lifetime_s=5000.0, token_lifetime_s=100.0), state, clock=clock)
     (old,) = ids(made)
     revision = made.policy.revision
     clock.at_s += 4999
@@ -138,17 +139,17 @@ async def test_signing_rotates_with_overlap(state: EmbeddedState, clock: Clock) 
 
 
 async def test_signing_follows_other_instance_and_restart(state: EmbeddedState, clock: Clock) -> None:
-    one, other = Signing(ON, state), Signing(ON, state)
+    one, other = Signing(ON, state, clock=clock), Signing(ON, state, clock=clock)
     assert one.policy == other.policy
     rotate(state, ON, at_s=clock.at_s, now=True)
     await one.look()
     await other.look()
     assert len(ids(one)) == 2
-    assert one.policy == other.policy == Signing(ON, state).policy
+    assert one.policy == other.policy == Signing(ON, state, clock=clock).policy
 
 
 async def test_signing_revokes_keys_at_once(state: EmbeddedState, clock: Clock) -> None:
-    made = Signing(ON, state)
+    made = Signing(ON, state, clock=clock)
     before = ids(made)
     token = made.token_path(before, "/harbour")
     rotate(state, ON, at_s=clock.at_s, revoke=True)
@@ -161,14 +162,13 @@ async def test_signing_revokes_keys_at_once(state: EmbeddedState, clock: Clock) 
 
 
 def test_signing_changes_algorithm_with_overlap(state: EmbeddedState, clock: Clock) -> None:
-    Signing(ON, state)
-    made = Signing(structs.replace(ON, algorithm="HS256"), state)
+    Signing(ON, state, clock=clock)
+    made = Signing(structs.replace(ON, algorithm="HS256"), state, clock=clock)
     assert [key.alg for key in made.policy.keys] == ["ES256", "HS256"]
 
 
-def test_signing_keeps_tokens_bounded(state: EmbeddedState, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "TOKENS_KEPT", 3)
-    made = Signing(structs.replace(ON, algorithm="HS256"), state)
+def test_signing_keeps_tokens_bounded(state: EmbeddedState, clock: Clock) -> None:
+    made = Signing(structs.replace(ON, algorithm="HS256"), state, clock=clock, tokens_kept=3)
     for number in range(10):
         made.token_path(ids(made), f"/{number}")
         assert len(made._tokens) <= 6
@@ -190,7 +190,7 @@ def test_rotate_refuses_more_keys_than_appliances_take(state: EmbeddedState) -> 
 
 
 def test_signing_binds_token_to_network_of_client(state: EmbeddedState, clock: Clock) -> None:
-    made = Signing(BOUND, state)
+    made = Signing(BOUND, state, clock=clock)
     assert [key.alg for key in made.policy.keys] == ["ES256", "A128GCM"]
     four = made.network_of(4, int(ip_address("198.51.100.7")), 128)
     six = made.network_of(6, int(ip_address("2001:db8:7:8::9")), 128)
@@ -205,14 +205,14 @@ def test_signing_binds_token_to_network_of_client(state: EmbeddedState, clock: C
 
 
 def test_signing_binds_nothing_for_appliance_that_cannot_read_it(state: EmbeddedState, clock: Clock) -> None:
-    made = Signing(BOUND, state)
+    made = Signing(BOUND, state, clock=clock)
     assert grant_of(made.token_path(ids(made)[:1], "/harbour", "198.51.100.0/24"), made).client is None
-    assert Signing(ON, state).network_of(4, 1, 128) == ""
+    assert Signing(ON, state, clock=clock).network_of(4, 1, 128) == ""
 
 
 async def test_signing_makes_a_key_for_networks_when_binding_begins(state: EmbeddedState, clock: Clock) -> None:
-    (old,) = ids(Signing(ON, state))
-    made = Signing(BOUND, state)
+    (old,) = ids(Signing(ON, state, clock=clock))
+    made = Signing(BOUND, state, clock=clock)
     assert ids(made)[0] == old
     assert len(ids(made)) == 3
     assert grant_of(made.token_path([old], "/harbour", "198.51.100.0/24"), made).client is None
@@ -230,7 +230,7 @@ def test_state_file_is_its_owners_alone(state: EmbeddedState, tmp_path: Path) ->
 
 
 def test_signing_shows_no_private_half(state: EmbeddedState, clock: Clock) -> None:
-    made = Signing(ON, state)
+    made = Signing(ON, state, clock=clock)
     private = read_keys(state)[0].jwk.d
     assert private
     assert private not in repr(read_keys(state))

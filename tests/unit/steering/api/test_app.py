@@ -118,10 +118,10 @@ async def test_wrong_addresses_are_problems(steering: Steering, path: str) -> No
 
 
 async def test_fault_of_ours_tells_nothing_internal(steering: Steering, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(appliance: str) -> None:
+    def fail(appliance: str, now_s: float) -> None:
         raise RuntimeError("secret " + appliance)
 
-    monkeypatch.setattr(steering.service.decider, "liveness", fail)
+    monkeypatch.setattr(steering.service.decider.fleet, "liveness", fail)
     status, problem = await steering.problem("GET", "/v1/fleet")
     assert status == 500
     assert "secret" not in str(problem)

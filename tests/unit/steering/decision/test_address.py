@@ -10,13 +10,17 @@ from steering.decision.address import Address, Trust, client_of, parse_address, 
 LOOPBACK = Trust(["127.0.0.0/8", "::1/128"])
 
 
+def fields(found: Address | None) -> tuple[str, int, int, int] | None:
+    return (found.text, found.version, found.number, found.length) if found is not None else None
+
+
 def test_address_reads_both_families() -> None:
-    assert parse_address("192.0.2.1") == Address("192.0.2.1", 4, 0xC0000201)
-    assert parse_address("2001:DB8::1") == Address("2001:db8::1", 6, 0x20010DB8 << 96 | 1)
+    assert fields(parse_address("192.0.2.1")) == ("192.0.2.1", 4, 0xC0000201, 128)
+    assert fields(parse_address("2001:DB8::1")) == ("2001:db8::1", 6, 0x20010DB8 << 96 | 1, 128)
 
 
 def test_mapped_address_counts_as_ipv4() -> None:
-    assert parse_address("::ffff:192.0.2.1") == Address("192.0.2.1", 4, 0xC0000201)
+    assert fields(parse_address("::ffff:192.0.2.1")) == ("192.0.2.1", 4, 0xC0000201, 128)
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "1.2.3", "1.2.3.4.5", "::g", "fe80::1%eth0", "1.2.3.4\0", "9" * 65])
@@ -82,15 +86,15 @@ def test_believed_parameter_must_be_an_address() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("192.0.2.1", Address("192.0.2.1", 4, 0xC0000201)),
-        ("192.0.2.0/24", Address("192.0.2.0/24", 4, 0xC0000200, 24)),
-        ("2001:DB8::/56", Address("2001:db8::/56", 6, 0x20010DB8 << 96, 56)),
-        ("::ffff:192.0.2.0/120", Address("192.0.2.0/24", 4, 0xC0000200, 24)),
-        ("::/16", Address("::/16", 6, 0, 16)),
+        ("192.0.2.1", ("192.0.2.1", 4, 0xC0000201, 128)),
+        ("192.0.2.0/24", ("192.0.2.0/24", 4, 0xC0000200, 24)),
+        ("2001:DB8::/56", ("2001:db8::/56", 6, 0x20010DB8 << 96, 56)),
+        ("::ffff:192.0.2.0/120", ("192.0.2.0/24", 4, 0xC0000200, 24)),
+        ("::/16", ("::/16", 6, 0, 16)),
     ],
 )
-def test_subnet_is_the_part_of_an_address_that_is_known(text: str, found: Address) -> None:
-    assert parse_subnet(text) == found
+def test_subnet_is_the_part_of_an_address_that_is_known(text: str, found: tuple[str, int, int, int]) -> None:
+    assert fields(parse_subnet(text)) == found
 
 
 @pytest.mark.parametrize(
@@ -98,6 +102,20 @@ def test_subnet_is_the_part_of_an_address_that_is_known(text: str, found: Addres
 )
 def test_subnet_refuses_what_names_nobody(text: str) -> None:
     assert parse_subnet(text) is None
+
+
+def test_addresses_are_the_same_as_far_as_they_are_known() -> None:
+    one, whole = parse_address("2001:DB8::1"), parse_subnet("2001:db8::/56")
+    assert one is not None
+    assert whole is not None
+    assert one.is_same(Address("2001:db8::1", 6, one.number))
+    different = (
+        Address("", 6, one.number + 1),
+        Address("", 6, one.number, 64),
+        Address("", 4, one.number),
+        whole,
+    )
+    assert not [other for other in different if one.is_same(other) or other.is_same(one)]
 
 
 @given(st.text(max_size=70))

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,13 +94,14 @@ def test_open_sites_that_claim_a_client_have_their_place_by_that_alone() -> None
         assert sorted(others) == ["r1", "r2", "r3", "r4"]
 
 
-def test_what_is_around_a_home_is_made_once_however_many_others_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_around_a_home_is_made_once_however_many_others_claim() -> None:
     orders = Orders(SITES, Holders(SITE_OF).site_numbers)
-    made: list[str] = []
-    new = orders._new_around
-    monkeypatch.setattr(orders, "_new_around", lambda home: made.append(home) or new(home))  # type: ignore[func-returns-value]
+    metro, nowhere = [], []
     for _ in range(2):
         for number in range(6):
-            orders.of([Claims.of_shape(((number, "metro"), (9, f"r{number}")))], "metro")
-            orders.of([Claims.of_shape(((number, f"r{number}"),))], f"gone{number}")
-    assert sorted(made) == ["", "metro"]
+            claims = [Claims.of_shape(((number, "metro"), (9, f"r{number}")))]
+            metro.append(orders.of(claims, "metro")._around)
+            nowhere.append(orders.of([Claims.of_shape(((number, f"r{number}"),))], f"gone{number}")._around)
+    assert not [around for around in metro if around is not metro[0]]
+    assert not [around for around in nowhere if around is not nowhere[0]]
+    assert metro[0] is not nowhere[0]

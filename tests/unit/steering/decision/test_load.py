@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from oca.common.messages import Load
-from steering.decision.candidates import Candidate
+from steering.decision.candidate import Candidate
 from steering.decision.load import nearly_full, places_of, room_places, share_kept, share_taken, takes, use_ratio
 from steering.fleet.liveness import Liveness
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from oca.common.prefix import Prefix
-from steering.decision.candidates import Viewer
 from steering.decision.edition import Edition
 from steering.decision.feedback import Score, Slowed
-from steering.decision.order import home_of, nearest_sites, order_sites
+from steering.decision.order import Order, RankedSite, home_of, nearest_sites, order_sites
 from steering.decision.ranking import Ranking, rank
+from steering.decision.viewer import Viewer
 from steering.fleet.liveness import Liveness
 from steering.routes.reach import Reach
 from steering.settings import RoutesTable, Site
@@ -25,12 +24,14 @@ from tests.unit.steering.made_up import (
     NOW_NS,
     ORIGIN,
     Box,
+    changed,
     held,
     look_at,
     make_candidate,
     make_site,
     make_title,
     revision,
+    told,
 )
 
 TITLE = make_title()
@@ -64,25 +65,26 @@ class World:
         home = home_of(claims)
         nearest = nearest_sites(self.sites, by_id.get(home), per_class_max=9)
         order = order_sites(by_id, claims, nearest, explain=options.get("explain", False))
-        prefixes = [Prefix(4, length, number >> (32 - length)) for length, _ in covering]
         if not options.get("explain", False):
             order = [tier for tier in order if tier[0].reach >= 0 or any(self.holds(ranked.site.id) for ranked in tier)]
-        viewer = Viewer(home, prefixes, claims, options.pop("region", ""), client.rpartition(".")[0])
+        viewer = Viewer(
+            home,
+            version=4,
+            number=number,
+            lengths=[length for length, _ in covering],
+            reach=claims,
+            region=options.pop("region", ""),
+            network=client.rpartition(".")[0],
+        )
         return rank(Edition(title), order, look_at(self.candidates), viewer, **options)
 
 
 def with_share(box: Box, share: float) -> Box:
-    return replace(box[0], share=share, full="nearly full" if share < box[0].liveness.weight else ""), box[1]
+    return changed(box[0], share=share, full="nearly full" if share < box[0].liveness.weight else ""), box[1]
 
 
 def pathways(ranking: Ranking) -> list[str]:
     return [pathway.pathway for pathway in ranking.pathways]
-
-
-def told(ranking: Ranking) -> list[tuple[object, ...]]:
-    """All that is told of it."""
-    pathways = [(way.pathway, way.base, way.site, way.distance_km, way.holds, way.why) for way in ranking.pathways]
-    return [*pathways, ranking.rejected, (ranking.barred,)]
 
 
 def lost(ranking: Ranking) -> dict[str, str]:
@@ -457,7 +459,7 @@ def playing_world(home_share: float = 1.0, **kept: float) -> World:
     )
     there.candidates = {
         site: [
-            (replace(box, kept=kept.get(box.appliance, 1.0), share=home_share if site == "metro" else 1.0), holding)
+            (changed(box, kept=kept.get(box.appliance, 1.0), share=home_share if site == "metro" else 1.0), holding)
             for box, holding in boxes
         ]
         for site, boxes in there.candidates.items()
@@ -475,6 +477,38 @@ def test_playing_viewer_goes_home_where_there_is_plenty_of_room() -> None:
     nearly_full = playing_world(0.999)
     assert pathways(nearly_full.rank())[0] in ("a", "b")
     assert pathways(nearly_full.rank(playing="far"))[0] == "far"
+
+
+class MadeAnew:
+    """Tiers that are other objects each time they are gone through, as those of far sites are."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+
+    def __iter__(self) -> Iterator[Sequence[RankedSite]]:
+        for tier in self._order:
+            yield [changed(ranked) for ranked in tier]
+
+
+def test_playing_viewer_stays_or_moves_also_between_tiers_that_are_made_anew() -> None:
+    sites = [make_site(name, "regional", latitude=latitude) for name, latitude in (("near", 10), ("far", 20))]
+    boxes = {
+        "near": [make_candidate("near-a", ALL), make_candidate("near-b", ALL)],
+        "far": [make_candidate("far-a", ALL)],
+    }
+    order = [(RankedSite(site, km, -1, ""),) for site, km in zip(sites, (100.0, 200.0), strict=True)]
+    for playing, firsts in (("near-a", {"near-a"}), ("near-b", {"near-b"}), ("far-a", {"near-a", "near-b"})):
+        ranking = rank(
+            Edition(TITLE),
+            MadeAnew(order),
+            look_at(boxes),
+            Viewer(network="0a0100"),
+            now_ns=NOW_NS,
+            origin_url=ORIGIN,
+            appliances_max=4,
+            playing=playing,
+        )
+        assert pathways(ranking)[0] in firsts
 
 
 def test_playing_viewer_stays_at_box_that_takes_no_new_ones() -> None:

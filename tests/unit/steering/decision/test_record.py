@@ -1,11 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from oca.common.errors import SteeringError
 from oca.common.messages import Load
-from steering.decision.candidates import Viewer
 from steering.decision.edition import Edition
 from steering.decision.feedback import Score, Slowed
 from steering.decision.order import RankedSite
@@ -22,8 +20,9 @@ from steering.decision.record import (
     seen_of,
     seen_sites,
 )
+from steering.decision.viewer import Viewer
 from steering.fleet.holders import Holding
-from tests.unit.steering.made_up import NOW_NS, Box, held, look_at, make_candidate, make_site, make_title
+from tests.unit.steering.made_up import NOW_NS, Box, changed, held, look_at, make_candidate, make_site, make_title
 
 BEGUN = begun([make_site("metro", latitude=52.5)])
 SEEN = Seen(
@@ -71,7 +70,7 @@ def test_record_holds_what_a_decision_was_made_by() -> None:
     title = make_title(regions=["DE"], origin_url="http://own.example")
     sites = [make_site("metro"), make_site("far", "regional")]
     boxes: dict[str, list[Box]] = {
-        "metro": [(replace(make_candidate("m-a", {})[0], expected_bytes_per_s=7.0), Holding.of(held(title)))],
+        "metro": [(changed(make_candidate("m-a", {})[0], expected_bytes_per_s=7.0), Holding.of(held(title)))],
         "far": [make_candidate(f"f-{number}", {}) for number in range(BOXES_MAX)],
     }
     order = [[RankedSite(site, 1.0, -1, "") for site in sites]]
@@ -82,7 +81,7 @@ def test_record_holds_what_a_decision_was_made_by() -> None:
         lambda name: Load(connections=1, sent_bytes_per_s=2.0, link_bytes_per_s=3.0, cpu_ratio=0.5),
     )
     assert found == [SiteSeen("metro", [BoxSeen("m-a", "up", 1.0, 4, 2.0, 3.0, 0.5, 7.0)])]  # the rest is too many
-    viewer = Viewer("metro", [], [], "DE", "c00002", {"m-a": Slowed(0.5, Score(0.1, 9), 0.01)})
+    viewer = Viewer("metro", region="DE", network="c00002", slowed={"m-a": Slowed(0.5, Score(0.1, 9), 0.01)})
     barred = Ranking((), (), "no rights")
     seen = seen_of(barred, Edition(title), viewer, found, at_ns=1, kind="hls", network="192.0.2.0/24")
     assert (seen.own_origin, seen.slowed, seen.chosen, seen.barred) == (True, {"m-a": 0.5}, [], "no rights")

@@ -15,6 +15,7 @@ from steering.state.embedded import EmbeddedState
 from steering.titles.catalogue import Catalogue
 from steering.titles.publish import publish
 from tests.unit.steering.api_client import TITLE
+from tests.unit.steering.made_up import told
 from tests.unit.tracing import Collector
 
 
@@ -33,7 +34,7 @@ def test_traced_decider_decides_the_same(state: EmbeddedState, settings: Steerin
     for kind in ("playback", "explain"):
         with collector.tracer.root("request", {}):
             made = traced.decide(edition, address, kind=kind, explain=kind == "explain")
-        assert made.ranking == plain.decide(edition, address, kind=kind, explain=kind == "explain").ranking
+        assert told(made.ranking) == told(plain.decide(edition, address, kind=kind, explain=kind == "explain").ranking)
     kinds = [(span.attributes or {})["oca.decision.kind"] for span in collector.spans if span.name == "decide"]
     assert kinds == ["playback", "explain"]
     collector.tracer.close()

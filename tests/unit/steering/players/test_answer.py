@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from oca.common.standing import Standing
 from steering.api.messages import Device, Protocol
-from steering.decision.candidates import Rejected
+from steering.decision.candidate import Rejected
 from steering.decision.edition import Edition
 from steering.decision.ranking import Pathway, Ranking
 from steering.decision.reasons import Said
@@ -23,7 +23,7 @@ from steering.players.answer import (
     steering_url,
 )
 from steering.titles.catalogue import MpdTemplate
-from tests.unit.steering.made_up import make_title
+from tests.unit.steering.made_up import changed, make_title
 
 TITLE = make_title()
 NOBODY = Asking(client="", client_from="", prefix="", site="", base_url="", query="")
@@ -31,7 +31,15 @@ NOBODY = Asking(client="", client_from="", prefix="", site="", base_url="", quer
 
 def way(name: str, *holds: str, url: str = "", source_class: str = "embedded") -> Pathway:
     whole = None if source_class == "fallback" else frozenset(holds)
-    return Pathway(name, url or f"http://{name}.example", source_class, "metro", 1.26, Said(f"why {name}"), whole)
+    return Pathway(
+        name,
+        url or f"http://{name}.example",
+        source_class=source_class,
+        site="metro",
+        distance_km=1.26,
+        reasons=Said(f"why {name}"),
+        holds=whole,
+    )
 
 
 A, B = way("a", "harbour/video-240p"), way("b", "harbour/video-240p", "harbour/video-1080p")
@@ -84,7 +92,9 @@ def test_playback_answer_tells_urls_and_reasons() -> None:
 
 def test_playback_answer_names_no_manifest_where_nobody_serves() -> None:
     assert playback_answer(Edition(TITLE), Ranking((), ()), NOBODY).hls_url == ""
-    lone = Pathway("o", "http://o.example", "fallback", "", None, Said(""), None)
+    lone = Pathway(
+        "o", "http://o.example", source_class="fallback", site="", distance_km=None, reasons=Said(""), holds=None
+    )
     answer = playback_answer(Edition(TITLE), Ranking((lone,), ()), NOBODY)
     assert (answer.hls_url, answer.pathways[0].distance_km) == ("/v1/playback/harbour/master.m3u8", None)
 
@@ -97,7 +107,7 @@ def test_playback_answer_names_what_the_device_can_use() -> None:
         answer = playback_answer(
             Edition(replace(TITLE, mpd=mpd)),
             Ranking((B, ORIGIN), ()),
-            replace(NOBODY, device=Device(protocols=(protocol,)), wanted=wanted),
+            changed(NOBODY, device=Device(protocols=(protocol,)), wanted=wanted),
         )
         assert (bool(answer.hls_url), bool(answer.dash_url)) == (hls, dash)
         assert set(answer.assets) == wanted
@@ -113,10 +123,19 @@ def test_playback_body_is_the_answer_in_json(
 ) -> None:
     edition = Edition(replace(TITLE, assets=[replace(item, entry=item.entry + entry) for item in TITLE.assets]))
     ways = tuple(
-        Pathway(name, f"http://{name}{url}", "embedded", "metro", 1.0, Said("well"), holds, "/t/token")
+        Pathway(
+            name,
+            f"http://{name}{url}",
+            source_class="embedded",
+            site="metro",
+            distance_km=1.0,
+            reasons=Said("well"),
+            holds=holds,
+            token_path="/t/token",
+        )
         for name, holds in zip(["a", "b", "c", "d", "origin-retry"], held, strict=False)
     )
-    asking = replace(NOBODY, wanted=wanted)
+    asking = changed(NOBODY, wanted=wanted)
     answer = playback_answer(edition, Ranking(ways, ()), asking)
     for _ in range(2):
         assert playback_body(edition, Ranking(ways, ()), asking) == msgspec.json.encode(answer)

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -18,7 +17,7 @@ from steering.api.connections import PIPELINED_MAX, Connection
 from steering.state.embedded import EmbeddedState
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.front import Front, front, plain, request_of
-from tests.unit.steering.made_up import make_contents, make_report, make_settings
+from tests.unit.steering.made_up import FailingSites, make_contents, make_report, make_settings
 from tests.waiting import WAIT_S, until
 
 
@@ -75,10 +74,7 @@ async def test_express_refuses_who_asks_too_often(state: EmbeddedState, package:
 
 
 async def test_express_tells_nobody_of_a_fault_of_ours(service: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: object, **options: object) -> None:
-        raise ValueError("inner")
-
-    monkeypatch.setattr(service.steering.service.decider, "decide", fail)
+    monkeypatch.setattr(service.steering.service.decider, "sites", FailingSites())
     with capture_logs() as lines:
         status, _, problem = await (await service.connect()).ask(plain())
     assert (status, problem["title"], "inner" in str(problem)) == (500, "Internal fault", False)
@@ -109,19 +105,10 @@ async def test_connection_goes_over_to_aiohttp_whole(service: Front) -> None:
     assert service.by_aiohttp == 2
 
 
-async def test_connection_lets_others_have_their_turn_between_requests_that_wait(
-    service: Front, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_connection_lets_others_have_their_turn_between_requests_that_wait(service: Front) -> None:
     many, other = await service.connect(), await service.connect()
     order: list[str] = []
-    express = service.steering.service.express
-    answer = express.answer
-
-    def noted(data: bytes, peer: str) -> Any:
-        order.append("other" if b"X-Forwarded-For" in data[:200] else "many")
-        return answer(data, peer)
-
-    monkeypatch.setattr(express, "answer", noted)
+    service.express.look = lambda data: order.append("other" if b"X-Forwarded-For" in data[:200] else "many")
     many.writer.write(plain() * (4 * PIPELINED_MAX))
     other.writer.write(plain("X-Forwarded-For: 198.51.100.7"))
     for _ in range(4 * PIPELINED_MAX):
@@ -161,19 +148,14 @@ async def test_connection_leaves_what_follows_a_long_queue_to_aiohttp(service: F
     assert service.by_aiohttp == 1
 
 
-async def test_connection_answers_what_waits_when_the_service_stops(
-    service: Front, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    express = service.steering.service.express
-    answer = express.answer
+async def test_connection_answers_what_waits_when_the_service_stops(service: Front) -> None:
     held = asyncio.get_running_loop().create_future()
 
-    def noted(data: bytes, peer: str) -> Any:
+    def noted(data: bytes) -> None:
         if not held.done():
             held.set_result(len(data) // len(plain()))
-        return answer(data, peer)
 
-    monkeypatch.setattr(express, "answer", noted)
+    service.express.look = noted
     peer = await service.connect()
     peer.writer.write(plain() * 6000)  # more than is read at once: the rest is left unread
     asked = await held

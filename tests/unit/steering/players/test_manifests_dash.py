@@ -23,7 +23,15 @@ TEMPLATE = MpdTemplate(
 
 
 def way(name: str, *holds: str) -> Pathway:
-    return Pathway(name, f"http://{name}.example", "", "", None, Said(""), frozenset(holds) if holds else None)
+    return Pathway(
+        name,
+        f"http://{name}.example",
+        source_class="",
+        site="",
+        distance_km=None,
+        reasons=Said(""),
+        holds=frozenset(holds) if holds else None,
+    )
 
 
 def bases(element: Element) -> list[tuple[str | None, str | None]]:

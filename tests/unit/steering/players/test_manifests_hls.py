@@ -17,7 +17,15 @@ LOW, HIGH, AUDIO = "harbour/video-240p", "harbour/video-1080p", "harbour/audio-e
 
 
 def way(name: str, *holds: str) -> Pathway:
-    return Pathway(name, f"http://{name}.example", "", "", None, Said(""), frozenset(holds) if holds else None)
+    return Pathway(
+        name,
+        f"http://{name}.example",
+        source_class="",
+        site="",
+        distance_km=None,
+        reasons=Said(""),
+        holds=frozenset(holds) if holds else None,
+    )
 
 
 WHOLE = (way("a", LOW, HIGH, AUDIO), way("origin"))

@@ -16,7 +16,7 @@ from steering.settings import SteeringSettings
 from steering.state.embedded import EmbeddedState
 from steering.trust.traced import Traced
 from tests.unit.steering.api_client import JSON, Steering
-from tests.unit.steering.made_up import make_report
+from tests.unit.steering.made_up import FailingSites, make_report
 from tests.unit.steering.traced import CALLER, traced_steering
 from tests.unit.steering.trust.box import Box
 from tests.unit.tracing import Collector, parent_of
@@ -143,10 +143,7 @@ async def test_fault_of_ours_is_a_failed_span(
 ) -> None:
     steering, collector = traced
 
-    def fail(*_: object, **__: object) -> None:
-        raise ValueError("inner")
-
-    monkeypatch.setattr("steering.decision.decider.rank", fail)
+    monkeypatch.setattr(steering.service.decider, "sites", FailingSites())
     assert await get(steering, "/v1/playback/harbour/master.m3u8", traceparent=CALLER) == 500
     server = collector.named("GET /v1/playback/{title}/master.m3u8")
     assert server.status.status_code is StatusCode.ERROR
