@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export SEED ?=
 
 # Compiled modules come before those of the sources; the rest is the same.
-LED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/.venv/compiled:$(CURDIR)
+LED := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/.venv/compiled:$(CURDIR)"
 TEST_COMPILED = $(LED) TEST_COMPILED=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not system and not interpreted" -q \
 	tests/unit/common/test_{clock,digest,prefix}.py tests/unit/steering/{decision,fleet,players,routes} \
-	tests/unit/steering/{test_geography,test_metrics,test_recent,test_signing,trust/test_rates}.py
+	tests/unit/steering/{api/test_connections,test_cycles,test_geography,test_metrics,test_recent,test_signing,trust/test_rates}.py
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -105,10 +105,11 @@ compiled: .venv/.compile-ready ## .venv/compiled: the packages with the modules 
 	@$(BIN)/python -m compiled
 
 wheel: .venv/.demo-ready $(if $(COMPILED),.venv/.compile-ready) ## dist/*.whl, with the page's player inside; COMPILED=1: for this Python and machine, as the package
+	@rm -f dist/open_appliance-*.whl
 	@$(if $(COMPILED),OPEN_APPLIANCE_COMPILED=.venv/compiled-extensions) $(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	@ls dist/*.whl
 
-deb: .venv/.compile-ready ## dist/*.deb for Debian 12: its own Python packages, users, folders, units; the same bytes every time
+deb: .venv/.compile-ready ## dist/*.deb for Debian 12: its own Python packages, users, folders, units; the same bytes every time by the same gcc and Python
 	@$(BIN)/python -m debian $(DEB)
 
 lock: .venv/.dev-ready ## pin the newest versions that pyproject.toml allows
@@ -157,4 +158,6 @@ clean: ## remove what was made here: environments, caches, encoded video
 	@$(PIP) install --no-deps --require-hashes -r requirements/docs.lock
 	@touch $@
 
+# Targets share one environment.
+.NOTPARALLEL:
 .PHONY: help docs setup demo demo-check test test-unit test-compiled test-long test-spark floods fuzz kills soak lint bench bench-delivery bench-profile bench-cold bench-store bench-fill bench-forecast bench-plan bench-steering bench-players compiled wheel deb lock debian debian-bench clean

@@ -10,6 +10,9 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -21,8 +24,9 @@ SUFFIX: str = sysconfig.get_config_var("EXT_SUFFIX")
 LACKING = "compiled: {why}; Debian: apt-get install gcc libc6-dev python3-dev"
 
 
-def extensions(kept: Path) -> Path:
-    """A folder with the extension modules, laid out as the packages are.
+@contextmanager
+def extensions(kept: Path) -> Iterator[Path]:
+    """A folder with the extension modules, laid out as the packages are; nobody else changes it meanwhile.
 
     It is kept below ``kept`` as long as nothing changes that they are made of; those of another state are removed.
 
@@ -31,19 +35,23 @@ def extensions(kept: Path) -> Path:
     """
     modules = listed(ROOT)
     made = kept / recipe(ROOT, modules, _tools())
-    if made.is_dir():
-        return made
     kept.mkdir(parents=True, exist_ok=True)
     with (kept / "lock").open("w") as lock, tempfile.TemporaryDirectory() as name:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.is_dir():  # nobody else made it meanwhile
+        if not made.is_dir():
             print(f"Compiling {len(modules)} modules of the decision path (a minute)", flush=True)
             _compile(modules, Path(name))
             for old in kept.glob("*/"):
                 shutil.rmtree(old)
             shutil.copytree(Path(name, "to"), kept / "half")
             (kept / "half").rename(made)
-    return made
+        yield made
+
+
+def runtime_licence() -> Path:
+    """The licences of mypyc's own C code, of which the extension modules hold parts."""
+    held = [file for file in metadata.files("mypy") or () if file.name == "LICENSE"]
+    return Path(str(held[0].locate()))
 
 
 def _compile(modules: list[str], folder: Path) -> None:
@@ -52,7 +60,8 @@ def _compile(modules: list[str], folder: Path) -> None:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-P", str(TRANSLATE), str(out), str(ROOT / "pyproject.toml"), *modules]
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    fixed = {**os.environ, "PYTHONHASHSEED": "0"}  # no order of a set in what is compiled
+    done = subprocess.run(command, cwd=source, env=fixed, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"compiled: mypyc failed:\n{done.stdout}{done.stderr}")
     lacking = [module for module in modules if not (out / extension(module)).is_file()]
@@ -66,7 +75,7 @@ def extension(module: str) -> str:
 
 
 def _tools() -> list[str]:
-    """What compiles, by version; ends where anything is missing."""
+    """What compiles, by version, and what it goes by beside our sources; ends where anything is missing."""
     try:
         versions = [f"{name} {metadata.version(name)}" for name in ("mypy", "setuptools")]
     except metadata.PackageNotFoundError as error:
@@ -88,4 +97,7 @@ def _tools() -> list[str]:
         said = (error.stderr.splitlines() or ["no word why"])[0]
         raise SystemExit(LACKING.format(why=f"{compiler[0]} finds no headers of Python or C ({said})")) from None
     flags = [f"{name}={os.environ.get(name, '')}" for name in ("CFLAGS", "CPPFLAGS", "LDFLAGS", "LDSHARED")]
-    return [*versions, SUFFIX, sys.version, " ".join(compiler), told.splitlines()[0], *flags, TRANSLATE.read_text()]
+    types = repr(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"])
+    lock = (ROOT / "requirements/compile.lock").read_text()  # types of others' packages are compiled in, too
+    told = told.splitlines()[0]
+    return [*versions, SUFFIX, sys.version, " ".join(compiler), told, *flags, types, lock, TRANSLATE.read_text()]

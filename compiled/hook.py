@@ -39,7 +39,9 @@ class CompiledHook(BuildHookInterface[Any]):
         )
         if done.returncode:
             raise SystemExit(done.returncode)  # it has said why
-        made = Path(done.stdout.splitlines()[-1])
+        *_, licence, folder = done.stdout.splitlines()
+        made = Path(folder)
+        build_data["extra_metadata"][licence] = "mypyc.LICENSE"
         for path in sorted(made.rglob("*.so")):
             build_data["force_include"][str(path)] = str(path.relative_to(made))
         build_data["pure_python"] = False

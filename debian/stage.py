@@ -11,9 +11,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from email.parser import HeaderParser
+from importlib.metadata import version
 from pathlib import Path
 
-from compiled.extensions import extensions
+from compiled.extensions import extensions, runtime_licence
 from debian.bill import Part, bill
 from oca.turnup.kernel import modules_file, sysctl_file
 
@@ -88,7 +89,8 @@ class Stage:
         digests: dict[str, str] = json.loads((others / "digests.json").read_text())
         own = self._folder.with_name("own")
         self._environment["OPEN_APPLIANCE_COMPILED"] = str(kept.absolute() / "compiled")
-        extensions(kept.absolute() / "compiled")  # before pip does it, which would wrap up what it says
+        with extensions(kept.absolute() / "compiled"):
+            pass  # before pip does it, which would wrap up what it says
         self._run(*_PIP, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={own}", str(self._root))
         digests |= self._unpack(own, self._site)
         self._compile(*(self._site / name for name in OWN), site=self._site)
@@ -168,6 +170,7 @@ class Stage:
             shutil.copytree(self._root / name, target / name, ignore=unwanted)
         for name in ("CHANGELOG.md", "SECURITY.md", "debian/copyright"):
             shutil.copy(self._root / name, target)
+        shutil.copy(runtime_licence(), target / "mypyc.LICENSE")
 
     def _parts(self, digests: dict[str, str]) -> Iterator[Part]:
         for metadata in sorted(self._site.glob("*.dist-info/METADATA")):
@@ -177,6 +180,7 @@ class Stage:
             first = (headers.get("License-Expression") or headers.get("License") or "").strip().splitlines()
             licence = (first[0] if first and len(first[0]) < 60 else "") or " OR ".join(named) or "see its dist-info"
             yield Part(name, headers["Version"], "pypi", licence, digests.get(_plain(name), ""))
+        yield Part("mypy", version("mypy"), "pypi", "MIT AND PSF-2.0 AND 0BSD")  # its C code, in our compiled modules
         lock = json.loads((self._root / "package-lock.json").read_text())
         if (self._site / "steering/page/vendor/hls.min.mjs").exists():
             yield Part("hls.js", lock["packages"]["node_modules/hls.js"]["version"], "npm", "Apache-2.0")

@@ -24,17 +24,18 @@ from pathlib import Path
 from oca.common.clock import monotonic_s
 from oca.common.log import get_logger
 
-LOOK_S = 1.0
+LOOK_S = 0.25
 NEW_S = 3600.0
 WHOLE_S = 24 * 3600.0
-GROWTH_MAX = 25_000
-"""Objects more than were freed: a look at them takes some 15 ms. Caches come to ten times as many, once."""
+GROWTH_MAX = 8_000
+"""Objects more than were freed: a look at them takes some 5 ms, and a whole table brings 50,000 a second. Caches come
+to thirty times as many, once."""
 GROWTH_BYTES_MAX = 128 * 2**20
 """Memory more than after the last look: what few objects name may be large."""
 WHOLE_GROWTH = 1.5
 """Times the memory after the last look at everything: while a fleet is heard there are but a handful."""
 WHOLE_WAITS_S, WHOLE_GROWTH_WAITS_S = 12 * 3600.0, 3600.0
-"""How long a look at everything that is due waits for a quiet second: one with a ``QUIET_RATIO`` of the most asked."""
+"""How long a look at everything that is due waits for a quiet moment: one with a ``QUIET_RATIO`` of the most asked."""
 QUIET_RATIO = 0.25
 RESTS = 10
 """Times as long as a look took there is none for growth; the longer the rest, the more is there to look at."""

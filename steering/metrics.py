@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import get_args
 
 from oca.common.metrics import Family
@@ -171,7 +170,7 @@ class Counts:
     """Counters of this process, under the keys that ``STEERING`` declares."""
 
     def __init__(self) -> None:
-        self.values: Counter[str] = Counter()
+        self.values = {key: 0 for family in STEERING for key in family.keys()}  # noqa: SIM118 - a Family is no mapping
 
     def add(self, key: str, count: int = 1) -> None:
         """Count ``count`` more of ``key``."""

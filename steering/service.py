@@ -36,6 +36,7 @@ from steering.background import Background
 from steering.console.api import Console
 from steering.console.api_plans import Plans
 from steering.cycles import Cycles
+from steering.decision import ranking
 from steering.decision.address import Trust
 from steering.decision.log import DecisionLog
 from steering.decision.traced import new_decider
@@ -212,6 +213,7 @@ class Service:
         notify("READY=1")
         _log.info(
             "serving",
+            compiled=not str(ranking.__file__).endswith(".py"),
             url=f"http://{endpoint.authority}",
             titles=len(self._catalogue.titles),
             appliances=sum(len(site.appliance) for site in self._settings.site),

@@ -27,7 +27,9 @@ def pytest_configure(config: pytest.Config) -> None:
     modules = listed(config.rootpath)
     wanted = [] if os.environ.get("TEST_COMPILED") else modules
     if wrong := set(interpreted(modules)) ^ set(wanted):
-        raise pytest.UsageError(f"{'from' if not wanted else 'not from'} the sources: {', '.join(sorted(wrong))}")
+        form = "from" if not wanted else "not from"
+        remedy = "unset PYTHONPATH and TEST_COMPILED, and uninstall other copies; or run make test-compiled"
+        raise pytest.UsageError(f"{len(wrong)} modules come {form} the sources, as {min(wrong)}: {remedy}")
     if not hasattr(config, "workerinput") and config.option.basetemp is None and not use_folder():
         _lacking.append("no folder tells what of its files is in memory: tests of cold reads fail; set TMPDIR")
 

@@ -218,7 +218,7 @@ class Decider:
             lengths=lengths,
             reach=claims,
             region=self.sites[home].region if home else "",
-            network=f"{number >> (BITS[version] - _NETWORK_BITS[version]):x}",
+            network=hex(number >> (BITS[version] - _NETWORK_BITS[version]))[2:],  # noqa: FURB116 - half of a format
             slowed=self.feedback.of_home(home),
         )
 

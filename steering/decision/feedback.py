@@ -75,7 +75,7 @@ class Feedback:
 
     def take(self, appliance: str, by_home: Mapping[str, Iterable[PrefixQuality]], now: float) -> None:
         """Take up what players told an appliance, by the site that they belong to; it replaces what it told before."""
-        found = ((home, score_of(rows, self._settings)) for home, rows in by_home.items())
+        found = [(home, score_of(rows, self._settings)) for home, rows in by_home.items()]
         scores = {home: score for home, score in found if score is not None}
         for home in self._homes.get(appliance, set()) - scores.keys():
             self._told.get(home, {}).pop(appliance, None)

@@ -116,7 +116,7 @@ def order_sites(
     order = [tuple([item[-1] for item in tier]) for _, tier in groupby(ordered, key=_tier)]
     if explain:
         elsewhere = "embedded in another network than the client's"
-        others = (site for site in sites.values() if site.class_ == "embedded" and site.id not in own)
+        others = [site for site in sites.values() if site.class_ == "embedded" and site.id not in own]
         order += [(RankedSite(site, distance_between(home, site), -1, elsewhere),) for site in others]
     return order
 

@@ -9,7 +9,7 @@ share of networks, so that its load goes over to the next ones and none is overf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import final
@@ -137,7 +137,7 @@ def rank(
     chosen, set_back, rejected = _gather(ask)
     staying = _staying(chosen + set_back, playing, ask) if playing else None
     if staying is not None:
-        chosen = [staying, *(fit for fit in chosen if fit is not staying)]
+        chosen = [staying, *[fit for fit in chosen if fit is not staying]]
         set_back = [fit for fit in set_back if fit is not staying]
     offered = ask.offered(chosen)
     cdn_at = len(offered)
@@ -185,9 +185,14 @@ class _Ask:
 def _pathways(ask: _Ask, offered: list[Fit], now_s: float, token_of: Callable[[tuple[str, ...]], str]) -> list[Pathway]:
     """The boxes that are offered, each with why it stands there."""
     whole, viewer = len(ask.edition.names), ask.viewer
+    keys: tuple[str, ...] = ()
+    token_path = ""
     pathways: list[Pathway] = []
     for number, fit in enumerate(offered):
         box, site = fit.candidate, fit.ranked.site
+        if not number or box.keys is not keys:  # boxes share what is the same
+            keys = box.keys
+            token_path = token_of(keys)
         pathways.append(
             Pathway(
                 box.appliance,
@@ -197,7 +202,7 @@ def _pathways(ask: _Ask, offered: list[Fit], now_s: float, token_of: Callable[[t
                 distance_km=fit.ranked.distance_km,
                 reasons=Reasons(number, fit, whole, viewer, now_s),
                 holds=fit.holds,
-                token_path=token_of(box.keys),
+                token_path=token_path,
             )
         )
     return pathways
@@ -269,7 +274,11 @@ def _elsewhere(ask: _Ask, rest: Iterable[Sequence[RankedSite]]) -> list[Fit]:
 
     Which site comes first differs from network to network, so that they share the viewers of one that is lost.
     """
-    neighbours = list(islice(rest, NEIGHBOURS))
+    neighbours: list[Sequence[RankedSite]] = []
+    for tier in rest:
+        neighbours.append(tier)
+        if len(neighbours) == NEIGHBOURS:
+            break
     count, most = len(neighbours), ask.appliances_max // 2
     start = rendezvous_score("elsewhere", ask.viewer.network) % count if count else 0
     found: list[Fit] = []
@@ -283,13 +292,11 @@ def _elsewhere(ask: _Ask, rest: Iterable[Sequence[RankedSite]]) -> list[Fit]:
     return found
 
 
-def _holding(order: Tiers, look: Look) -> Iterable[Sequence[RankedSite]]:
+def _holding(order: Tiers, look: Look) -> Iterator[Sequence[RankedSite]]:
     """The sites that a decision which is not to be explained would look at: others hold nothing of the title."""
-
-    def holds(ranked: RankedSite) -> bool:
-        return ranked.reach >= 0 or look(ranked.site.id)[1] is not None
-
-    return (tier for tier in order if not tier[0].why_not and any(map(holds, tier)))
+    for tier in order:
+        if not tier[0].why_not and any(each.reach >= 0 or look(each.site.id)[1] is not None for each in tier):
+            yield tier
 
 
 def _last_resort(url: str, before: Sequence[Pathway]) -> list[Pathway]:

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.style.conftest import Tree
 
-OURS = ("oca", "fill", "steering", "demo", "benchmarks", "tests")
+OURS = ("oca", "fill", "steering", "demo", "benchmarks", "tests", "compiled", "debian")
 
 MAY_IMPORT = {
     "oca/common": ("oca.common",),

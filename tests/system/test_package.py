@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from compiled.sources import listed
+from debian.__main__ import unlike_debian
 from oca.turnup.kernel import KERNEL, MODULES
 from tests.system import docs_commands
 from tests.system.bare_debian import CACHE, Debian, bare, services
@@ -125,6 +126,7 @@ class Installed(NamedTuple):
 
 
 def build(folder: Path, kept: Path) -> Path:
+    assert not unlike_debian(), f"{unlike_debian()}: make clean, and make test PYTHON=/usr/bin/python3 on Debian 12"
     command = [sys.executable, "-m", "debian", "--effort=0", "--out", str(folder), "--kept", str(kept)]
     with one_at_a_time(kept):
         subprocess.run(["nice", *command], cwd=ROOT, check=True)
@@ -228,7 +230,8 @@ def test_package_lists_what_it_carries(installed: Installed) -> None:
     several = {line for line in locked if names[line.partition("==")[0]] > 1}  # another version for another Python
     assert locked - several - elsewhere <= found
     assert {line.partition("==")[0] for line in several & found} == {name for name, count in names.items() if count > 1}
-    assert "hls.js" in {part["name"] for part in told["components"]}
+    assert {"hls.js", "mypy"} <= {part["name"] for part in told["components"]}
+    assert "MIT" in (installed.layers[0] / "usr/share/doc/open-appliance/mypyc.LICENSE").read_text()
     assert not [part["name"] for part in told["components"] if not part["licenses"][0]["license"]["name"]]
 
 

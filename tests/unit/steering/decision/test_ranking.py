@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from steering.decision.candidates import Rack
 from steering.decision.edition import Edition
 from steering.decision.feedback import Score, Slowed
 from steering.decision.order import Order, RankedSite, home_of, nearest_sites, order_sites
-from steering.decision.ranking import Ranking, rank
+from steering.decision.ranking import Ranking, _holding, rank
 from steering.decision.viewer import Viewer
+from steering.fleet.holders import Holding
 from steering.fleet.liveness import Liveness
 from steering.routes.reach import Reach
 from steering.settings import RoutesTable, Site
@@ -532,3 +534,16 @@ def test_ranking_names_declared_boxes_whatever_their_number() -> None:
     ranking = there.rank(appliances_max=2, declared=("box-4",))
     assert "box-4" not in pathways(ranking)
     assert lost(ranking)["box-4"] == GONE.why
+
+
+def test_explanation_looks_for_neighbours_no_farther_than_it_needs() -> None:
+    """Compiled, too: a list of all that hold the title has every box of the fleet judged anew."""
+    looked: list[str] = []
+
+    def look(site: str) -> tuple[Rack, Holding]:
+        looked.append(site)
+        return Rack([]), Holding.of({"t/a": "1"})
+
+    order = [(RankedSite(make_site(f"s{number}", "peering"), 1.0, -1, ""),) for number in range(5)]
+    assert next(iter(_holding(order, look))) is order[0]
+    assert looked == ["s0"]
