@@ -39,6 +39,8 @@ WHOLE_WAITS_S, WHOLE_GROWTH_WAITS_S = 12 * 3600.0, 3600.0
 QUIET_RATIO = 0.25
 RESTS = 10
 """Times as long as a look took there is none for growth; the longer the rest, the more is there to look at."""
+BEGIN_REST_S = 1.0
+"""The first rest: what a start brings is mostly for good."""
 STATM = Path("/proc/self/statm")
 _log = get_logger("memory")
 
@@ -52,7 +54,7 @@ class Cycles:
         self._asked_before = self._asked_most = 0
         self._looked_at_s = self._whole_at_s = monotonic_s()
         self._due_s = inf
-        self._took_s = 0.0
+        self._took_s = BEGIN_REST_S / RESTS
         self._held_bytes = self._whole_bytes = 0
 
     def begin(self) -> None:
