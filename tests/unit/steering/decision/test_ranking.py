@@ -547,3 +547,4 @@ def test_explanation_looks_for_neighbours_no_farther_than_it_needs() -> None:
     order = [(RankedSite(make_site(f"s{number}", "peering"), 1.0, -1, ""),) for number in range(5)]
     assert next(iter(_holding(order, look))) is order[0]
     assert looked == ["s0"]
+    assert [*_holding(order[:2], look)] == order[:2]
