@@ -182,7 +182,7 @@ class Decider:
         for row in rows:
             address = parse_address(row.prefix.partition("/")[0])
             if address is not None:
-                claims = [found for _, found in self.reach.claims.covering(address.version, address.number)]
+                claims = [found for _, found in self._claims.covering(address.version, address.number)]
                 by_home.setdefault(home_of(claims), []).append(row)
         by_home.pop("", None)
         self.feedback.take(appliance, by_home, monotonic_s())
@@ -224,7 +224,7 @@ class Decider:
 
     def _seen(self, kind: str, edition: Edition, client: Address, viewer: Viewer, ranking: Ranking) -> Seen:
         """The decision with all that it was made by, as far as other sites and boxes could change it."""
-        holders = self.fleet.holders.of_title(edition.id)
+        holders = self._holders.of_title(edition.id)
         network = Prefix(client.version, _NETWORK_BITS[client.version], int(viewer.network, 16))
         order = self._orders.of(viewer.reach, viewer.home).holding(holders)
         look = self._racks.look_for(holders, monotonic_s())

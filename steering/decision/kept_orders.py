@@ -41,7 +41,7 @@ class OpenSites:
 class Around:
     """The open sites as they stand around a home: of each class the nearest few in tiers, the others by distance."""
 
-    __slots__ = ("_at", "_away_km", "_is_known", "_numbers", "_open", "_regional_from", "_tiers")
+    __slots__ = ("_at", "_away_km", "_is_known", "_open", "_regional_from", "_tiers")
 
     def __init__(self, open_sites: OpenSites, tiers: Order, away_km: Sequence[float], *, is_known: bool) -> None:
         """``tiers``: the nearest few; ``away_km``: of each open site.
@@ -57,7 +57,6 @@ class Around:
             for ranked in tier
             if ranked.site.appliance
         }
-        self._numbers = list(self._at)
 
     def holding(
         self, sites: Mapping[int, object], own: Order, others: frozenset[int] = _NONE
@@ -68,14 +67,11 @@ class Around:
         """
         at, tiers = self._at, self._tiers
         last, is_regional = -1, False
+        numbers: Iterable[int] = at
         if len(sites) < len(at):
-            numbers = [number for number in sites if number in at]
-            if len(numbers) > 1:
-                numbers.sort(key=at.__getitem__)
-        else:
-            numbers = self._numbers
+            numbers = sorted([number for number in sites if number in at], key=at.__getitem__)
         for number in numbers:
-            if number not in sites or (others and number in others):
+            if number not in sites or number in others:
                 continue
             place = at[number]
             if place >= self._regional_from and not is_regional:

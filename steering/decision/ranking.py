@@ -129,8 +129,7 @@ def rank(
         declared: Appliances that are to have their place whatever their number, if they may serve: a playing viewer
             knows no others.
     """
-    is_held_back = bool(edition.regions) or edition.released_at_ns > now_ns
-    if is_held_back and (barred := bar(edition, viewer.region, now_ns)):
+    if barred := bar(edition, viewer.region, now_ns):
         return Ranking((), (), barred)
     among = frozenset(declared)
     ask = _Ask(edition, order, look, viewer, appliances_max=appliances_max, explain=explain, declared=among)
@@ -185,14 +184,9 @@ class _Ask:
 def _pathways(ask: _Ask, offered: list[Fit], now_s: float, token_of: Callable[[tuple[str, ...]], str]) -> list[Pathway]:
     """The boxes that are offered, each with why it stands there."""
     whole, viewer = len(ask.edition.names), ask.viewer
-    keys: tuple[str, ...] = ()
-    token_path = ""
     pathways: list[Pathway] = []
     for number, fit in enumerate(offered):
         box, site = fit.candidate, fit.ranked.site
-        if not number or box.keys is not keys:  # boxes share what is the same
-            keys = box.keys
-            token_path = token_of(keys)
         pathways.append(
             Pathway(
                 box.appliance,
@@ -202,7 +196,7 @@ def _pathways(ask: _Ask, offered: list[Fit], now_s: float, token_of: Callable[[t
                 distance_km=fit.ranked.distance_km,
                 reasons=Reasons(number, fit, whole, viewer, now_s),
                 holds=fit.holds,
-                token_path=token_path,
+                token_path=token_of(box.keys),
             )
         )
     return pathways
@@ -274,17 +268,11 @@ def _elsewhere(ask: _Ask, rest: Iterable[Sequence[RankedSite]]) -> list[Fit]:
 
     Which site comes first differs from network to network, so that they share the viewers of one that is lost.
     """
-    neighbours: list[Sequence[RankedSite]] = []
-    for tier in rest:
-        neighbours.append(tier)
-        if len(neighbours) == NEIGHBOURS:
-            break
-    count, most = len(neighbours), ask.appliances_max // 2
-    start = rendezvous_score("elsewhere", ask.viewer.network) % count if count else 0
+    neighbours = list(islice(rest, NEIGHBOURS))
+    start = rendezvous_score("elsewhere", ask.viewer.network) % len(neighbours) if neighbours else 0
     found: list[Fit] = []
-    for turn in range(count):
-        tier = neighbours[(start + turn) % count]
-        if len(found) == most:
+    for tier in (*neighbours[start:], *neighbours[:start]):
+        if len(found) == ask.appliances_max // 2:
             break  # no more are offered
         spare = spare_in(ask.edition, tier, ask.look, ask.viewer)
         if spare is not None:

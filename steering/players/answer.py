@@ -45,7 +45,7 @@ def pathway_answers(ranking: Ranking) -> list[PathwayAnswer]:
         if pathway.site != of_site:  # boxes of one site stand together
             of_site, away = pathway.site, pathway.distance_km
             told = int(away * 10 + 0.5) / 10 if away is not None else None
-        name, url, source_class, why = pathway.pathway, pathway.url, pathway.source_class, pathway.reasons.text()
+        name, url, source_class, why = pathway.pathway, pathway.url, pathway.source_class, pathway.why
         found.append(PathwayAnswer(name, url, source_class, of_site, told, why))
     return found
 

@@ -24,7 +24,8 @@ from oca.common.messages import (
 from steering.decision.candidate import Candidate, Rejected
 from steering.decision.candidates import Held, Look, Rack
 from steering.decision.order import RankedSite
-from steering.decision.ranking import Ranking
+from steering.decision.ranking import Pathway, Ranking
+from steering.decision.reasons import Said
 from steering.decision.viewer import Viewer
 from steering.fleet.holders import Holding
 from steering.fleet.liveness import Liveness
@@ -171,6 +172,19 @@ def look_at(boxes_of: Mapping[str, Sequence[Box]]) -> Look:
         return Rack([candidate for candidate, _ in boxes]), boxes[0][1] if held and len(lines) == 1 else held
 
     return look
+
+
+def way(name: str, *holds: str) -> Pathway:
+    """To a box of its own, which holds these assets; none named: all."""
+    return Pathway(
+        name,
+        f"http://{name}.example",
+        source_class="",
+        site="",
+        distance_km=None,
+        reasons=Said(""),
+        holds=frozenset(holds) if holds else None,
+    )
 
 
 class FailingSites(dict[str, Site]):

@@ -5,9 +5,9 @@ from xml.etree.ElementTree import Element
 from defusedxml.ElementTree import fromstring
 
 from steering.decision.ranking import Pathway
-from steering.decision.reasons import Said
 from steering.players.manifests_dash import media_presentation
 from steering.titles.catalogue import MpdTemplate
+from tests.unit.steering.made_up import way
 
 STEERING = "http://s.example/steer/dash?title=t&pathways=a,origin"
 TEMPLATE = MpdTemplate(
@@ -20,18 +20,6 @@ TEMPLATE = MpdTemplate(
     slots=["", "t/low", "t/high"],
     folders=["/t/", "/t/", "/t/"],
 )
-
-
-def way(name: str, *holds: str) -> Pathway:
-    return Pathway(
-        name,
-        f"http://{name}.example",
-        source_class="",
-        site="",
-        distance_km=None,
-        reasons=Said(""),
-        holds=frozenset(holds) if holds else None,
-    )
 
 
 def bases(element: Element) -> list[tuple[str | None, str | None]]:

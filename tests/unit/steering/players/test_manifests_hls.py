@@ -7,25 +7,12 @@ import pytest
 from msgspec.structs import replace
 
 from steering.decision.ranking import Pathway
-from steering.decision.reasons import Said
 from steering.players.manifests_hls import follows_steering, multivariant_playlist
 from steering.titles.catalogue import Title, Track
-from tests.unit.steering.made_up import make_summary, make_title
+from tests.unit.steering.made_up import make_summary, make_title, way
 
 STEERING = "http://s.example/steer/hls?title=harbour&pathways=a,origin"
 LOW, HIGH, AUDIO = "harbour/video-240p", "harbour/video-1080p", "harbour/audio-en"
-
-
-def way(name: str, *holds: str) -> Pathway:
-    return Pathway(
-        name,
-        f"http://{name}.example",
-        source_class="",
-        site="",
-        distance_km=None,
-        reasons=Said(""),
-        holds=frozenset(holds) if holds else None,
-    )
 
 
 WHOLE = (way("a", LOW, HIGH, AUDIO), way("origin"))
