@@ -127,7 +127,9 @@ async def test_what_a_look_left_is_not_looked_at_by_the_next(made: Readings) -> 
 
 
 def test_memory_is_what_the_kernel_says() -> None:
+    """Within a half: the kernel counts per CPU, and what a process of many tests lets go meanwhile counts too."""
+    size = 256 * 2**20
     before = resident_bytes()
-    held = b"1" * (64 * 2**20)
-    assert 60 * 2**20 < resident_bytes() - before < 80 * 2**20
+    held = b"1" * size
+    assert size / 2 < resident_bytes() - before < size * 1.5
     assert held
