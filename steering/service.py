@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +15,7 @@ from aiohttp import web
 from oca.common.addresses import bind_remedy, parse_listen
 from oca.common.clock import monotonic_s, now_ns
 from oca.common.errors import ConfigError
-from oca.common.huge_pages import HugePages
+from oca.common.huge_pages import HugePages, turn
 from oca.common.log import configure_logging, get_logger
 from oca.common.notify import notify, notify_alive
 from oca.common.owner import warn_of_root
@@ -79,8 +78,8 @@ ALIVE_INTERVAL_S = 1.0
 QUALITY_INTERVAL_S = 10.0
 STOP_S_MAX = 5.0
 HUGE_PAGES_INTERVAL_S = 60.0
-HUGE_PAGES_TURN, HUGE_PAGES_REST_S = 1, 0.05
-"""Blocks that a thread moves before it rests: by 16, answers were held up for 0.3 to 1 s on a single busy core."""
+HUGE_PAGES_RESTS = 200
+"""Times as long as a turn took: whoever looks at a block that moves waits, and on a single core all others."""
 PLAN_RETRY_S = 60.0
 SWITCH_S = 0.0002
 """How long an event waits for a thread that works; uvloop waits anew for each. Python's own 5 ms leave few answers."""
@@ -288,9 +287,10 @@ class Service:
         await asyncio.sleep(HUGE_PAGES_INTERVAL_S)
         moves = self._huge_pages.move()
         while True:
-            if not await in_thread(lambda: list(islice(moves, HUGE_PAGES_TURN)), name="huge pages"):
+            took_s = await in_thread(lambda: turn(moves), name="huge pages")
+            if took_s is None:
                 return
-            await asyncio.sleep(HUGE_PAGES_REST_S)
+            await asyncio.sleep(took_s * HUGE_PAGES_RESTS)
 
     async def _follow_prefix_files(self) -> None:
         """Take up prefixes that an operator lists anew."""

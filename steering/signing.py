@@ -27,12 +27,13 @@ from steering.key_schedule import SHARED_S, Schedule, StoredKey, schedule, signe
 from steering.recent import Recent
 from steering.signing_settings import SigningTable
 from steering.state.store import StateStore
-from steering.tokens import Token
+from steering.tokens import Token, shared_until_s
 from steering.trust.audit import Actor, append
 
 STATE_KEY = "signing/keys"
 TOKENS_KEPT = 32768
-"""So that viewers of one title share a token for a while: signing by ES256 takes 20 to 35 µs. Some 0.5 kB each."""
+"""So that viewers of one title share a token for a while: signing by ES256 takes 20 to 35 µs. Some 0.6 kB each; what is
+bound to no client is kept with its title, too."""
 NETWORKS_KEPT = 8192
 STEERING = Actor("steering", "this machine")
 SIGNERS_S = 1.0
@@ -83,10 +84,11 @@ class Signing:
         self._now = _Keys([], KeyRing())
         """Keys and what signs with them, replaced as one: a thread does so while others are being answered."""
         self._signers: list[_Signing] = []
-        """Those of ``_signers_of`` that sign until ``_until_s``, best first, and until when their tokens are good."""
+        """Those of ``_signers_of`` that sign until ``_until_s``, best first."""
         self._signers_of: _Keys | None = None
-        self._until_s, self._ends_s = 0.0, 0
-        self._tokens: Recent[tuple[str, str, int, str | None], Token] = Recent(tokens_kept)
+        self._until_s = 0.0
+        self._shared_s = min(SHARED_S, settings.token_lifetime_s / 4)
+        self._tokens: Recent[tuple[str, str, str | None], Token] = Recent(tokens_kept)
         self._claims: Recent[tuple[str, str], str] = Recent(NETWORKS_KEPT)
         self.policy = _policy(settings, [])
         if settings.mode != "off":
@@ -138,17 +140,23 @@ class Signing:
         claim = None
         if network and signer.sealer is not None and (signer.kid not in held or signer.sealer.kid in held):
             claim = self._sealed(signer.sealer, network)
-        if kept is not None and kept.ends_s == self._ends_s and kept.kid == signer.kid and kept.claim == claim:
+        shared_s = self._shared_s
+        if kept is not None and kept.kid == signer.kid and kept.claim == claim and kept.is_shared(at_s, shared_s):
             return kept
-        known = (signer.kid, mount, self._ends_s, claim)
+        known = (signer.kid, mount, claim)
         token = self._tokens.get(known)
-        if token is None:
-            container = prefix_container(f"{mount}/")
-            claims = Claims(cdniuc=container, iss=self._settings.issuer, exp=self._ends_s, cdniip=claim)
-            path = f"/{self._settings.path_element}/{signer.signer.sign(claims)}"
-            token = Token(signer.kid, self._ends_s, claim, path)
+        if token is None or not token.is_shared(at_s, shared_s):
+            token = self._make(signer, mount, claim, at_s)
             self._tokens.put(known, token)
         return token
+
+    def _make(self, signer: _Signing, mount: str, claim: str | None, at_s: float) -> Token:
+        until_s = shared_until_s(mount, at_s, self._shared_s)
+        ends_s = math.ceil(until_s + self._settings.token_lifetime_s)
+        container = prefix_container(f"{mount}/")
+        claims = Claims(cdniuc=container, iss=self._settings.issuer, exp=ends_s, cdniip=claim)
+        path = f"/{self._settings.path_element}/{signer.signer.sign(claims)}"
+        return Token(signer.kid, claim, path, shared_until_s=until_s, ends_s=ends_s)
 
     def network_of(self, version: int, number: int, length: int) -> str:
         """What a token of a client is bound to: its network, of which ``length`` bits are known; empty: nothing."""
@@ -167,12 +175,9 @@ class Signing:
         return claim
 
     def _look_who_signs(self, at_s: float) -> None:
-        """Which keys sign, best first, and until when the tokens are good that are made now."""
+        """Which keys sign, best first."""
         self._signers_of = keys = self._now
-        shared_s = min(SHARED_S, self._settings.token_lifetime_s / 4)
-        step_s = math.ceil(at_s / shared_s) * shared_s
-        self._ends_s = math.ceil(step_s + self._settings.token_lifetime_s)
-        self._until_s = min(at_s + SIGNERS_S, step_s) if step_s > at_s else at_s
+        self._until_s = at_s + SIGNERS_S
         self._signers = [_by(key, keys.ring) for key in signers(keys.stored, now_s=at_s)]
 
     def _refresh(self) -> None:

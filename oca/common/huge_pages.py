@@ -23,6 +23,8 @@ from oca.common.log import get_logger
 HUGE_BYTES = 2 * 2**20
 RESIDENT_MIN = 15 / 16
 """Of a block's pages that must be in use: what is not would be memory taken for nothing."""
+TURN_S = 0.001
+"""A turn is over after so long: after a block that was moved, some 4 ms, and not after one that is huge already."""
 REFUSED_MAX, REFUSED_REST_S = 16, 3600.0
 """Blocks refused in a row after which the rest is left, and for how long: memory is short, or the kernel cannot."""
 MAPS, PAGEMAP = Path("/proc/self/maps"), Path("/proc/self/pagemap")
@@ -81,6 +83,15 @@ class HugePages:
         said = {"why": why_not} if why_not else {}
         outcome = "memory is not moved into huge pages" if why_not else "memory moved into huge pages"
         _log.info(outcome, mb=moved_bytes // 10**6, **said)
+
+
+def turn(moves: Iterator[int]) -> float | None:
+    """Go on with ``move`` for ``TURN_S``: how long that took, in seconds; None: it is done."""
+    began_s = monotonic_s()
+    for _ in moves:
+        if (took_s := monotonic_s() - began_s) >= TURN_S:
+            return took_s
+    return None
 
 
 def blocks(maps: str) -> Iterator[int]:

@@ -14,7 +14,7 @@ from mypy_extensions import mypyc_attr
 
 from oca.common.digest import rendezvous_scores
 from steering.decision.candidate import Candidate, Rejected
-from steering.decision.edition import Edition
+from steering.decision.edition import Assets, Edition
 from steering.decision.load import places_of, room_places
 from steering.decision.order import RankedSite
 from steering.decision.rights import barred_there
@@ -102,9 +102,7 @@ class Fit:
 
     __slots__ = ("candidate", "holds", "lacks", "place", "ranked")
 
-    def __init__(
-        self, lacks: int, place: float, candidate: Candidate, ranked: RankedSite, holds: frozenset[str]
-    ) -> None:
+    def __init__(self, lacks: int, place: float, candidate: Candidate, ranked: RankedSite, holds: Assets) -> None:
         self.lacks, self.place, self.candidate, self.ranked, self.holds = lacks, place, candidate, ranked, holds
 
 
@@ -126,7 +124,7 @@ def fits_in(
             rejected += rack.out
             lacks = -len(holds)
             return [Fit(lacks, 0.0, box, ranked, holds) for box in rack.in_order(edition.id)]
-        able: list[tuple[Candidate, frozenset[str]]] = []
+        able: list[tuple[Candidate, Assets]] = []
         for candidate, holding in pairs(rack, held):
             holds = edition.held(holding)
             if barred or not candidate.takes_viewers:

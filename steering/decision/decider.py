@@ -33,8 +33,8 @@ from steering.settings import SteeringSettings
 from steering.signing import Signing
 from steering.titles.catalogue import Catalogue, Title
 
-EDITIONS_KEPT = 32768
-"""Some 3 kB each, with the token; to make one takes 40 µs, and 40 more for the token."""
+EDITIONS_KEPT = 131072
+"""Some 2 kB each, with the token; to make one takes 40 µs, and 40 more for the token."""
 _NETWORK_BITS = {4: 24, 6: 48}
 """Viewers of one network are sent to the same boxes."""
 _STARTS = ("hls", "dash")

@@ -1,6 +1,6 @@
 """A title as published, with what every decision about it asks for: reckoned once, as long as it is in use. Pure.
 
-Thousands are kept, and each decision finds its own cold in memory: so it is kept small and in few pieces.
+A hundred thousand are kept, and each decision finds its own cold in memory: so it is kept small and in few pieces.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ HOLDINGS_MAX = 32
 _encode = msgspec.json.Encoder().encode
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 """What JSON writes as it is."""
-_NOTHING: frozenset[str] = frozenset()
+Assets = tuple[str, ...]
+"""Names of assets, each once; of eight, a set takes seven times as much memory."""
+_NOTHING: Assets = ()
 _CUT = b"\n"
 """Between the pieces of a text: JSON has none within a string."""
 
@@ -29,18 +31,19 @@ class Edition:
     Attributes:
         id: The title's; ``name``, ``mount``, ``origin_url``, ``regions`` and ``released_at_ns`` as it has them.
         has_mpd: Whether it was published with one.
-        whole: All of its assets.
+        names: All of its assets.
         stored: As the catalogue has it; None where it is not of there.
         seen_in: The titles of the catalogue among which it was last found as it is.
         token: The last one made for it.
     """
 
     __slots__ = (
-        "_held",
         "_lines",
         "_manifests",
+        "_otherwise",
         "_text",
         "_title",
+        "_whole_in",
         "has_mpd",
         "id",
         "mount",
@@ -52,7 +55,6 @@ class Edition:
         "seen_in",
         "stored",
         "token",
-        "whole",
     )
 
     def __init__(self, title: Title, stored: bytes | None = None) -> None:
@@ -60,15 +62,15 @@ class Edition:
         self.id, self.name, self.mount, self.origin_url = title.title, title.name, title.mount, title.origin_url
         self.regions, self.released_at_ns = tuple(title.regions), title.released_at_ns
         self.has_mpd = title.mpd is not None
-        self.names = tuple([item.asset for item in title.assets])
-        self.whole = frozenset(self.names)
+        self.names: Assets = tuple([item.asset for item in title.assets])
         self.stored = stored
         self.seen_in: object = None
         self.token: Token | None = None
         self._title = title if stored is None else None
-        self._manifests = frozenset([item.asset for item in title.assets if item.kind == "manifests"])
+        self._manifests: Assets = tuple([item.asset for item in title.assets if item.kind == "manifests"])
         self._lines = lines_of([(item.asset, item.revision) for item in title.assets])
-        self._held: dict[Holding, frozenset[str]] = {}
+        self._whole_in: Holding | None = None
+        self._otherwise: dict[Holding, Assets] | None = None
         self._text = _text_of(title.assets)
 
     @property
@@ -76,15 +78,24 @@ class Edition:
         """All of it."""
         return self._title if self._title is not None else Title.read(self.stored or b"")
 
-    def held(self, holding: Holding | None) -> frozenset[str]:
-        """The assets that are held as the title has them; empty where none is there that a player plays."""
+    def held(self, holding: Holding | None) -> Assets:
+        """The assets that are held as the title has them, ``names`` itself where all are.
+
+        Empty where none is there that a player plays.
+        """
         if holding is None:
             return _NOTHING
-        held = self._held.get(holding)
-        if held is None:
-            if len(self._held) >= HOLDINGS_MAX:
-                self._held.clear()  # it would keep what no box holds any more
-            held = self._held[holding] = self._reckon(holding)
+        if holding is self._whole_in:
+            return self.names
+        if self._otherwise is not None and (held := self._otherwise.get(holding)) is not None:
+            return held
+        held = self._reckon(holding)
+        if held is self.names and holding.is_just(self._lines):
+            self._whole_in, self._lines = holding, holding.lines  # one text for both
+            return held
+        if self._otherwise is None or len(self._otherwise) >= HOLDINGS_MAX:
+            self._otherwise = {}  # it would keep what no box holds any more
+        self._otherwise[holding] = held
         return held
 
     def urls(self, bases: Sequence[bytes]) -> list[bytes]:
@@ -96,9 +107,7 @@ class Edition:
         pieces[1::2] = [between.join(bases) for between in pieces[1::2]]
         return pieces
 
-    def urls_held(
-        self, sources: Sequence[tuple[bytes, frozenset[str] | None]], wanted: frozenset[str] | None
-    ) -> list[bytes]:
+    def urls_held(self, sources: Sequence[tuple[bytes, Assets | None]], wanted: frozenset[str] | None) -> list[bytes]:
         """The same about the assets that are ``wanted`` (None: all), each with the bases of those that hold it.
 
         ``sources``: bases, each with the assets that it holds; None: all.
@@ -112,20 +121,21 @@ class Edition:
                 said.append(b'%b%b%b"]' % (opens, between.join(bases), entry) if bases else opens[:-1] + b"]")
         return [b",".join(said)]
 
-    def _reckon(self, holding: Holding) -> frozenset[str]:
-        if holding.is_just(self._lines):
-            held = self.whole
-        else:
+    def _reckon(self, holding: Holding) -> Assets:
+        held = self.names
+        if not holding.is_just(self._lines):
             assets, mine = holding.assets, [line.partition(" ") for line in self._lines.split("\n")]
-            held = frozenset([name for name, _, revision in mine if assets.get(name) == revision])
-        if held <= self._manifests:
+            held = tuple([name for name, _, revision in mine if assets.get(name) == revision])
+        if not [name for name in held if name not in self._manifests]:
             return _NOTHING
-        return self.whole if len(held) == len(self.whole) else held
+        return self.names if len(held) == len(self.names) else held
 
     def held_otherwise(self, holding: Holding | None) -> bool:
         """Whether it is of an earlier or later edition."""
-        media = self.whole - self._manifests
-        return holding is not None and not media.isdisjoint(holding.assets)
+        if holding is None:
+            return False
+        other = holding.assets
+        return bool([name for name in self.names if name in other and name not in self._manifests])
 
 
 def _text_of(assets: Sequence[AssetSummary]) -> bytes:

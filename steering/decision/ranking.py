@@ -19,7 +19,7 @@ from mypy_extensions import mypyc_attr
 from oca.common.digest import rendezvous_score
 from steering.decision.candidate import Rejected
 from steering.decision.candidates import Fit, Look, fits_in, spare_in
-from steering.decision.edition import Edition
+from steering.decision.edition import Assets, Edition
 from steering.decision.load import room_places, takes
 from steering.decision.order import RankedSite, Tiers
 from steering.decision.reasons import AGAIN, CDN, ORIGIN, Reasons, Said, Why
@@ -55,7 +55,7 @@ class Pathway:
         site: str,
         distance_km: float | None,
         reasons: Why,
-        holds: frozenset[str] | None,
+        holds: Assets | None,
         token_path: str = "",
     ) -> None:
         self.pathway, self.url, self.source_class, self.site = pathway, url, source_class, site

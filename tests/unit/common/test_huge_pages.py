@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from oca.common import huge_pages
-from oca.common.huge_pages import HUGE_BYTES, REFUSED_MAX, REFUSED_REST_S, HugePages, blocks
+from oca.common.huge_pages import HUGE_BYTES, REFUSED_MAX, REFUSED_REST_S, HugePages, blocks, turn
 
 MAPS = """\
 00400000-00800000 r-xp 00000000 08:01 12 /usr/bin/python3
@@ -193,3 +193,16 @@ def test_each_refused_block_ends_a_step_of_who_is_in_no_hurry(monkeypatch: pytes
     kernel.codes = lambda block: errno.ENOMEM
     assert list(islice(HugePages().move(), 5)) == [0] * 5
     assert kernel.asked == 5
+
+
+def test_turn_is_over_after_what_took_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel(monkeypatch, 7)
+
+    def moved(block: int) -> int:
+        kernel.now_s += 0.004 if block in (2, 3, 6) else 0.000_004
+        return 0
+
+    kernel.codes, moves = moved, HugePages().move()
+    turns = [turn(moves) for _ in range(5)]
+    assert [took_s is not None for took_s in turns] == [True, True, True, False, False]
+    assert [took_s for took_s in turns if took_s is not None] == pytest.approx([0.004, 0.004, 0.004], rel=0.01)

@@ -183,7 +183,7 @@ def way(name: str, *holds: str) -> Pathway:
         site="",
         distance_km=None,
         reasons=Said(""),
-        holds=frozenset(holds) if holds else None,
+        holds=holds or None,
     )
 
 

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lmdb
@@ -18,7 +19,6 @@ import uvloop
 from msgspec.structs import replace
 
 from oca.common.errors import ConfigError, SteeringError
-from oca.common.huge_pages import HugePages
 from steering import service as service_module
 from steering.api import kept as kept_module
 from steering.plan import nightly as nightly_module
@@ -199,12 +199,18 @@ def test_service_lets_no_thread_that_works_hold_answers_up_for_long(
     assert switches_s[0] < sys.getswitchinterval()
 
 
-async def test_service_moves_its_memory_into_huge_pages(
+async def test_service_moves_its_memory_into_huge_pages_with_rests(
     state: EmbeddedState, settings: SteeringSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocks = iter(range(50))
-    monkeypatch.setattr(HugePages, "move", lambda _: blocks)
-    for name in ("HUGE_PAGES_INTERVAL_S", "HUGE_PAGES_REST_S"):
-        monkeypatch.setattr(service_module, name, 0.0)
-    async with Steering(state, settings):
-        await until(lambda: next(blocks, None) is None)
+    took_s = iter([0.004, 0.001])
+    rests_s: list[float] = []
+
+    async def rest(seconds: float) -> None:
+        rests_s.append(seconds)
+
+    made = Service(settings, state, Alone())
+    monkeypatch.setattr(service_module, "turn", lambda _: next(took_s, None))
+    monkeypatch.setattr(service_module, "asyncio", SimpleNamespace(sleep=rest))
+    await made._use_huge_pages()
+    rests = service_module.HUGE_PAGES_RESTS
+    assert rests_s == [service_module.HUGE_PAGES_INTERVAL_S, 0.004 * rests, 0.001 * rests]

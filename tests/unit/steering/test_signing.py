@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from steering.settings import SteeringSettings
 from steering.signing import STATE_KEY, Signing, read_keys, rotate
 from steering.signing_settings import SigningTable
 from steering.state.embedded import EmbeddedState
+from steering.tokens import Token
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import make_contents, make_report, make_settings
 
@@ -97,12 +99,41 @@ def test_token_that_was_kept_with_a_title_is_good_as_long_as_the_same_would_be_m
     assert first is not None
     made._tokens.clear()
     assert made.token(ids(made), "/harbour", kept=first) is first
-    assert made.token(ids(made), "/harbour", kept=first._replace(kid="gone")) is not first
-    assert made.token(ids(made), "/harbour", kept=first._replace(claim="of another network")) is not first
+    for kid, claim in (("gone", None), (first.kid, "of another network")):
+        other = Token(kid, claim, first.path, shared_until_s=first.shared_until_s, ends_s=first.ends_s)
+        assert made.token(ids(made), "/harbour", kept=other) not in (first, other)
     clock.at_s += 1 + SHARED_S
     later = made.token(ids(made), "/harbour", kept=first)
     assert later is not None
     assert later.ends_s > first.ends_s
+
+
+def test_tokens_of_titles_are_made_anew_each_at_a_time_of_its_own(state: EmbeddedState, clock: Clock) -> None:
+    made = Signing(structs.replace(ON, algorithm="HS256"), state, clock=clock)
+    titles = [f"/title-{number}" for number in range(300)]
+    anew = Counter[int]()
+    told = {title: made.token_path(ids(made), title) for title in titles}
+    for second in range(int(SHARED_S)):
+        clock.at_s += 1
+        for title in titles:
+            token = made.token_path(ids(made), title)
+            if token != told[title]:
+                anew[second] += 1
+                ends_s, told[title] = grant_of(token, made).ends_s, token
+                assert clock.at_s + ON.token_lifetime_s <= ends_s <= clock.at_s + ON.token_lifetime_s + SHARED_S
+    assert anew.total() == len(titles)
+    assert max(anew.values()) <= 8  # where all were made anew at once, 300
+
+
+@pytest.mark.parametrize("lifetime_s", [60.0, 3.0])
+def test_tokens_of_short_lives_are_shared_for_a_quarter_of_it(
+    state: EmbeddedState, clock: Clock, lifetime_s: float
+) -> None:
+    made = Signing(structs.replace(ON, token_lifetime_s=lifetime_s), state, clock=clock)
+    first = made.token_path(ids(made), "/harbour")
+    assert clock.at_s + lifetime_s <= grant_of(first, made).ends_s <= clock.at_s + lifetime_s * 1.25 + 1
+    clock.at_s += lifetime_s / 4
+    assert made.token_path(ids(made), "/harbour") != first
 
 
 def test_signing_goes_by_a_clock_that_was_set_back(state: EmbeddedState, clock: Clock) -> None:

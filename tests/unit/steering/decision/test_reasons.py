@@ -18,7 +18,7 @@ CLAIMS = Claims.of((Claim("metro", "metro-a", PathAttributes(as_path="64500")),)
 VIEWER = Viewer("metro", number=int(ip_address("45.10.1.7")), lengths=[16], reach=[CLAIMS], network="2d0a01")
 BOX, _ = make_candidate("metro-a", {})
 OPEN = RankedSite(make_site("region", "regional"), 368.4, -1, "")
-HOLDS = frozenset({"harbour/video", "harbour/audio"})
+HOLDS = ("harbour/video", "harbour/audio")
 
 
 def told(
