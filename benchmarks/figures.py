@@ -79,8 +79,10 @@ def holds(said: bool | None) -> str:
 
 
 def _commit() -> str:
+    """The commit; with a ``+`` where files differ from it."""
     run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    return run.stdout.strip() or "unknown"
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=ROOT, capture_output=True, check=False).returncode
+    return (run.stdout.strip() or "unknown") + ("+" if changed else "")
 
 
 def _lines(path: str) -> list[str]:

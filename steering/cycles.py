@@ -9,7 +9,8 @@ garbage that names itself later is found by a look at everything alone: once a d
 All answers wait for it, so it waits until few are asked for: half a day at most, an hour where memory has grown.
 
 What there are hundreds of thousands of (claims to prefixes, what boxes hold, titles) is not for the collector to look
-at: ``msgspec`` structs with ``gc=False``, and tuples and dictionaries of nothing else, which it lets go of itself.
+at: ``msgspec`` structs with ``gc=False``, compiled classes that name none of their kind, and tuples and dictionaries of
+nothing else, which it lets go of itself.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ ALIVE_INTERVAL_S = 1.0
 QUALITY_INTERVAL_S = 10.0
 STOP_S_MAX = 5.0
 HUGE_PAGES_INTERVAL_S = 60.0
-HUGE_PAGES_RESTS = 200
+HUGE_PAGES_RESTS, HUGE_PAGES_REST_S_MAX = 200, 5.0
 """Times as long as a turn took: whoever looks at a block that moves waits, and on a single core all others."""
 PLAN_RETRY_S = 60.0
 SWITCH_S = 0.0002
@@ -290,7 +290,7 @@ class Service:
             took_s = await in_thread(lambda: turn(moves), name="huge pages")
             if took_s is None:
                 return
-            await asyncio.sleep(took_s * HUGE_PAGES_RESTS)
+            await asyncio.sleep(min(took_s * HUGE_PAGES_RESTS, HUGE_PAGES_REST_S_MAX))
 
     async def _follow_prefix_files(self) -> None:
         """Take up prefixes that an operator lists anew."""

@@ -19,7 +19,7 @@ from oca.common.jwk import KEYS_MAX, Jwk, SigningPolicy
 from oca.common.keyring import KeyRing
 from oca.common.log import get_logger
 from oca.common.new_key import new_key
-from oca.common.prefix import prefix_text
+from oca.common.prefix import BITS, prefix_text
 from oca.common.signing import Claims, Sealer, Signer
 from oca.common.threads import in_thread
 from oca.common.uri_container import prefix_container
@@ -163,9 +163,9 @@ class Signing:
         settings = self._settings
         if settings.bind_client == "off" or settings.mode == "off":
             return ""
-        bits, wanted = (32, settings.bind_prefix_v4) if version == 4 else (128, settings.bind_prefix_v6)
-        length = min(length, wanted)
-        return prefix_text(version, length, number >> bits - length << bits - length)
+        length = min(length, settings.bind_prefix_v4 if version == 4 else settings.bind_prefix_v6)
+        unknown_bits = BITS[version] - length
+        return prefix_text(version, length, number >> unknown_bits << unknown_bits)
 
     def _sealed(self, sealer: Sealer, network: str) -> str:
         claim = self._claims.get((sealer.kid, network))

@@ -36,9 +36,9 @@ from steering.state.peers import Alone
 HOURS_S = 86_400.0
 DECISIONS, DECIDED_BEFORE = 20_000, 120_000
 """Timed one by one, and others before them, so that caches stand as in a service that runs."""
-EARLIER = 500_000
+EARLIER = 750_000
 """Asked before what is measured: as many as come in the minute that makes a service one that has run for a while."""
-QUESTIONS = 120_000
+QUESTIONS = 150_000
 """Asked by HTTP: none comes twice within a run, so that what is kept of an answer is no help to the same question."""
 LATER = 80_000
 """Asked at a fixed rate: none of those that the run before them asked."""
@@ -214,7 +214,7 @@ def main() -> None:
     texts.clear()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what only the filling needed is no memory of the service
-    timed("huge pages", lambda: sum(HugePages().move()))  # as the service does in its first minute
+    timed("huge pages", lambda: sum(HugePages().move()))  # as the service does in its first minutes
     while before:
         decide(service, before[-AT_ONCE:])
         del before[-AT_ONCE:]

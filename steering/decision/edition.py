@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import final
 
 import msgspec
+from mypy_extensions import mypyc_attr
 
 from steering.fleet.holders import Holding, lines_of
 from steering.titles.catalogue import AssetSummary, Title
 from steering.tokens import Token
 
-HOLDINGS_MAX = 32
+HOLDINGS_MAX = 8
 _encode = msgspec.json.Encoder().encode
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 """What JSON writes as it is."""
@@ -25,6 +27,8 @@ _CUT = b"\n"
 """Between the pieces of a text: JSON has none within a string."""
 
 
+@final
+@mypyc_attr(acyclic=True)
 class Edition:
     """One title.
 

@@ -202,7 +202,7 @@ def test_service_lets_no_thread_that_works_hold_answers_up_for_long(
 async def test_service_moves_its_memory_into_huge_pages_with_rests(
     state: EmbeddedState, settings: SteeringSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    took_s = iter([0.004, 0.001])
+    took_s = iter([0.004, 0.001, 7.0])
     rests_s: list[float] = []
 
     async def rest(seconds: float) -> None:
@@ -212,5 +212,16 @@ async def test_service_moves_its_memory_into_huge_pages_with_rests(
     monkeypatch.setattr(service_module, "turn", lambda _: next(took_s, None))
     monkeypatch.setattr(service_module, "asyncio", SimpleNamespace(sleep=rest))
     await made._use_huge_pages()
-    rests = service_module.HUGE_PAGES_RESTS
-    assert rests_s == [service_module.HUGE_PAGES_INTERVAL_S, 0.004 * rests, 0.001 * rests]
+    interval_s, *between_s = rests_s
+    assert interval_s == service_module.HUGE_PAGES_INTERVAL_S
+    assert between_s == [pytest.approx(0.8), pytest.approx(0.2), 5.0]  # fewer than one answer in a hundred waits
+
+
+async def test_service_that_runs_moves_its_memory_again_and_again(
+    state: EmbeddedState, settings: SteeringSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[object] = []
+    monkeypatch.setattr(service_module, "turn", turns.append)
+    monkeypatch.setattr(service_module, "HUGE_PAGES_INTERVAL_S", 0.0)
+    async with Steering(state, settings):
+        await until(lambda: len(turns) > 1)

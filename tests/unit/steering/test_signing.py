@@ -138,10 +138,12 @@ def test_tokens_of_short_lives_are_shared_for_a_quarter_of_it(
 
 def test_signing_goes_by_a_clock_that_was_set_back(state: EmbeddedState, clock: Clock) -> None:
     made = Signing(ON, state, clock=clock)
-    made.token_path(ids(made), "/harbour")
+    first = made.token(ids(made), "/harbour")
     clock.at_s -= 86400
-    ends_s = grant_of(made.token_path(ids(made), "/harbour"), made).ends_s
-    assert ends_s <= clock.at_s + ON.token_lifetime_s + SHARED_S
+    for kept in (first, None):
+        token = made.token(ids(made), "/harbour", kept=kept)
+        assert token is not None
+        assert grant_of(token.path, made).ends_s == token.ends_s <= clock.at_s + ON.token_lifetime_s + SHARED_S
 
 
 async def test_signing_rotates_with_overlap(state: EmbeddedState, clock: Clock) -> None:

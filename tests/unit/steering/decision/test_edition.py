@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import permutations
+
 import msgspec
 from msgspec.structs import replace
 
@@ -26,6 +28,19 @@ def test_edition_tells_what_of_it_can_be_played() -> None:
     manifests = Holding.of(held(title, "harbour/manifests"))
     assert not EDITION.held(manifests)
     assert not EDITION.held_otherwise(manifests)
+
+
+def test_edition_tells_what_is_held_also_after_what_is_held_otherwise() -> None:
+    title, audio = make_title(), "harbour/audio-en"
+    whole, again = Holding.of(held(title)), Holding.of(held(title))
+    beside = {**held(title), "harbour/extra": "1"}
+    more = Holding.of(beside)
+    less = Holding.of({name: revision for name, revision in beside.items() if name != audio})
+    for turn in permutations((more, whole, less, again)):
+        edition = Edition(title)
+        for holding in turn * 2:
+            wanted = {name for name in edition.names if name != audio or holding is not less}
+            assert set(edition.held(holding)) == wanted
 
 
 def test_edition_of_nothing_but_manifests_is_held_by_nobody() -> None:
