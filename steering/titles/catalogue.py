@@ -244,6 +244,12 @@ def read_titles(state: StateReader) -> list[Title]:
     return [_title_decoder.decode(value) for _, value in stored_titles(state)]
 
 
+def read_title(state: StateReader, name: str) -> Title | None:
+    """A title, if there is one of this id."""
+    found = state.get(f"title/{name}")
+    return _title_decoder.decode(found) if found is not None else None
+
+
 def read_asset(state: StateReader, asset: str) -> StoredAsset | None:
     """An asset with its objects."""
     found = state.get(f"asset/{asset}")
@@ -256,7 +262,7 @@ def write_title(transaction: StateTransaction, title: Title, assets: list[Stored
     Returns:
         Object paths that another title holds already; if there are any, the caller must undo the transaction.
     """
-    _remove(transaction, title.title)
+    remove_title(transaction, title.title)
     clashes = []
     for asset in assets:
         transaction.put(f"asset/{asset.asset}", _encode(asset))
@@ -265,18 +271,25 @@ def write_title(transaction: StateTransaction, title: Title, assets: list[Stored
                 clashes.append(item.path)
             transaction.put(f"object{item.path}", asset.asset.encode())
     transaction.put(f"title/{title.title}", _encode(title))
-    generation = int(transaction.get(_GENERATION_KEY) or b"0")
-    transaction.put(_GENERATION_KEY, str(generation + 1).encode())
+    _move_on(transaction)
     return clashes
 
 
-def _remove(transaction: StateTransaction, title: str) -> None:
-    found = transaction.get(f"title/{title}")
-    if found is None:
+def remove_title(transaction: StateTransaction, name: str) -> None:
+    """Take a title out with its assets and their paths, if it is there."""
+    title = read_title(transaction, name)
+    if title is None:
         return
-    for summary in _title_decoder.decode(found).assets:
+    for summary in title.assets:
         stored = read_asset(transaction, summary.asset)
         for item in stored.objects if stored is not None else ():
             transaction.delete(f"object{item.path}")
         transaction.delete(f"asset/{summary.asset}")
-    transaction.delete(f"title/{title}")
+    transaction.delete(f"title/{name}")
+    _move_on(transaction)
+
+
+def _move_on(transaction: StateTransaction) -> None:
+    """Have services see that the titles are others."""
+    generation = int(transaction.get(_GENERATION_KEY) or b"0")
+    transaction.put(_GENERATION_KEY, str(generation + 1).encode())

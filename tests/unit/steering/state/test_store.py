@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,30 +12,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from steering.state.engine import open_state
-from steering.state.settings import StateTable
 from steering.state.store import StateStore
-from tests.unit.steering.state.conftest import name_of, nats_table
+from tests.unit.steering.state.conftest import Opener
 
-Opener = Callable[[Path], StateStore]
-"""Opens an engine over what it kept in a folder; opened again, it has all that was committed."""
-ENGINES = ("lmdb", "nats")
 KEYS = st.sampled_from(["a", "a/", "a/1", "a/10", "a/2", "a0", "b/1", "ä/1", "z" * 200])
 VALUES = st.binary(max_size=50)
-
-
-@pytest.fixture(params=ENGINES)
-def opener(request: pytest.FixtureRequest) -> Opener:
-    if request.param == "lmdb":
-        return lambda folder: open_state(StateTable(path=str(folder / "state"), bytes_max=2**26))
-    nats = request.getfixturevalue("nats")
-    times = count()
-
-    def opened(folder: Path) -> StateStore:
-        """Now by one instance, now by another, whose copy is behind."""
-        return open_state(nats_table(nats, folder / f"copy{next(times) % 2}", name=name_of(folder)))
-
-    return opened
 
 
 @pytest.fixture
