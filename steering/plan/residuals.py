@@ -139,7 +139,9 @@ def of_site(
         watched_bytes: Of each.
         day: Which day that was, since 1970.
     """
-    some = (places >= 0) & (expected > 0) & ~shelf.manifests[places]
+    there = (places >= 0) & (expected > 0)
+    places, expected = places[there], expected[there]
+    some = ~shelf.manifests[places]
     places, expected = places[some], expected[some]
     came = np.zeros(len(shelf.assets))
     came[watched] = watched_bytes

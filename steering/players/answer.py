@@ -173,8 +173,10 @@ def steering_answer(
     """Put the declared pathways in order: ranked ones, then those serving out, the origin, then what is out.
 
     The CDN stands before those that have no room for this viewer. An appliance not heard of since steering started
-    keeps its place before both. Undeclared pathways never appear, save to fill a list that would be shorter than two:
-    players skip ids that they do not know.
+    keeps its place before both. Where nobody is ranked, as of a title that was taken out of the catalogue, who plays
+    stays with boxes that are up: they serve it until tokens end, and the origin would get all viewers at once.
+    Undeclared pathways never appear, save to fill a list that would be shorter than two: players skip ids that they do
+    not know.
     """
     ranked = [pathway.pathway for pathway in ranking.pathways] if ranking is not None else []
     known = list(declared) or ranked
@@ -188,7 +190,7 @@ def steering_answer(
         if pathway in places:
             return (0 if places[pathway] < cdn_at else 3, places[pathway])
         # 6: up, but not for this viewer, as when it no longer holds the title.
-        group = {"unknown": 1, "draining": 4, "up": 6}.get(standing_of(pathway), 7)
+        group = {"unknown": 1, "draining": 4, "up": 6 if ranked else 0}.get(standing_of(pathway), 7)
         return (group, index)
 
     priority = [pathway for _, pathway in sorted(enumerate(known), key=order)]

@@ -56,8 +56,9 @@ class Targets:
         key = (asset.asset, asset.revision)
         if key not in self._smallest:
             stored = self._decider.catalogue.asset(asset.asset)
-            objects = stored.objects if stored is not None and stored.revision == asset.revision else []
-            small = [each for each in objects if 0 < each.bytes <= OBJECT_BYTES_MAX]
+            if stored is None or stored.revision != asset.revision:
+                return None  # the state is ahead of the catalogue in memory, or was: the same may be there again
+            small = [each for each in stored.objects if 0 < each.bytes <= OBJECT_BYTES_MAX]
             if len(self._smallest) >= KEPT_MAX:
                 self._smallest.clear()
             self._smallest[key] = min(small, key=lambda each: each.bytes, default=None)

@@ -7,8 +7,10 @@ from steering.plan.interval import BINS, CLASSES, classes_of, count
 from steering.plan.planner import make_plans
 from steering.plan.residuals import _read, learn, of_site, read_intervals
 from steering.plan.shelf import shelve
+from steering.plan.store import PlanStore
 from steering.state.embedded import EmbeddedState
-from steering.titles.catalogue import write_title
+from steering.titles.catalogue import Catalogue, write_title
+from steering.titles.unpublish import unpublish
 from tests.unit.steering.history.made_up import Told
 from tests.unit.steering.made_up import DAY_NS, NOW_NS, make_settings, make_summary, make_title
 
@@ -101,3 +103,22 @@ def test_counts_of_another_release_are_begun_anew(watched: EmbeddedState) -> Non
     assert _read(watched)[0] == 0
     assert read_intervals(watched).factors.shape == (CLASSES, 2)
     learn(watched, SHELF, [], lambda _: None, names="", now_ns=NOW_NS)
+
+
+@pytest.mark.parametrize("left", [(), ("mill",)])
+def test_nights_learn_on_when_titles_are_taken_out(watched: EmbeddedState, left: tuple[str, ...]) -> None:
+    """Their plans had expected something of them, and it came."""
+    with watched.write() as transaction:
+        for name in left:
+            write_title(transaction, make_title(name), [])
+    night(watched, 0.3)
+    unpublish(["t"], watched, now_ns=NOW_NS)
+    night(watched, 1.3)
+    plan = PlanStore(watched).plan("metro", "metro-a", Catalogue(watched))
+    assert {item.asset.partition("/")[0] for item in plan.assets} == {"mill"} if plan is not None else not left
+    assert not _read(watched)[1].any()
+    with watched.write() as transaction:
+        write_title(transaction, TITLE, [])
+    night(watched, 2.3)
+    night(watched, 3.3)
+    assert _read(watched)[1].sum() == 4.0

@@ -162,7 +162,11 @@ def test_steering_answer_puts_cdn_before_whom_it_relieves_and_after_whom_it_does
     cdn = way("cdn", source_class="fallback")
     declared = ["origin", "cdn", "a", "b", "d", "u", "x"]
     assert priority(declared, B, cdn, A, ORIGIN) == ["b", "u", "cdn", "a", "d", "origin", "x"]
-    assert priority(declared) == ["u", "cdn", "d", "origin", "a", "b", "x"]
+
+
+def test_steering_answer_leaves_viewers_of_a_title_taken_out_where_they_are() -> None:
+    """Boxes serve them until their tokens end: the origin is not to carry all of them at once."""
+    assert priority(["origin", "cdn", "b", "d", "a", "u", "x"]) == ["b", "a", "u", "cdn", "d", "origin", "x"]
 
 
 def test_steering_answer_names_only_declared_pathways() -> None:

@@ -7,6 +7,7 @@ import pytest
 from oca.common.errors import SteeringError
 from steering.probing import targets as targets_module
 from steering.probing.targets import Target, Targets
+from steering.titles.unpublish import unpublish
 from tests.unit.steering.api_client import Steering
 from tests.unit.steering.made_up import make_contents, make_report
 
@@ -54,3 +55,13 @@ def test_targets_read_each_asset_once(steering: Steering, package: Path, monkeyp
 
     monkeypatch.setattr(decider.catalogue, "asset", refuse)
     assert targets._smallest_of(asset) is first
+
+
+def test_targets_look_again_for_what_was_published_again(steering: Steering, package: Path) -> None:
+    """A title that is taken out is gone from the state a moment before the catalogue in memory knows it."""
+    steering.publish(package)
+    targets, asset = Targets(steering.service.decider), steering.service.decider.catalogue.titles["harbour"].assets[0]
+    unpublish(["harbour"], steering.state, now_ns=0)
+    assert targets._smallest_of(asset) is None
+    steering.publish(package)
+    assert targets._smallest_of(asset) is not None
