@@ -30,6 +30,10 @@ COMMANDS = {
         "steering.commands.catalogue:publish",
         "Put a packaged title into the catalogue, in place of its last version; a running service takes it up.",
     ),
+    "unpublish": (
+        "steering.commands.unpublish:unpublish",
+        "Take titles out of the catalogue, with all their assets; a running service takes it up.",
+    ),
     "titles": ("steering.commands.catalogue:titles", "List what is published."),
     "plan": (
         "steering.commands.plan:plan",

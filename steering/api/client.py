@@ -33,6 +33,7 @@ from steering.api.messages import (
     SteeringAnswer,
     TitlesView,
 )
+from steering.console.messages import CopiesView
 from steering.fleet.drains import DrainEnd, DrainRequest, DrainsView, Scope
 from steering.probing.views import ObserversView
 from steering.routes.audit import AuditView
@@ -135,6 +136,10 @@ class SteeringClient:
     async def titles(self) -> TitlesView:
         """The catalogue, and who holds what."""
         return await self._get("/v1/titles", {}, TitlesView)
+
+    async def copies(self, title: str) -> CopiesView:
+        """One title: its assets, and on how many boxes each lies."""
+        return await self._get(f"/v1/catalogue/{title}", {}, CopiesView)
 
     async def fleet(self) -> FleetView:
         """Sites and appliances, how each stands and why."""

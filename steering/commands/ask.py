@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from steering.api.client import SteeringClient
@@ -46,6 +46,20 @@ def ask_fleet(api: ApiTable) -> tuple[FleetView, ObserversView]:
         return await steering.fleet(), await steering.observers()
 
     return _ask(api, both)
+
+
+def ask_boxes(api: ApiTable, titles: Sequence[str]) -> dict[str, int]:
+    """On how many boxes anything of each title lies, by ``GET /v1/catalogue/{title}``.
+
+    Raises:
+        SteeringError: It does not answer, refuses, or knows none of such a name.
+    """
+
+    async def each(steering: SteeringClient) -> dict[str, int]:
+        rows = [(await steering.copies(name)).row for name in titles]
+        return {row.title: row.whole + row.partly + row.outdated for row in rows}
+
+    return _ask(api, each)
 
 
 def _ask(api: ApiTable, question: Callable[[SteeringClient], Awaitable[Answer]]) -> Answer:

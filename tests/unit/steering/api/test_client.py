@@ -42,6 +42,13 @@ async def test_client_brings_refusals_as_one_named_error(client: SteeringClient)
         await client.playback("harbour", device=Device(codecs=("av01",)))
 
 
+async def test_client_asks_on_how_many_boxes_a_title_lies(client: SteeringClient) -> None:
+    found = await client.copies("harbour")
+    assert (found.row.title, found.row.whole, found.sites) == ("harbour", 3, 2)
+    with pytest.raises(RefusedError, match="404: No such title"):
+        await client.copies("none")
+
+
 async def test_client_asks_for_many_at_once(client: SteeringClient) -> None:
     requests = [PlaybackRequest(title="harbour" if number % 2 else "none", client=ELSEWHERE) for number in range(501)]
     items = await client.playbacks(requests)
