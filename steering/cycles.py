@@ -56,7 +56,7 @@ class Cycles:
         self._looked_at_s = self._whole_at_s = monotonic_s()
         self._due_s = inf
         self._took_s = BEGIN_REST_S / RESTS
-        self._held_bytes = self._whole_bytes = 0
+        self._held_bytes = self._whole_bytes = inf  # before ``begin`` nothing has grown
 
     def begin(self) -> None:
         """What is known by now is looked at no more, but by a look at everything."""

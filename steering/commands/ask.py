@@ -7,7 +7,8 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from steering.api.client import SteeringClient
+from oca.common.errors import SteeringError
+from steering.api.client import RefusedError, SteeringClient
 from steering.api.messages import Explanation, FleetView
 from steering.probing.views import ObserversView
 from steering.routes.audit import AuditView
@@ -64,9 +65,22 @@ def ask_boxes(api: ApiTable, titles: Sequence[str]) -> dict[str, int]:
 
 def _ask(api: ApiTable, question: Callable[[SteeringClient], Awaitable[Answer]]) -> Answer:
     """With the operator's token, where logins are asked of all; in the environment, for other users see arguments."""
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if not (token.isascii() and token.isprintable()):
+        raise SteeringError(
+            f"{TOKEN_VARIABLE} in the environment is no token",
+            remedy="put one into it as 'oca-steering users token' printed it",
+        )
 
     async def ask() -> Answer:
-        async with SteeringClient(f"http://{api.listen}", token=os.environ.get(TOKEN_VARIABLE, "")) as steering:
+        async with SteeringClient(f"http://{api.listen}", token=token) as steering:
             return await question(steering)
 
-    return asyncio.run(ask())
+    try:
+        return asyncio.run(ask())
+    except RefusedError as error:
+        if error.problem.status != 401:
+            raise
+        raise SteeringError(
+            error.message, remedy=f"put a token of 'oca-steering users token' into {TOKEN_VARIABLE}"
+        ) from None

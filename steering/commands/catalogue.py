@@ -92,7 +92,7 @@ def publish(
     if not (published.origin_url or settings.origin.url):
         print_error("no origin: set [origin] url or give --origin-url, or nobody can fetch what appliances lack")
     if json:
-        print_json(_row(published))
+        print_json(row_of(published))
         return
     print_table(
         ("ASSET", "SIZE", "OBJECTS", "BITRATE"),
@@ -111,7 +111,7 @@ def publish(
 def titles(config: ConfigOption = None, sets: SetOption = None, json: JsonOption = False) -> None:
     """List what is published."""
     with opened(config, sets) as (settings, state):
-        rows = [_row(title) for title in read_titles(state)]
+        rows = [row_of(title) for title in read_titles(state)]
     if json:
         print_json({"titles": rows})
     elif not rows:
@@ -135,7 +135,8 @@ def titles(config: ConfigOption = None, sets: SetOption = None, json: JsonOption
         )
 
 
-def _row(title: Title) -> TitleRow:
+def row_of(title: Title) -> TitleRow:
+    """A title as commands print it."""
     return TitleRow(
         title=title.title,
         name=title.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from oca.common.clock import now_ns
 from oca.common.command import ConfigOption, JsonOption, SetOption, print_error, print_json, print_line
 from oca.common.errors import SteeringError
 from oca.common.units import format_bytes, format_instant
+from steering.commands.catalogue import TitleRow, row_of
 from steering.commands.opened import opened
 from steering.commands.tables import print_table
 from steering.key_schedule import SHARED_S
@@ -25,13 +27,11 @@ TAKEN_UP_S = 5.0
 
 
 class TakenOut(Struct, frozen=True):
-    """A title that was taken out; ``boxes`` hold something of it, as they last reported; None: not known."""
+    """A title that was taken out, as it ``was``; ``boxes`` that are heard hold something of it; None: not known."""
 
     title: str
-    name: str
-    assets: int
-    bytes: int
     boxes: int | None
+    was: TitleRow
 
 
 class Unpublished(Struct, frozen=True):
@@ -53,7 +53,7 @@ def unpublish(
         boxes, why = _boxes(settings.api, named)  # before: the service tells of none that is gone
         found = take_out(named, state, now_ns=now_ns())
     if why:
-        print_error(f"on how many boxes it lies is not known: {why}; 'oca store ls' on a box tells of that box")
+        print_error(f"on how many boxes it lies is not known: {why}, or see 'oca store ls' on each box")
     made = Unpublished([_row(title, boxes) for title in found], _urls_end_at_ns(settings.signing, now_ns()))
     if json:
         print_json(made)
@@ -68,12 +68,19 @@ def _boxes(api: ApiTable, titles: list[str]) -> tuple[dict[str, int], str]:
     try:
         return ask_boxes(api, titles), ""
     except SteeringError as error:
-        return {}, error.message
+        return {}, str(error)
 
 
 def _row(title: Title, boxes: dict[str, int]) -> TakenOut:
-    held = sum(asset.bytes for asset in title.assets)
-    return TakenOut(title.title, title.name, len(title.assets), held, boxes.get(title.title))
+    return TakenOut(title.title, boxes.get(title.title), row_of(title))
+
+
+def _published_by(was: TitleRow) -> str:
+    """What publishes it again as it was."""
+    said = [("--title", was.title), ("--name", was.name), ("--synopsis", was.synopsis), ("--mount", was.mount)]
+    said += [("--origin-url", was.origin_url), ("--release-at", was.released_at)]
+    said += [("--region", region) for region in was.regions]
+    return " ".join(["oca-steering publish DIR", *(f"{name} {quote(value)}" for name, value in said if value)])
 
 
 def _urls_end_at_ns(signing: SigningTable, at_ns: int) -> int | None:
@@ -88,21 +95,25 @@ def _show(made: Unpublished, signing: SigningTable) -> None:
         (
             (
                 row.title,
-                row.name,
-                str(row.assets),
-                format_bytes(row.bytes),
+                row.was.name,
+                str(len(row.was.assets)),
+                format_bytes(row.was.bytes),
                 "?" if row.boxes is None else str(row.boxes),
             )
             for row in made.titles
         ),
     )
-    print_line("taken out: steering answers 404 within a second; no plan names it any more, and no fill brings it")
+    print_line("taken out: steering answers 404 within a second, at all instances that are in touch; no fill brings it")
     if made.urls_end_at_ns is None:
         print_line(f"who has a URL is served on by boxes that hold it, without end: [signing] mode = '{signing.mode}'")
     else:
         print_line(
             "who has a URL is served on by boxes that hold it, until the URL ends: all of them have by "
-            f"{format_instant(made.urls_end_at_ns)}; 'oca-steering keys rotate --revoke' ends those of all titles now"
+            f"{format_instant(made.urls_end_at_ns)}; 'oca-steering keys rotate --revoke' ends those of all titles "
+            "within two reports, and all who play must ask anew"
         )
     print_line("a box holds it until a fill needs the room; 'oca store remove' there removes it now")
+    print_line("BOXES counts those that have reported since the service started")
     print_line("the origin serves it until it is removed there")
+    for row in made.titles:
+        print_line(f"as it was, it is published by: {_published_by(row.was)}")

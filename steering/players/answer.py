@@ -168,15 +168,20 @@ def playing_from(said: str) -> str:
 
 
 def steering_answer(
-    declared: Sequence[str], ranking: Ranking | None, standing_of: Callable[[str], Standing], *, ttl_s: int
+    declared: Sequence[str],
+    ranking: Ranking | None,
+    standing_of: Callable[[str], Standing],
+    *,
+    ttl_s: int,
+    playing: str = "",
 ) -> SteeringAnswer:
     """Put the declared pathways in order: ranked ones, then those serving out, the origin, then what is out.
 
     The CDN stands before those that have no room for this viewer. An appliance not heard of since steering started
-    keeps its place before both. Where nobody is ranked, as of a title that was taken out of the catalogue, who plays
-    stays with boxes that are up: they serve it until tokens end, and the origin would get all viewers at once.
-    Undeclared pathways never appear, save to fill a list that would be shorter than two: players skip ids that they do
-    not know.
+    keeps its place before both. Of a title that is not in the catalogue (``ranking``: None), as one that was taken out,
+    who plays stays at the box that he is ``playing`` from, else with others that are up: they serve him until his token
+    ends, and the origin would get all viewers at once. Undeclared pathways never appear, save to fill a list that would
+    be shorter than two: players skip ids that they do not know.
     """
     ranked = [pathway.pathway for pathway in ranking.pathways] if ranking is not None else []
     known = list(declared) or ranked
@@ -190,8 +195,8 @@ def steering_answer(
         if pathway in places:
             return (0 if places[pathway] < cdn_at else 3, places[pathway])
         # 6: up, but not for this viewer, as when it no longer holds the title.
-        group = {"unknown": 1, "draining": 4, "up": 6 if ranked else 0}.get(standing_of(pathway), 7)
-        return (group, index)
+        group = {"unknown": 1, "draining": 4, "up": 6 if ranking is not None else 0}.get(standing_of(pathway), 7)
+        return (group, index if group or pathway != playing else -1)
 
     priority = [pathway for _, pathway in sorted(enumerate(known), key=order)]
     for spare in (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY):

@@ -223,6 +223,7 @@ class Players:
             ranking,
             self._decider.standing,
             ttl_s=self._decider.settings.api.steering_ttl_s,
+            playing=playing,
         )
         return json_response(answer, headers=FRESH)
 

@@ -41,10 +41,10 @@ def published(names: Sequence[str], state: StateReader) -> list[Title]:
     Raises:
         ConfigError: One of them is not there.
     """
-    found = {name: read_title(state, name) for name in names}
+    found = {name: read_title(state, name) if name.isascii() else None for name in names}
     if unknown := [repr(name) for name, title in found.items() if title is None]:
         raise ConfigError(
             f"no title {', '.join(unknown)} is published; nothing was taken out",
-            remedy="'oca-steering titles' lists those that are",
+            remedy="'oca-steering titles' lists those that are, 'oca-steering audit' tells of what was taken out",
         )
     return [title for title in found.values() if title is not None]

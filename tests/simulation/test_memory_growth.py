@@ -65,6 +65,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Readings]:
     readings.cycles.end()
 
 
+async def test_cycles_are_not_looked_for_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor in a test that has but the service's other parts, in a process of a gigabyte: a look takes two seconds."""
+    made = Readings(monkeypatch)
+    made.cycles = Cycles(lambda: 0)
+    assert await made.look(more=GIB) == []
+
+
 async def test_cycles_are_looked_for_when_memory_grows(made: Readings) -> None:
     gone = ref(Knot())
     assert await made.look(more=GROWTH_BYTES_MAX - 1) == []

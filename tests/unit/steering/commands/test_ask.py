@@ -50,8 +50,12 @@ async def test_client_shows_the_operators_token(
 ) -> None:
     async with Steering(state, make_settings(operators=OperatorsTable(login="always"))) as steering:
         steering.publish(package)
-        with pytest.raises(SteeringError, match="401: Log in, or show a token"):
+        with pytest.raises(SteeringError, match=r"401: Log in, or show a token.* into OCASTEERING_TOKEN"):
             await ask(steering.client.port)
+        for odd in ("a\nsecret", "gehéim"):
+            monkeypatch.setenv("OCASTEERING_TOKEN", odd)
+            with pytest.raises(SteeringError, match=r"^OCASTEERING_TOKEN in the environment is no token; put one"):
+                await ask(steering.client.port)
         login = Login(user="anna", kind="token", label="x", made_at_ns=0, ends_at_ns=2**62)
         with state.write() as transaction:
             put_user(transaction, "anna", "read", "four words put together", "salt", now_ns=0)

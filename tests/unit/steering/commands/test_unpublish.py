@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from msgspec.structs import replace
 from oca.common.clock import now_ns
 from oca.common.messages import AssetDemand
 from oca.common.units import format_bytes
+from steering.commands.unpublish import TAKEN_UP_S
 from steering.decision import log
 from steering.decision.log_settings import DecisionLogTable
 from steering.plan.planner import make_plans
@@ -67,8 +69,8 @@ def size_of(package: Path) -> int:
     return sum(file.stat().st_size for file in package.iterdir())
 
 
-def publish(config: Path, package: Path, title: str = "harbour") -> None:
-    code, _, err = run(config, "publish", str(package), "--title", title, "--name", "Harbour Lights")
+def publish(config: Path, package: Path, title: str = "harbour", said: Sequence[str] = ()) -> None:
+    code, _, err = run(config, "publish", str(package), "--title", title, "--name", "Harbour Lights", *said)
     assert code == 0, err
 
 
@@ -81,6 +83,7 @@ def test_unpublish_says_what_it_did_and_what_becomes_of_the_rest(config: Path, p
     assert row.split() == ["harbour", "Harbour", "Lights", "3", *format_bytes(size_of(package)).split(), "?"]
     assert said[1].endswith("without end: [signing] mode = 'off'")
     assert err.startswith("on how many boxes it lies is not known: http://127.0.0.1:1 cannot be reached: ")
+    assert err.endswith(", or see 'oca store ls' on each box\n")
     assert run(config, "titles")[1].startswith("nothing is published in the state")
     assert [line.split()[-2:] for line in run(config, "audit")[1].splitlines()[1:]] == [
         ["publish", "harbour"],
@@ -93,14 +96,33 @@ def test_unpublish_says_until_when_urls_are_good(config: Path, package: Path) ->
     before_ns, signed = now_ns(), ("--set", "signing.mode=required", "--set", "signing.token_lifetime_s=3600")
     found = json.loads(run(config, "unpublish", "harbour", "--json", *signed)[1])
     ahead_s = (found["urls_end_at_ns"] - before_ns) / 1e9
-    assert 3600 + 300 < ahead_s < 3600 + 300 + WAIT_S
-    assert found["titles"] == [
-        {"title": "harbour", "name": "Harbour Lights", "assets": 3, "bytes": size_of(package), "boxes": None}
-    ]
+    assert 3600 + 300 + TAKEN_UP_S < ahead_s < 3600 + 300 + TAKEN_UP_S + WAIT_S
+    assert [(row["title"], row["boxes"]) for row in found["titles"]] == [("harbour", None)]
     publish(config, package)
     out = run(config, "unpublish", "harbour", *signed)[1]
     assert "until the URL ends: all of them have by 20" in out
-    assert "'oca-steering keys rotate --revoke' ends those of all titles now" in out
+    assert "'oca-steering keys rotate --revoke' ends those of all titles within two reports" in out
+    publish(config, package)
+    assert (
+        "without end: [signing] mode = 'optional'"
+        in run(config, "unpublish", "harbour", "--set", "signing.mode=optional")[1]
+    )
+
+
+def test_unpublish_tells_how_what_it_took_out_is_published_again(config: Path, package: Path) -> None:
+    told = ("--synopsis", "Ships' lights", "--mount", "/h", "--origin-url", "http://own.example", "--region", "DE")
+    said = (*told, "--region", "FR", "--release-at", "2031-02-03T04:05:06Z")
+    publish(config, package, said=said)
+    (was,) = json.loads(run(config, "titles", "--json")[1])["titles"]
+    last = run(config, "unpublish", "harbour")[1].splitlines()[-1]
+    start = "as it was, it is published by: oca-steering publish DIR "
+    assert last.startswith(start)
+    again = shlex.split(last.removeprefix(start))
+    code, _, err = run(config, "publish", str(package), *again)
+    assert code == 0, err
+    assert json.loads(run(config, "titles", "--json")[1])["titles"] == [was]
+    (row,) = json.loads(run(config, "unpublish", "harbour", "--json")[1])["titles"]
+    assert row["was"] == was
 
 
 def test_unpublish_names_what_is_not_there_and_changes_nothing(config: Path, package: Path) -> None:
@@ -109,8 +131,10 @@ def test_unpublish_names_what_is_not_there_and_changes_nothing(config: Path, pac
     assert (code, out) == (78, "")
     assert err == (
         "oca-steering: no title 'mist' is published; nothing was taken out; "
-        "'oca-steering titles' lists those that are\n"
+        "'oca-steering titles' lists those that are, 'oca-steering audit' tells of what was taken out\n"
     )
+    code, _, err = run(config, "unpublish", "h\udcffrbour", "harbour")
+    assert (code, err.partition(";")[0]) == (78, "oca-steering: no title 'h\\udcffrbour' is published")
     assert "Harbour Lights" in run(config, "titles")[1]
     assert run(config, "unpublish")[0] == 2
 
@@ -125,8 +149,13 @@ class Fleet:
         """All hold it still; ``items`` were asked of the first since."""
         self._sequence += 1
         part = dict([*self._held.items()][:1])
-        for box, site in (("metro-a", "metro"), ("metro-b", "metro"), ("region-a", "region")):
-            contents = make_contents(self._held if box == "metro-a" else part)
+        of_before = dict.fromkeys(part, "0" * 32)
+        for box, site, held in (
+            ("metro-a", "metro", self._held),
+            ("metro-b", "metro", part),
+            ("region-a", "region", of_before),
+        ):
+            contents = make_contents(held)
             report = make_report(box, site, sequence=self._sequence, contents=contents)
             if items and box == "metro-a":
                 report = replace(report, demand=replace(make_batch(self._sequence, at_ns=now_ns()), items=[*items]))
@@ -190,8 +219,9 @@ async def test_title_taken_out_is_404_wherever_it_is_asked_for(
         "/v1/appliances/metro-a/assets/harbour/audio-en",
     ):
         assert (await steering.problem("GET", path))[0] == 404, path
-    steered = await steering.get("/steer/hls?title=harbour&pathways=metro-a,region-a,origin")
-    assert steered["PATHWAY-PRIORITY"] == ["metro-a", "region-a", "origin"]  # who plays stays where he is
+    asked = "/steer/hls?title=harbour&pathways=metro-a,metro-b,region-a,origin&_HLS_pathway=metro-b"
+    steered = await steering.get(asked)
+    assert steered["PATHWAY-PRIORITY"] == ["metro-b", "metro-a", "region-a", "origin"]  # who plays stays where he is
 
 
 async def test_boxes_plans_and_pages_go_on_without_a_title_they_have(

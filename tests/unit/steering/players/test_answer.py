@@ -166,7 +166,18 @@ def test_steering_answer_puts_cdn_before_whom_it_relieves_and_after_whom_it_does
 
 def test_steering_answer_leaves_viewers_of_a_title_taken_out_where_they_are() -> None:
     """Boxes serve them until their tokens end: the origin is not to carry all of them at once."""
-    assert priority(["origin", "cdn", "b", "d", "a", "u", "x"]) == ["b", "a", "u", "cdn", "d", "origin", "x"]
+    declared = ["origin", "cdn", "b", "d", "a", "u", "x"]
+
+    def told(playing: str, ranking: Ranking | None = None) -> list[str]:
+        return steering_answer(declared, ranking, standing_of, ttl_s=10, playing=playing).pathway_priority
+
+    assert told("") == told("b") == told("elsewhere") == ["b", "a", "u", "cdn", "d", "origin", "x"]
+    assert told("a") == ["a", "b", "u", "cdn", "d", "origin", "x"]
+    for out in ("d", "u", "x", "cdn", "origin"):
+        assert told(out) == told("")
+    # Nobody may or can serve it now, which is another matter: who starts, or drains, has it; the others do not.
+    for ranking in (Ranking((), ()), Ranking((), (), "no rights in FR; granted: DE")):
+        assert told("a", ranking) == ["u", "cdn", "d", "origin", "b", "a", "x"]
 
 
 def test_steering_answer_names_only_declared_pathways() -> None:
