@@ -21,6 +21,9 @@ from steering.titles.catalogue import Title, read_titles
 from steering.titles.publish import Publication
 from steering.titles.publish import publish as publish_folder
 
+RELEASE_S_MAX = 7_258_118_400.0
+"""The first second of 2200: nanoseconds until then are a number that all who read them take."""
+
 
 class AssetRow(Struct, frozen=True):
     """An asset as these commands print it."""
@@ -166,8 +169,9 @@ def _instant_ns(text: str) -> int:
         instant = datetime.fromisoformat(text)
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None or instant.timestamp() < 0:
+    if instant is None or instant.tzinfo is None or not 0 <= instant.timestamp() <= RELEASE_S_MAX:
         raise typer.BadParameter(
-            f"{text!r} is not an instant with its offset, like 2026-12-01T20:00:00Z", param_hint="--release-at"
+            f"{text!r} is not an instant with its offset, up to 2200, like 2026-12-01T20:00:00Z",
+            param_hint="--release-at",
         )
     return int(instant.timestamp()) * 10**9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from shlex import quote
 from typing import Annotated
 
@@ -53,12 +54,12 @@ def unpublish(
         boxes, why = _boxes(settings.api, named)  # before: the service tells of none that is gone
         found = take_out(named, state, now_ns=now_ns())
     if why:
-        print_error(f"on how many boxes it lies is not known: {why}, or see 'oca store ls' on each box")
+        print_error(f"on how many boxes it lies is not known: {why}; see 'oca store ls' on each box")
     made = Unpublished([_row(title, boxes) for title in found], _urls_end_at_ns(settings.signing, now_ns()))
     if json:
         print_json(made)
     else:
-        _show(made, settings.signing)
+        _show(made, settings.signing, config)
 
 
 def _boxes(api: ApiTable, titles: list[str]) -> tuple[dict[str, int], str]:
@@ -68,18 +69,19 @@ def _boxes(api: ApiTable, titles: list[str]) -> tuple[dict[str, int], str]:
     try:
         return ask_boxes(api, titles), ""
     except SteeringError as error:
-        return {}, str(error)
+        return {}, f"{error.message} (next time: {error.remedy})"
 
 
 def _row(title: Title, boxes: dict[str, int]) -> TakenOut:
     return TakenOut(title.title, boxes.get(title.title), row_of(title))
 
 
-def _published_by(was: TitleRow) -> str:
+def _published_by(was: TitleRow, config: Path | None) -> str:
     """What publishes it again as it was."""
     said = [("--title", was.title), ("--name", was.name), ("--synopsis", was.synopsis), ("--mount", was.mount)]
     said += [("--origin-url", was.origin_url), ("--release-at", was.released_at)]
     said += [("--region", region) for region in was.regions]
+    said += [("--config", str(config) if config is not None else "")]
     return " ".join(["oca-steering publish DIR", *(f"{name} {quote(value)}" for name, value in said if value)])
 
 
@@ -89,7 +91,7 @@ def _urls_end_at_ns(signing: SigningTable, at_ns: int) -> int | None:
     return at_ns + int((TAKEN_UP_S + SHARED_S + signing.token_lifetime_s) * 1e9)
 
 
-def _show(made: Unpublished, signing: SigningTable) -> None:
+def _show(made: Unpublished, signing: SigningTable, config: Path | None) -> None:
     print_table(
         ("TITLE", "NAME", "ASSETS", "SIZE", "BOXES"),
         (
@@ -109,11 +111,11 @@ def _show(made: Unpublished, signing: SigningTable) -> None:
     else:
         print_line(
             "who has a URL is served on by boxes that hold it, until the URL ends: all of them have by "
-            f"{format_instant(made.urls_end_at_ns)}; 'oca-steering keys rotate --revoke' ends those of all titles "
-            "within two reports, and all who play must ask anew"
+            f"{format_instant(made.urls_end_at_ns)}, and a box's clock_leeway_s later if it has one; "
+            "'oca-steering keys rotate --revoke' ends those of all titles within two reports; who plays must ask anew"
         )
     print_line("a box holds it until a fill needs the room; 'oca store remove' there removes it now")
     print_line("BOXES counts those that have reported since the service started")
     print_line("the origin serves it until it is removed there")
     for row in made.titles:
-        print_line(f"as it was, it is published by: {_published_by(row.was)}")
+        print_line(f"as it was, it is published by: {_published_by(row.was, config)}")

@@ -22,6 +22,7 @@ DECLARED_MAX = 32
 STEERING_VERSION = 1
 _NOTHING_MORE = b'"rejected":[],"assets":{}}'
 _encode = msgspec.json.Encoder().encode
+_STAYS: tuple[Standing, ...] = ("up", "unknown")
 _PATHWAY_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -179,9 +180,9 @@ def steering_answer(
 
     The CDN stands before those that have no room for this viewer. An appliance not heard of since steering started
     keeps its place before both. Of a title that is not in the catalogue (``ranking``: None), as one that was taken out,
-    who plays stays at the box that he is ``playing`` from, else with others that are up: they serve him until his token
-    ends, and the origin would get all viewers at once. Undeclared pathways never appear, save to fill a list that would
-    be shorter than two: players skip ids that they do not know.
+    who plays stays where he is ``playing`` from, if that is not out or draining, else with boxes that are up: they
+    serve him until his token ends, and the origin would get all viewers at once. Undeclared pathways never appear, save
+    to fill a list that would be shorter than two: players skip ids that they do not know.
     """
     ranked = [pathway.pathway for pathway in ranking.pathways] if ranking is not None else []
     known = list(declared) or ranked
@@ -190,13 +191,15 @@ def steering_answer(
 
     def order(item: tuple[int, str]) -> tuple[int, int]:
         index, pathway = item
+        if ranking is None and pathway == playing and (pathway in RESERVED_PATHWAYS or standing_of(pathway) in _STAYS):
+            return (-1, 0)
         if pathway in RESERVED_PATHWAYS:
             return {CDN_PATHWAY: (2, 0), ORIGIN_PATHWAY: (5, 0)}.get(pathway, (5, 1))
         if pathway in places:
             return (0 if places[pathway] < cdn_at else 3, places[pathway])
         # 6: up, but not for this viewer, as when it no longer holds the title.
         group = {"unknown": 1, "draining": 4, "up": 6 if ranking is not None else 0}.get(standing_of(pathway), 7)
-        return (group, index if group or pathway != playing else -1)
+        return (group, index)
 
     priority = [pathway for _, pathway in sorted(enumerate(known), key=order)]
     for spare in (ORIGIN_PATHWAY, ORIGIN_RETRY_PATHWAY):

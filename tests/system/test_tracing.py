@@ -114,7 +114,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iter
         for program, config in (("oca-steering", "steering"), ("oca", "box")):
             command = [str(COMMANDS / program), "serve", "--config", str(tmp_path / f"{config}.toml")]
             processes.append(Process(config, command, tmp_path / f"{config}.log"))
-        wait_until(answers(lambda: "oca_steering_connected 1" in ask(ADMIN, "/metrics")))
+        wait_until(answers(lambda: "\noca_steering_connected 1.0\n" in ask(ADMIN, "/metrics")))
         yield tmp_path
     finally:
         for process in processes:

@@ -73,7 +73,7 @@ def test_publish_names_what_cannot_be_served(run: Run, package: Path) -> None:
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("instant", ["soon", "2027-01-01T00:00:00", "1900-01-01T00:00:00Z"])
+@pytest.mark.parametrize("instant", ["soon", "2027-01-01T00:00:00", "1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_publish_refuses_instant_without_meaning(run: Run, package: Path, instant: str) -> None:
     assert run("publish", str(package), "--title", "harbour", "--release-at", instant)[0] == 2
 

@@ -83,7 +83,8 @@ def test_unpublish_says_what_it_did_and_what_becomes_of_the_rest(config: Path, p
     assert row.split() == ["harbour", "Harbour", "Lights", "3", *format_bytes(size_of(package)).split(), "?"]
     assert said[1].endswith("without end: [signing] mode = 'off'")
     assert err.startswith("on how many boxes it lies is not known: http://127.0.0.1:1 cannot be reached: ")
-    assert err.endswith(", or see 'oca store ls' on each box\n")
+    assert "(next time: start oca-steering serve there, or " in err
+    assert err.endswith("); see 'oca store ls' on each box\n")
     assert run(config, "titles")[1].startswith("nothing is published in the state")
     assert [line.split()[-2:] for line in run(config, "audit")[1].splitlines()[1:]] == [
         ["publish", "harbour"],
@@ -101,6 +102,7 @@ def test_unpublish_says_until_when_urls_are_good(config: Path, package: Path) ->
     publish(config, package)
     out = run(config, "unpublish", "harbour", *signed)[1]
     assert "until the URL ends: all of them have by 20" in out
+    assert "Z, and a box's clock_leeway_s later if it has one;" in out
     assert "'oca-steering keys rotate --revoke' ends those of all titles within two reports" in out
     publish(config, package)
     assert (
@@ -118,7 +120,8 @@ def test_unpublish_tells_how_what_it_took_out_is_published_again(config: Path, p
     start = "as it was, it is published by: oca-steering publish DIR "
     assert last.startswith(start)
     again = shlex.split(last.removeprefix(start))
-    code, _, err = run(config, "publish", str(package), *again)
+    assert again[-2:] == ["--config", str(config)]
+    code, _, err = run(config, "publish", str(package), *again[:-2])
     assert code == 0, err
     assert json.loads(run(config, "titles", "--json")[1])["titles"] == [was]
     (row,) = json.loads(run(config, "unpublish", "harbour", "--json")[1])["titles"]
