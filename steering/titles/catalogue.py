@@ -262,7 +262,9 @@ def write_title(transaction: StateTransaction, title: Title, assets: list[Stored
     Returns:
         Object paths that another title holds already; if there are any, the caller must undo the transaction.
     """
-    remove_title(transaction, title.title)
+    before = read_title(transaction, title.title)
+    if before is not None:
+        _remove(transaction, before)
     clashes = []
     for asset in assets:
         transaction.put(f"asset/{asset.asset}", _encode(asset))
@@ -275,18 +277,19 @@ def write_title(transaction: StateTransaction, title: Title, assets: list[Stored
     return clashes
 
 
-def remove_title(transaction: StateTransaction, name: str) -> None:
-    """Take a title out with its assets and their paths, if it is there."""
-    title = read_title(transaction, name)
-    if title is None:
-        return
+def remove_title(transaction: StateTransaction, title: Title) -> None:
+    """Take a title out with its assets and their paths, as the transaction has it."""
+    _remove(transaction, title)
+    _move_on(transaction)
+
+
+def _remove(transaction: StateTransaction, title: Title) -> None:
     for summary in title.assets:
         stored = read_asset(transaction, summary.asset)
         for item in stored.objects if stored is not None else ():
             transaction.delete(f"object{item.path}")
         transaction.delete(f"asset/{summary.asset}")
-    transaction.delete(f"title/{name}")
-    _move_on(transaction)
+    transaction.delete(f"title/{title.title}")
 
 
 def _move_on(transaction: StateTransaction) -> None:

@@ -30,7 +30,7 @@ def unpublish(names: Sequence[str], state: StateStore, *, now_ns: int) -> list[T
     with state.write() as transaction:
         found = published(names, transaction)
         for title in found:
-            remove_title(transaction, title.title)
+            remove_title(transaction, title)
             append(transaction, local_actor(), "unpublish", title.title, now_ns=now_ns)
     return found
 
