@@ -93,13 +93,12 @@ class Edition:
             return self.names
         if self._otherwise is not None and (held := self._otherwise.get(holding)) is not None:
             return held
-        held = self._reckon(holding)
-        if held is self.names and holding.is_just(self._lines):
+        if holding.is_just(self._lines) and len(self._manifests) < len(self.names):
             self._whole_in, self._lines = holding, holding.lines  # one text for both
-            return held
+            return self.names
         if self._otherwise is None or len(self._otherwise) >= HOLDINGS_MAX:
             self._otherwise = {}  # it would keep what no box holds any more
-        self._otherwise[holding] = held
+        held = self._otherwise[holding] = self._reckon(holding)
         return held
 
     def urls(self, bases: Sequence[bytes]) -> list[bytes]:
@@ -126,10 +125,8 @@ class Edition:
         return [b",".join(said)]
 
     def _reckon(self, holding: Holding) -> Assets:
-        held = self.names
-        if not holding.is_just(self._lines):
-            assets, mine = holding.assets, [line.partition(" ") for line in self._lines.split("\n")]
-            held = tuple([name for name, _, revision in mine if assets.get(name) == revision])
+        assets, mine = holding.assets, [line.partition(" ") for line in self._lines.split("\n")]
+        held = tuple([name for name, _, revision in mine if assets.get(name) == revision])
         if not [name for name in held if name not in self._manifests]:
             return _NOTHING
         return self.names if len(held) == len(self.names) else held
